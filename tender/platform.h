@@ -71,7 +71,7 @@ struct platform {
 	void (*wait)(uint64_t deadline_ns);
 	/* Counters kept by the platform, for status: writes them as JSON members ("\"rx_drops\":0"). */
 	void (*status)(struct text *);
-	_Noreturn void (*exit)(int status);
+	void (*exit)(int status) __attribute__((noreturn));
 };
 
 /* firewall/main.c: the entry points call this once memory, stack and canary stand. */

@@ -17,6 +17,7 @@
 
 enum {
 	NEIGH_WAITING_MAX = 16,      /* frames per neighbour */
+	NEIGH_HELD_MAX = 256,        /* frames over all neighbours; then FULL, but still asked */
 	NEIGH_TRIES_MAX = 3,         /* requests, one a second, then failed */
 	NEIGH_REACHABLE_S = 60,      /* then asked again while still used (stale) */
 	NEIGH_FAILED_S = 3,          /* how long a failure is remembered */

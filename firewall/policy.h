@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * policy.h: which rules hold for which client address, and since when.
+ *
+ * A client is known by its address and has an index that stays its own while a
+ * port is attached for it. A client is OPEN (it has a rule set) or CLOSED (none
+ * yet, or its last one was refused): then everything it sends is refused.
+ * A rule set is staged aside and published by one assignment. Every change of
+ * what a client may do stamps it with a new generation, counted over all
+ * clients: a flow that remembers (client, generation) and finds another
+ * generation is judged again. Generations are never 0.
+ */
+#ifndef POLICY_H
+#define POLICY_H
+
+#include "hash.h"
+#include "ruleset.h"
+
+enum { POLICY_CLIENTS_MAX = 1024, POLICY_ERROR_TEXT = 128 };
+
+enum policy_state { POLICY_CLOSED, POLICY_OPEN };
+
+struct policy;
+
+/* clients <= POLICY_CLIENTS_MAX addresses, so many rules in all; NULL: the arena is too small. */
+struct policy *policy_new(struct arena *, const struct secret *, uint32_t clients, uint32_t rules);
+size_t policy_bytes(uint32_t clients, uint32_t rules);
+
+/* --- data path -------------------------------------------------------------- */
+
+/* false and *client = NONE: never heard of. */
+bool policy_find(const struct policy *, struct ip_addr, uint32_t *client);
+/*
+ * The tuple must be in request direction. client may be NONE. *number: the rule
+ * that decided or RULE_POLICY; *reason: DROP_NONE, DROP_RULE, DROP_POLICY, DROP_CLOSED.
+ */
+enum rule_verdict policy_judge(const struct policy *, uint32_t client, const struct tuple *,
+			       uint32_t *number, enum drop *reason);
+uint64_t policy_generation(const struct policy *, uint32_t client); /* 0 for NONE */
+
+/* --- changes, between bursts -------------------------------------------------- */
+
+/*
+ * A port came (true) or went (false) for this address. Calls are counted. A
+ * client with a port is never evicted. An address not yet heard of becomes a
+ * closed client. false: 1024 clients, all with ports.
+ */
+bool policy_mark_attached(struct policy *, struct ip_addr, bool attached);
+bool policy_is_attached(const struct policy *, struct ip_addr);
+
+/* The name servers that specialtarget=dns means; at most RULE_DNS_MAX. A change stamps every client. */
+void policy_set_dns(struct policy *, const struct ip_addr *servers, uint32_t count);
+
+/* Begins a rule set for this address; one at a time: an unfinished one is forgotten. */
+void policy_stage(struct policy *, struct ip_addr, enum rule_verdict policy);
+/* In rule order. Room running out is remembered until policy_publish. */
+void policy_stage_rule(struct policy *, const struct rule *);
+/*
+ * The staged set is now the client's. false: it did not fit, the client is
+ * CLOSED with that reason. When 1024 addresses are known the one least recently
+ * committed that has no port makes room.
+ */
+bool policy_publish(struct policy *);
+/* CLOSED, for the reason given (cut to POLICY_ERROR_TEXT - 1). Forgets what is staged for it. */
+void policy_close(struct policy *, struct ip_addr, const char *error);
+
+/* --- status ------------------------------------------------------------------- */
+
+struct policy_view {
+	struct ip_addr ip;
+	enum policy_state state;
+	const char *error;      /* why CLOSED; "" when OPEN */
+	uint64_t generation;    /* stamp of the last change */
+	uint32_t attached;      /* ports */
+	const struct ruleset *rules; /* NULL when CLOSED */
+};
+
+/* The client behind this one (NONE: the first), or NONE. */
+uint32_t policy_next(const struct policy *, uint32_t client);
+struct policy_view policy_show(const struct policy *, uint32_t client);
+uint32_t policy_rules_free(const struct policy *);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * config.h: the firewall's own settings, as the store's keys say (qubes.md 2.1).
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "addr.h"
+
+enum { CONFIG_CONNECTED_MAX = 256, CONFIG_DNS = 2 };
+
+struct config {
+	struct ip_addr ip;            /* /qubes-ip; zero: not said */
+	struct ip_addr gateway;       /* /qubes-gateway; zero: not said */
+	uint8_t prefix_len;           /* /qubes-netmask, dotted or digits; 32 */
+	struct ip_addr netvm_gateway; /* /qubes-netvm-gateway: what clients use; zero: not said */
+	struct ip_addr dns[CONFIG_DNS]; /* /qubes-primary-dns, /qubes-secondary-dns; 10.139.1.1, .2 */
+	struct ip_addr connected[CONFIG_CONNECTED_MAX]; /* /connected-ips: clients, running or not */
+	uint32_t connected_count;
+	bool connected_cut;           /* there were more */
+	bool changed;                 /* set by every change; the reader clears it */
+};
+
+enum config_outcome { CONFIG_NOT_MINE, CONFIG_TAKEN, CONFIG_MALFORMED };
+
+void config_init(struct config *);
+/* A malformed value leaves the old one. An empty address value, like removal, is back to the default. */
+enum config_outcome config_write(struct config *, const char *path, const uint8_t *value, size_t len);
+/* path may be "/": all of it. */
+void config_remove(struct config *, const char *path);
+
+#endif

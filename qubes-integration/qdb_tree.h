@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * qdb_tree.h: from the store's keys to the policy (qubes.md 2.3).
+ *
+ * Below /qubes-firewall/IP/ stand `policy` and rules 0000..9999; they are kept,
+ * parsed, as they come, in any order and with gaps, until removed, and become
+ * the client's rules when /qubes-firewall/IP itself is written. Everything in
+ * the initial dump counts as committed when the dump ends. After a reconnect
+ * the new dump replaces what was kept; clients that are not in it keep the
+ * rules that hold. A tree that is not right closes its client, with the place.
+ * After each handling /qubes-firewall-handled/IP is counted up in the store.
+ *
+ * Wiring:
+ *   config_init(c); q = qdb_new(a); t = qdb_tree_new(a, secret, 1024, 40960, q, policy, c, log);
+ *   channel open/closed -> qdb_opened(q) / qdb_closed(q)
+ *   loop: n = read(buf, min(sizeof buf, qdb_want(q))); qdb_feed(q, buf, n); qdb_tree_poll(t);
+ *         while ((n = qdb_peek(q, &at)) && (m = write(at, n))) qdb_sent(q, m);
+ */
+#ifndef QDB_TREE_H
+#define QDB_TREE_H
+
+#include "config.h"
+#include "policy.h"
+#include "qdb.h"
+
+enum { QDB_TREE_RULES = 40960 };
+
+/* Where lines for the operator go; without newline. */
+struct log_sink {
+	void *self;
+	void (*log)(void *self, const char *line, size_t len);
+};
+
+struct qdb_tree;
+
+/* Becomes the sink of q. clients, rules: how many are kept; NULL: the arena is too small. */
+struct qdb_tree *qdb_tree_new(struct arena *, const struct secret *, uint32_t clients, uint32_t rules,
+			      struct qdb *q, struct policy *, struct config *, struct log_sink);
+size_t qdb_tree_bytes(uint32_t clients, uint32_t rules);
+/* Queues the handled counters for which q has room. true: some still wait. */
+bool qdb_tree_poll(struct qdb_tree *);
+/* A dump was complete since boot. */
+bool qdb_tree_synced(const struct qdb_tree *);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ruleset.h: the rules of one client, in order: the first that matches decides,
+ * else the policy (qubes.md 3.2).
+ *
+ * Sets live in a pool taken from the arena once. The pool running out is a
+ * normal outcome: the set that does not fit is given back by its owner.
+ */
+#ifndef RULESET_H
+#define RULESET_H
+
+#include "arena.h"
+#include "packet.h"
+#include "rule.h"
+
+enum { RULE_POOL_RULES = 65536, RULE_DNS_MAX = 4 };
+
+struct rule_pool;
+struct ruleset;
+
+/* What rules refer to beyond themselves. */
+struct rule_context {
+	struct ip_addr dns[RULE_DNS_MAX]; /* specialtarget=dns */
+	uint32_t dns_count;
+};
+
+/* Room for so many sets with so many rules in all (each set rounds up to 16); NULL: the arena is too small. */
+struct rule_pool *rule_pool_new(struct arena *, uint32_t sets, uint32_t rules);
+size_t rule_pool_bytes(uint32_t sets, uint32_t rules);
+uint32_t rule_pool_free(const struct rule_pool *); /* rules that still fit, at least */
+
+/* An empty set, or NULL when the pool has no more. */
+struct ruleset *ruleset_new(struct rule_pool *, enum rule_verdict policy);
+/* Behind the last; false when the pool is full (the set stays as it was). */
+bool ruleset_append(struct ruleset *, const struct rule *);
+void ruleset_free(struct ruleset *);
+
+/*
+ * May this tuple, in its request direction, pass? *number: of the rule that
+ * decided, or RULE_POLICY. A name nobody has resolved: an accept rule with it
+ * never matches, a drop rule matches every destination.
+ */
+enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *, const struct rule_context *,
+				uint32_t *number);
+
+uint32_t ruleset_count(const struct ruleset *);
+enum rule_verdict ruleset_policy(const struct ruleset *);
+/* The rules in order, in O(1) each; starts as zeros; NULL at the end. */
+struct ruleset_walk { uint32_t index, chunk; };
+const struct rule *ruleset_next(const struct ruleset *, struct ruleset_walk *);
+
+#endif

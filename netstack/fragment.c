@@ -210,9 +210,10 @@ static enum drop note(struct datagram *d, const struct packet *p)
 		at++;
 	if (at > 0 && d->range[at - 1].end > start)
 		return DROP_FRAGMENT_OVERLAP;
+	/* Nothing may lie behind a last piece, another last one least of all. */
 	if (at < d->ranges && (last || d->range[at].start < end))
 		return DROP_FRAGMENT_OVERLAP;
-	if (d->total && (last || end_bytes > d->total))
+	if (d->total && end_bytes > d->total)
 		return DROP_FRAGMENT_OVERLAP;
 
 	bool left = at > 0 && d->range[at - 1].end == start;

@@ -335,13 +335,18 @@ static void verdict_and_handle(void **state)
 	fragments_decide(b.f, late, &b.way, &released);
 	expect(&b, &(struct piece){ 72, 8, true, DIES(OVERLAP, 0) }, 0);
 	fragments_flush(b.f, b.port, &released);
-	for (b.id = 2; b.id < 2 + CAPACITY / 4; b.id++)
-		assert_int_equal(send(&b, &(struct piece){ .len = 64, .more = true }, 0, &reason, &dropped),
-		                 FRAGMENT_JUDGE);
-	fragments_decide(b.f, late, &b.way, &released);
-	for (b.id = 2; b.id < 2 + CAPACITY / 4; b.id++)
-		expect(&b, &(struct piece){ 64, 8, true, HELD }, 0);
-	assert_int_equal(released.count, 0);
+	for (uint32_t round = 0; round < 4; round++) { /* every slot is used once */
+		for (b.id = 2; b.id < 2 + CAPACITY / 4; b.id++)
+			assert_int_equal(send(&b, &(struct piece){ .len = 64, .more = true }, 0, &reason,
+			                      &dropped), FRAGMENT_JUDGE);
+		fragments_decide(b.f, late, &b.way, &released);
+		assert_int_equal(released.count, 0);
+		for (b.id = 2; b.id < 2 + CAPACITY / 4; b.id++)
+			expect(&b, &(struct piece){ 64, 8, true, HELD }, 0);
+		fragments_flush(b.f, b.port, &released);
+		assert_int_equal(released.count, CAPACITY / 4);
+		back(&b, &released);
+	}
 }
 
 enum { UNITS = 40 };

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: ISC
+/* The postern command: finds the verb and hands it its words. */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "verbs.h"
+
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *does;
+	const char *usage;
+} verbs[] = {
+	{ "status", verb_status, "the appliance, its ports, clients and drops",
+	  "postern status [-j] [--control SOCKET]\n" },
+	{ "flows", verb_flows, "what is connected through it now",
+	  "postern flows [-j] [--client IP] [--control SOCKET]\n" },
+	{ "rules", verb_rules, "show or replace the rules of a client",
+	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
+	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },
+	{ "attach", verb_attach, "give the running appliance a client port",
+	  "postern attach [--control SOCKET] "
+	  "tap=NAME,ip=ADDR[,ip=ADDR][,mac=MAC][,our-mac=MAC][,netns=NS][,name=NAME]\n" },
+	{ "detach", verb_detach, "take a port away from it",
+	  "postern detach [--control SOCKET] PORT|NAME\n" },
+	{ "store", verb_store, "read and write the config store",
+	  "postern store read KEY...\n"
+	  "postern store write KEY VALUE [KEY VALUE]...\n"
+	  "postern store rm KEY...\n"
+	  "postern store list [PREFIX]\n"
+	  "postern store watch [PATH]\n" },
+};
+
+int complain(enum verb_exit code, const char *format, ...)
+{
+	va_list ap;
+	fflush(stdout);
+	fputs("postern: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return (int)code;
+}
+
+static const struct verb *find(const char *name)
+{
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static void print_usage(FILE *to, const char *name)
+{
+	const struct verb *v = find(name);
+	const char *line = v ? v->usage : "postern VERB\n";
+	for (const char *lead = "usage: "; *line; lead = "       ") {
+		size_t n = strcspn(line, "\n");
+		fprintf(to, "%s%.*s\n", lead, (int)n, line);
+		line += n + (line[n] == '\n');
+	}
+}
+
+int verb_usage(const char *verb)
+{
+	print_usage(stderr, verb);
+	return EXIT_USAGE;
+}
+
+int verb_help(const char *verb)
+{
+	print_usage(stdout, verb);
+	return EXIT_YES;
+}
+
+static void print_verbs(FILE *to)
+{
+	fputs("usage: postern VERB ...\n\n", to);
+	for (size_t i = 0; i < array_len(verbs); i++)
+		fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].does);
+	fputs("  help     this, or the usage of one verb: postern help VERB\n\n"
+	      "exit: 0 yes, 1 a negative answer, 2 usage, 3 cannot reach, 4 refused, 5 conflict, "
+	      "6 timed out\n",
+	      to);
+}
+
+enum { WORD_MAX = 16 };
+
+/* Edits (insert, delete, replace) that turn a into b; both at most WORD_MAX long. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[WORD_MAX + 1];
+	size_t n = strlen(b);
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 0; a[i]; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i + 1;
+		for (unsigned j = 0; j < n; j++) {
+			unsigned replace = diagonal + (a[i] != b[j]);
+			unsigned either = 1 + (row[j] < row[j + 1] ? row[j] : row[j + 1]);
+			diagonal = row[j + 1];
+			row[j + 1] = replace < either ? replace : either;
+		}
+	}
+	return row[n];
+}
+
+static const char *nearest(const char *word)
+{
+	const char *best = NULL;
+	unsigned least = 3; /* two edits are a slip, three are another word */
+	if (strlen(word) > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; i < array_len(verbs); i++) {
+		unsigned d = distance(word, verbs[i].name);
+		if (d < least) {
+			least = d;
+			best = verbs[i].name;
+		}
+	}
+	return best;
+}
+
+static int unknown(const char *word)
+{
+	const char *near = nearest(word);
+	if (near)
+		return complain(EXIT_USAGE, "no verb \"%s\"; did you mean \"%s\"?", word, near);
+	return complain(EXIT_USAGE, "no verb \"%s\"; see `postern help`", word);
+}
+
+static int help(const char *word)
+{
+	if (!word) {
+		print_verbs(stdout);
+		return EXIT_YES;
+	}
+	return find(word) ? verb_help(word) : unknown(word);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_verbs(stderr);
+		return EXIT_USAGE;
+	}
+	const char *word = argv[1];
+	if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
+		return help(argv[2]);
+	const struct verb *v = find(word);
+	if (!v)
+		return unknown(word);
+	int code = v->run(argc - 1, argv + 1);
+	/* A full disk or a closed pipe must not look like success. */
+	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_YES)
+		return complain(EXIT_NO, "standard output: cannot write");
+	return code;
+}

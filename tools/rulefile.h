@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * rulefile.h: a file of rules as an operator writes them, as the store's lines.
+ *
+ * A rule's number is its place among the rules of the file. A rule that is of
+ * the other address family or has expired leaves a gap, as in Qubes.
+ */
+#ifndef RULEFILE_H
+#define RULEFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+	RULEFILE_BYTES_MAX = 16 << 20,
+	RULEFILE_FAULTS_SHOWN = 20,
+};
+
+struct rulefile {
+	struct rulefile_line {
+		uint32_t number;
+		char *text; /* canonical, NUL-terminated */
+	} *line;
+	size_t count, room;
+};
+
+struct rulefile_source {
+	const char *name; /* in messages */
+	const char *text;
+	size_t len;
+	bool v6;      /* the client's family */
+	uint64_t now; /* seconds since 1970 */
+};
+
+/*
+ * False: every fault (the first RULEFILE_FAULTS_SHOWN) is on errors as
+ * NAME:LINE:COLUMN: reason, the line and a caret. Free it either way.
+ */
+bool rulefile_parse(struct rulefile *, const struct rulefile_source *, FILE *errors);
+void rulefile_free(struct rulefile *);
+
+#endif

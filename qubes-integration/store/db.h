@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * db.h: the keys, their values and their history, in one SQLite file.
+ *
+ * Changes gather in one transaction until db_commit; nothing may be acknowledged
+ * before it said true. After any failure the whole transaction is lost and
+ * db_commit says false. Single-threaded.
+ *
+ * Every change belongs to a generation. Changes below /qubes-firewall/IP/ join the
+ * open generation of that IP, which the empty value written to /qubes-firewall/IP
+ * closes; every other change is a generation of its own. Nothing is ever forgotten:
+ *   kv(path, value)                       what is
+ *   generation(number, time, uid, pid, comm, via, path, closed)   time: ms since 1970
+ *   change(generation, path, old, new)    NULL: absent
+ */
+#ifndef DB_H
+#define DB_H
+
+#include "wire.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+enum db_statement {
+	DB_BEGIN,
+	DB_COMMIT,
+	DB_ROLLBACK,
+	DB_GET,
+	DB_PUT,
+	DB_DELETE,
+	DB_BELOW,
+	DB_DELETE_BELOW,
+	DB_FIND_OPEN,
+	DB_OPEN,
+	DB_CLOSE,
+	DB_NOTE,
+	DB_NOTE_BELOW,
+	DB_STATEMENTS,
+};
+
+struct db {
+	struct sqlite3 *sqlite;
+	struct sqlite3_stmt *statement[DB_STATEMENTS];
+	const char *file; /* the caller's */
+	int lock;	  /* descriptor whose flock keeps a second store out */
+	bool open;	  /* a transaction is */
+	bool failed;	  /* the transaction must not be committed */
+};
+
+struct db_author {
+	uint32_t uid;
+	int32_t pid;
+	char comm[17];
+	const char *via; /* "local" or "link" */
+};
+
+enum db_result { DB_DONE, DB_ABSENT, DB_FAILED };
+
+/* False: reason (len bytes) says why, and nothing is open. */
+bool db_open(struct db *db, const char *file, char *reason, size_t len);
+void db_close(struct db *db);
+
+/* Sees what this transaction changed. */
+enum db_result db_read(struct db *db, const char *key, uint8_t value[WIRE_VALUE_MAX], size_t *len);
+enum db_result db_write(struct db *db, const char *key, const uint8_t *value, size_t len,
+			const struct db_author *author);
+/* Target: a key, or a directory ending in '/'. */
+enum db_result db_remove(struct db *db, const char *target, const struct db_author *author);
+
+/* True: everything since the last call is on disk (or there was nothing). */
+bool db_commit(struct db *db);
+/* Why the last failure happened. */
+const char *db_error(const struct db *db);
+
+/*
+ * A dump walks all keys with a prefix as they were committed when it was opened,
+ * whatever changes meanwhile: ascending, or, of everything (empty prefix), descending.
+ */
+struct db_dump {
+	struct sqlite3 *sqlite;
+	struct sqlite3_stmt *walk;
+	int first; /* what the first step said, while primed */
+	bool primed;
+};
+
+struct db_entry {
+	const char *key; /* both valid until the next call */
+	const uint8_t *value;
+	size_t len;
+};
+
+bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix);
+/* DB_ABSENT: that was all. */
+enum db_result db_dump_next(struct db_dump *dump, struct db_entry *entry);
+void db_dump_close(struct db_dump *dump);
+
+#endif

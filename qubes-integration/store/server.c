@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: ISC */
+/* server.c: the rounds: read, carry out, commit, tell. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "link.h"
+#include "listing.h"
+#include "local.h"
+#include "server.h"
+
+/* What epoll gives back: the peers' slots first. */
+enum {
+	LISTENER_ID = SERVER_PEERS,
+	SIGNAL_ID = LISTENER_ID + SERVER_LISTENERS,
+	IDS,
+	LINK_SLOT = SERVER_LOCAL_MAX,
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool attend(struct server *s, int fd, uint32_t id)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = id };
+
+	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+bool server_start(struct server *s, char *reason, size_t len)
+{
+	sigset_t stops;
+	bool done;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigprocmask(SIG_BLOCK, &stops, NULL);
+	s->signals = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	done = s->signals >= 0 && s->epoll >= 0 && attend(s, s->signals, SIGNAL_ID);
+	for (uint32_t i = 0; i < SERVER_LISTENERS; i++) {
+		if (done && s->listener[i].path)
+			done = attend(s, s->listener[i].fd, LISTENER_ID + i);
+	}
+	if (!done)
+		snprintf(reason, len, "event loop: %s", strerror(errno));
+	return done;
+}
+
+static struct peer **free_slot(struct server *s, enum peer_kind kind)
+{
+	if (kind == PEER_LINK)
+		return s->peer[LINK_SLOT] ? NULL : &s->peer[LINK_SLOT];
+	for (size_t i = 0; i < SERVER_LOCAL_MAX; i++) {
+		if (!s->peer[i])
+			return &s->peer[i];
+	}
+	return NULL;
+}
+
+static void welcome(struct server *s, const struct listener *l, int64_t now)
+{
+	struct db_author author;
+	int fd = listener_accept(l, &author);
+	struct peer **slot = free_slot(s, l->kind);
+	struct peer *p;
+
+	if (fd < 0)
+		return;
+	p = slot ? peer_new(fd, l->kind, &author, now) : NULL;
+	if (!p) {
+		close(fd);
+		return;
+	}
+	if (!attend(s, fd, (uint32_t)(slot - s->peer))) {
+		peer_free(p);
+		return;
+	}
+	p->events = EPOLLIN;
+	*slot = p;
+}
+
+static void serve(struct server *s, struct peer *p)
+{
+	struct wire_message m;
+
+	p->mark = p->out.len;
+	while (peer_next(p, &m)) {
+		if (p->kind == PEER_LINK)
+			link_handle(&s->changes, &s->db, p, &m);
+		else
+			local_handle(&s->changes, &s->db, p, &m);
+		peer_taken(p, &m);
+	}
+}
+
+static void tell(struct server *s)
+{
+	for (size_t i = 0; i < s->changes.count; i++) {
+		for (size_t k = 0; k < SERVER_PEERS; k++) {
+			if (s->peer[k] && k == LINK_SLOT)
+				link_tell(s->peer[k], &s->changes, &s->changes.item[i]);
+			else if (s->peer[k])
+				local_tell(s->peer[k], &s->changes.item[i]);
+		}
+	}
+}
+
+static void conclude(struct server *s)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why), "%s", db_error(&s->db));
+	if (db_commit(&s->db)) {
+		tell(s);
+	} else {
+		fprintf(stderr, "postern-store: not stored: %s\n", why);
+		for (size_t i = 0; i < SERVER_PEERS; i++) {
+			if (s->peer[i])
+				peer_disown(s->peer[i]);
+		}
+	}
+	change_forget(&s->changes);
+}
+
+static void send_out(struct server *s, struct peer *p, int64_t now)
+{
+	if (p->listing == LISTING_WANTED)
+		listing_begin(p, &s->db, now);
+	if (p->listing == LISTING_RUNNING)
+		listing_feed(p, now);
+	peer_flush(p, now);
+	if (p->out.len > 0 && now - p->moved_ms > s->patience_ms)
+		p->dead = true;
+	if (p->closing && p->out.len == 0)
+		p->dead = true;
+}
+
+/* What to wait for: whatever the peer may do next that would change something. */
+static void await(struct server *s, struct peer *p, uint32_t slot)
+{
+	struct epoll_event e = { .events = 0, .data.u32 = slot };
+	bool takes = p->listing == LISTING_NONE && p->out.len < PEER_OUT_HIGH;
+
+	if (takes && !p->closing && !p->ended && p->in_len < PEER_IN_BYTES)
+		e.events |= EPOLLIN;
+	if (p->out.len > 0)
+		e.events |= EPOLLOUT;
+	/* A listing goes on, or requests lie in the buffer, and no event will say so. */
+	if ((p->listing == LISTING_RUNNING && p->out.len == 0) ||
+	    (takes && p->blocked && !p->closing))
+		s->again = true;
+	if (e.events == p->events)
+		return;
+	p->events = e.events;
+	if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, p->fd, &e) != 0)
+		p->dead = true;
+}
+
+static void settle(struct server *s, int64_t now)
+{
+	struct peer *p;
+
+	for (uint32_t i = 0; i < SERVER_PEERS; i++) {
+		p = s->peer[i];
+		if (!p)
+			continue;
+		if (!p->dead)
+			send_out(s, p, now);
+		if (!p->dead)
+			await(s, p, i);
+		if (p->dead) {
+			peer_free(p);
+			s->peer[i] = NULL;
+		}
+	}
+}
+
+static void read_in(struct server *s, const struct epoll_event *event, int count)
+{
+	struct peer *p;
+
+	for (int i = 0; i < count; i++) {
+		if (event[i].data.u32 == SIGNAL_ID)
+			s->stop = true;
+		p = event[i].data.u32 < SERVER_PEERS ? s->peer[event[i].data.u32] : NULL;
+		if (p && (event[i].events & EPOLLIN))
+			peer_fill(p);
+		else if (p && (event[i].events & (EPOLLHUP | EPOLLERR)))
+			p->dead = true;
+	}
+}
+
+static bool awaits_reader(const struct server *s)
+{
+	for (size_t i = 0; i < SERVER_PEERS; i++) {
+		if (s->peer[i] && s->peer[i]->out.len > 0)
+			return true;
+	}
+	return false;
+}
+
+bool server_run(struct server *s)
+{
+	struct epoll_event event[IDS];
+	int64_t now;
+	int count;
+
+	while (!s->stop) {
+		count = epoll_wait(s->epoll, event, IDS,
+				   s->again ? 0 : awaits_reader(s) ? 250 : -1);
+		if (count < 0 && errno != EINTR)
+			return false;
+		now = now_ms();
+		s->again = false;
+		read_in(s, event, count);
+		for (size_t i = 0; i < SERVER_PEERS; i++) {
+			if (s->peer[i])
+				serve(s, s->peer[i]);
+		}
+		conclude(s);
+		settle(s, now);
+		/* Last, so that a slot given up in this round is free for who comes after. */
+		for (int i = 0; i < count; i++) {
+			if (event[i].data.u32 >= LISTENER_ID && event[i].data.u32 < SIGNAL_ID)
+				welcome(s, &s->listener[event[i].data.u32 - LISTENER_ID], now);
+		}
+	}
+	return true;
+}
+
+void server_end(struct server *s)
+{
+	for (size_t i = 0; i < SERVER_LISTENERS; i++)
+		listener_close(&s->listener[i]);
+	for (size_t i = 0; i < SERVER_PEERS; i++) {
+		if (s->peer[i])
+			peer_free(s->peer[i]);
+		s->peer[i] = NULL;
+	}
+	change_free(&s->changes);
+	db_close(&s->db);
+	close(s->signals);
+	close(s->epoll);
+}

@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Every lab test, the ones with real packets in both modes; ends with a count.
+#   O=build tests/lab/run.sh [NAME...]     only the scripts whose names are given
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+O=${O:-build}
+case $O in /*) ;; *) O=$ROOT/$O ;; esac
+export O
+HERE=$ROOT/tests/lab
+LAB_ID=postern-$$
+export LAB_ID
+wanted=" $* "
+passed=0
+failed=0
+
+asked_for() { [ "$wanted" = "  " ] || case $wanted in *" $1 "*) true ;; *) false ;; esac; }
+
+run() { # the script's name, then how it is run
+	script=$1
+	shift
+	asked_for "$script" || return 0
+	[ -e "$HERE/$script" ] || return 0
+	begun=$(date +%s)
+	if "$@"; then passed=$((passed + 1)); else
+		failed=$((failed + 1))
+		echo "FAILED: $script ${MODE:-}"
+	fi
+	if [ -e /run/netns ] && ip netns list | grep -q "^$LAB_ID-"; then
+		failed=$((failed + 1))
+		echo "FAILED: $script left a namespace behind"
+	fi
+	[ -z "${V:-}" ] || [ "$V" = 0 ] || echo "  $script took $(($(date +%s) - begun)) s"
+}
+
+run store_crash.py python3 "$HERE/store_crash.py" "$O/postern-store"
+run store_protocol.py python3 "$HERE/store_protocol.py" "$O/postern-store"
+run tender_echo.sh "$HERE/tender_echo.sh"
+
+modes='spt hvt'
+if [ ! -e /dev/kvm ]; then
+	modes='spt'
+	echo "  SKIPPED hvt: this machine has no /dev/kvm"
+fi
+for MODE in $modes; do
+	export MODE
+	for script in firewall_test.sh rules_test.sh attach_test.sh store_restart_test.sh; do
+		run $script "$HERE/$script"
+	done
+done
+echo "lab: $passed scripts passed, $failed failed"
+[ "$failed" = 0 ]

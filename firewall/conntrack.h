@@ -92,7 +92,7 @@ size_t ct_bytes(uint32_t flows);
 /* NULL when the arena is too small. The secret is drawn from, for ports, and must outlive it. */
 struct ct *ct_new(struct arena *, uint32_t flows, struct secret *);
 
-/* The flow in use at index. */
+/* The flow at index; NULL when the slot is free. Compare the serial of a handle kept elsewhere. */
 struct flow *ct_flow(struct ct *, uint32_t index);
 /* Finds the flow a tuple belongs to and its direction. */
 bool ct_find(const struct ct *, const struct tuple *, uint32_t *flow, enum ct_dir *);

@@ -65,7 +65,7 @@ struct tcp_probe {
 /* A connection, kept by its owner; all zero before the first SYN. */
 struct tcp_conn {
 	uint8_t *state;       /* enum tcp_state */
-	struct ct_half *half; /* two, by enum ct_dir; packets and bytes are the owner's business */
+	struct ct_half *half; /* two, by enum ct_dir; packets and bytes are the owner's, cleared by TCP_RESTART */
 	struct tcp_probe *probe;
 };
 

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: ISC
+/*
+ * The pipeline on one page: what happens to a frame, in order.
+ *
+ * A frame is owned by exactly one of: the caller, the queues tx, done, spare
+ * and again, the neighbour cache, the fragment tracker. Every function below
+ * that takes a packet passes its frame on before it returns.
+ */
+#include "fw.h"
+
+enum {
+	SWEEP_FLOWS = 256, /* flows looked at per poll for older generations */
+	ICMP_UNREACHABLE = 3,
+	ICMP_FRAG_NEEDED = 4,
+	ICMP_PROHIBITED = 13,
+	ICMP_TIME_EXCEEDED = 11,
+};
+
+/* What the stages find out about one packet on its way. */
+struct way {
+	uint16_t from, out;
+	bool first_fragment;
+	uint32_t handle; /* of the datagram in pieces */
+	uint32_t flow;
+	enum ct_dir dir;
+};
+
+void fw_drop(struct fw *fw, struct frame *f, uint16_t from, enum drop reason)
+{
+	fw->drops[reason]++;
+	if (from < PORT_COUNT)
+		fw->port[from].drops++;
+	frames_put(&fw->done, f);
+}
+
+void fw_send(struct fw *fw, struct frame *f, uint16_t port)
+{
+	struct fw_port *p = &fw->port[port];
+	if (!p->attached || !p->up) {
+		fw_drop(fw, f, port, DROP_PORT_GONE);
+		return;
+	}
+	p->tx_packets++;
+	p->tx_bytes += f->len;
+	f->port = port;
+	frames_put(&fw->tx, f);
+}
+
+/* --- routing ------------------------------------------------------------------- */
+
+static struct ip_addr next_hop(const struct fw *fw, uint16_t out, struct ip_addr dst)
+{
+	if (out != PORT_UPLINK)
+		return dst;
+	struct ip_prefix on_link = { fw->uplink.ip, fw->uplink.prefix_len };
+	return ip_in_prefix(dst, on_link) || ip_is_zero(fw->uplink.gateway) ? dst : fw->uplink.gateway;
+}
+
+void fw_route(struct fw *fw, struct packet *p, uint16_t out)
+{
+	struct fw_port *port = &fw->port[out];
+	struct frame *f = p->frame;
+	struct mac mac = port->theirs;
+	f->port = out;
+	if (!port->theirs_known) {
+		switch (neigh_resolve(fw->neigh, out, next_hop(fw, out, p->tuple.dst), f, fw->now_ns, &mac)) {
+		case NEIGH_FOUND:
+			break;
+		case NEIGH_WAIT:
+			return;
+		case NEIGH_FAILED:
+			fw_drop(fw, f, out, DROP_NEIGHBOUR);
+			return;
+		case NEIGH_FULL:
+			fw_drop(fw, f, out, DROP_NEIGHBOUR_FULL);
+			return;
+		}
+	}
+	rewrite_link(p, mac, port->config.ours);
+	fw_send(fw, f, out);
+}
+
+static bool uplink_ready(const struct fw *fw)
+{
+	return fw->port[PORT_UPLINK].attached && fw->port[PORT_UPLINK].up && !ip_is_zero(fw->uplink.ip);
+}
+
+/* The first fragment's fate is the fate of the datagram. */
+static void decide(struct fw *fw, const struct way *w, const struct fragment_way *way)
+{
+	struct frame_queue released = { 0 };
+	if (!w->first_fragment)
+		return;
+	fragments_decide(fw->fragments, w->handle, way, &released);
+	for (struct frame *f; (f = frames_take(&released));)
+		frames_put(&fw->again, f);
+}
+
+static void refuse(struct fw *fw, struct packet *p, const struct way *w, enum drop reason)
+{
+	decide(fw, w, &(struct fragment_way){ .reason = reason });
+	fw_drop(fw, p->frame, w->from, reason);
+}
+
+static void refuse_aloud(struct fw *fw, struct packet *p, const struct way *w, enum drop reason, uint8_t type,
+			 uint8_t code, uint32_t info)
+{
+	decide(fw, w, &(struct fragment_way){ .reason = reason });
+	fw_refuse(fw, p, w->from, reason, type, code, info);
+}
+
+/* TTL and size, told to the sender; false: p is gone. */
+static bool can_leave(struct fw *fw, struct packet *p, const struct way *w)
+{
+	uint32_t mtu = fw->port[w->out].config.mtu;
+	if (p->ttl <= 1) {
+		refuse_aloud(fw, p, w, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
+		return false;
+	}
+	if (p->end - p->l3 > mtu && p->frame->offload.gso_type == GSO_NONE) {
+		refuse_aloud(fw, p, w, DROP_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu);
+		return false;
+	}
+	return true;
+}
+
+/* The stores into the live frame, then the way out. */
+static void forward(struct fw *fw, struct packet *p, const struct way *w)
+{
+	const struct flow *flow = ct_flow(fw->ct, w->flow);
+	struct tuple to = ct_translated(flow, w->dir);
+	rewrite_tuple(p, &to);
+	rewrite_ttl(p);
+	if (w->first_fragment) {
+		struct fragment_way way = {
+			.pass = true, .port = w->out, .id = (uint16_t)random_next(&fw->secret),
+			.flow = w->flow, .flow_serial = flow->serial, .src = to.src, .dst = to.dst,
+		};
+		rewrite_id(p, way.id);
+		decide(fw, w, &way);
+	}
+	fw_route(fw, p, w->out);
+}
+
+/* --- flows and rules ------------------------------------------------------------- */
+
+/* Does the rule set of today still admit the flow? One that it does not is cut. */
+static bool flow_stands(struct fw *fw, uint32_t index)
+{
+	struct flow *flow = ct_flow(fw->ct, index);
+	uint32_t client, rule;
+	if (!policy_find(fw->policy, flow->orig.src, &client)) {
+		ct_cut(fw->ct, index);
+		return false;
+	}
+	uint32_t generation = (uint32_t)policy_generation(fw->policy, client);
+	if (generation == flow->generation)
+		return true;
+	enum drop reason = DROP_NONE;
+	policy_judge(fw->policy, client, &flow->orig, &rule, &reason);
+	if (reason != DROP_NONE) {
+		ct_cut(fw->ct, index);
+		return false;
+	}
+	flow->generation = generation;
+	flow->rule = rule;
+	return true;
+}
+
+/* A packet that belongs to no flow yet: the rules decide. False: p is gone. */
+static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
+{
+	uint32_t client = 0, rule = 0;
+	enum drop reason = DROP_NONE;
+	if (!policy_find(fw->policy, p->tuple.src, &client))
+		reason = DROP_CLOSED;
+	else
+		policy_judge(fw->policy, client, &p->tuple, &rule, &reason);
+	if (reason != DROP_NONE) {
+		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
+		return false;
+	}
+	reason = ct_open(fw->ct, p, w->from, fw->uplink.ip, fw->now_ns, &w->flow);
+	if (reason != DROP_NONE) {
+		refuse(fw, p, w, reason);
+		return false;
+	}
+	struct flow *flow = ct_flow(fw->ct, w->flow);
+	flow->generation = (uint32_t)policy_generation(fw->policy, client);
+	flow->rule = rule;
+	w->dir = CT_ORIG;
+	return true;
+}
+
+static void track_and_forward(struct fw *fw, struct packet *p, struct way *w)
+{
+	enum drop reason = ct_track(fw->ct, w->flow, w->dir, p, fw->now_ns);
+	if (reason != DROP_NONE)
+		refuse(fw, p, w, reason);
+	else
+		forward(fw, p, w);
+}
+
+static void from_client(struct fw *fw, struct packet *p, struct way *w)
+{
+	w->out = PORT_UPLINK;
+	if (!uplink_ready(fw)) {
+		refuse(fw, p, w, DROP_NO_ROUTE);
+		return;
+	}
+	if (!can_leave(fw, p, w))
+		return;
+	bool found = ct_find(fw->ct, &p->tuple, &w->flow, &w->dir);
+	if (found && (w->dir != CT_ORIG || ct_flow(fw->ct, w->flow)->port != w->from)) {
+		refuse(fw, p, w, DROP_CT_INVALID);
+		return;
+	}
+	if (!(found && flow_stands(fw, w->flow))) {
+		if (open_flow(fw, p, w))
+			forward(fw, p, w);
+		return;
+	}
+	track_and_forward(fw, p, w);
+}
+
+static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
+{
+	if (!ct_find(fw->ct, &p->tuple, &w->flow, &w->dir) || w->dir != CT_REPLY) {
+		refuse(fw, p, w, DROP_NEW_FROM_UPLINK);
+		return;
+	}
+	if (!flow_stands(fw, w->flow)) {
+		refuse(fw, p, w, DROP_FLOW_CUT);
+		return;
+	}
+	w->out = ct_flow(fw->ct, w->flow)->port;
+	if (!can_leave(fw, p, w))
+		return;
+	track_and_forward(fw, p, w);
+}
+
+/* --- fragments ------------------------------------------------------------------- */
+
+/* A later piece goes where its first one went, as long as that flow lives. */
+static void follow(struct fw *fw, struct packet *p, struct way *w, const struct fragment_way *way)
+{
+	const struct flow *flow = ct_flow(fw->ct, way->flow);
+	w->out = way->port;
+	if (!flow || flow->serial != way->flow_serial) {
+		fw_drop(fw, p->frame, w->from, DROP_FLOW_CUT);
+		return;
+	}
+	if (!can_leave(fw, p, w))
+		return;
+	struct tuple to = { .src = way->src, .dst = way->dst, .proto = p->tuple.proto };
+	rewrite_tuple(p, &to);
+	rewrite_ttl(p);
+	rewrite_id(p, way->id);
+	fw_route(fw, p, w->out);
+}
+
+/* True: p is a whole datagram or a first fragment to be judged. Else p is taken care of. */
+static bool in_order(struct fw *fw, struct packet *p, struct way *w)
+{
+	struct frame_queue dropped = { 0 };
+	struct fragment_way way;
+	enum drop reason = DROP_NONE;
+	bool judge = false;
+	if (!p->has_fragments)
+		return true;
+	switch (fragments_take(fw->fragments, p, fw->now_ns, &w->handle, &way, &reason, &dropped)) {
+	case FRAGMENT_JUDGE:
+		w->first_fragment = judge = true;
+		break;
+	case FRAGMENT_FOLLOW:
+		if (way.pass)
+			follow(fw, p, w, &way);
+		else
+			fw_drop(fw, p->frame, w->from, way.reason);
+		break;
+	case FRAGMENT_HELD:
+		break;
+	case FRAGMENT_DROP:
+		fw_drop(fw, p->frame, w->from, reason);
+		break;
+	}
+	for (struct frame *f; (f = frames_take(&dropped));)
+		fw_drop(fw, f, w->from, reason);
+	return judge;
+}
+
+/* --- sources and destinations ------------------------------------------------------ */
+
+/* Anti-spoofing both ways (BCP 38; QSB-056), and what cannot be forwarded at all. */
+static enum drop source_check(const struct fw *fw, const struct packet *p, uint16_t from)
+{
+	if (from == PORT_UPLINK) {
+		if (fw_is_protected(fw, p->tuple.src))
+			return DROP_CLIENT_ADDRESS;
+		if (fw_is_ours(fw, p->tuple.src))
+			return DROP_SPOOFED;
+		if (fw_is_protected(fw, p->tuple.dst))
+			return DROP_NEW_FROM_UPLINK;
+	} else if (fw_port_of(fw, p->tuple.src) != from) {
+		return DROP_SPOOFED;
+	}
+	if (!ip_is_unicast(p->tuple.src) || !ip_is_unicast(p->tuple.dst) || p->broadcast)
+		return DROP_MARTIAN;
+	return DROP_NONE;
+}
+
+static bool for_us(const struct fw *fw, const struct packet *p, uint16_t from)
+{
+	const struct eth_hdr *eth = pkt_eth(p);
+	return mac_is_group(eth->dst) || mac_eq(eth->dst, fw->port[from].config.ours);
+}
+
+/* A client's own frames say best where it is. */
+static void learn_client(struct fw *fw, const struct packet *p, uint16_t from)
+{
+	struct fw_port *port = &fw->port[from];
+	if (from == PORT_UPLINK || !mac_eq(port->config.theirs, (struct mac){ { 0 } }))
+		return;
+	port->theirs = pkt_eth(p)->src;
+	port->theirs_known = true;
+}
+
+static void judge(struct fw *fw, struct packet *p, uint16_t from)
+{
+	struct way w = { .from = from, .out = PORT_NONE, .flow = NONE };
+	enum drop reason = p->v6 ? DROP_IPV6 : source_check(fw, p, from);
+	if (reason != DROP_NONE) {
+		fw_drop(fw, p->frame, from, reason);
+		return;
+	}
+	learn_client(fw, p, from);
+	bool ours = fw_is_ours(fw, p->tuple.dst);
+	if (from != PORT_UPLINK && ours)
+		fw_local(fw, p, from);
+	else if (from != PORT_UPLINK && fw_is_protected(fw, p->tuple.dst))
+		fw_drop(fw, p->frame, from, DROP_INTER_CLIENT);
+	else if (!in_order(fw, p, &w))
+		return;
+	else if (p->class == PKT_ICMP_ERROR && !p->has_fragments)
+		fw_related(fw, p, from);
+	else if (from == PORT_UPLINK)
+		from_uplink(fw, p, &w);
+	else
+		from_client(fw, p, &w);
+}
+
+static void input(struct fw *fw, struct frame *f)
+{
+	uint16_t from = f->port;
+	struct packet p;
+	if (from >= PORT_COUNT || !fw->port[from].attached) {
+		fw_drop(fw, f, from, DROP_PORT_GONE);
+		return;
+	}
+	enum drop reason = pkt_parse(f, &p);
+	if (reason == DROP_NONE && !for_us(fw, &p, from))
+		reason = DROP_NOT_FOR_US;
+	if (reason != DROP_NONE)
+		fw_drop(fw, f, from, reason);
+	else if (p.class == PKT_ARP)
+		fw_arp(fw, &p, from);
+	else
+		judge(fw, &p, from);
+}
+
+void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
+{
+	fw->now_ns = now_ns;
+	for (size_t i = 0; i < count; i++) {
+		struct fw_port *port = &fw->port[burst[i]->port < PORT_COUNT ? burst[i]->port : 0];
+		port->rx_packets++;
+		port->rx_bytes += burst[i]->len;
+		input(fw, burst[i]);
+		for (struct frame *f; (f = frames_take(&fw->again));)
+			input(fw, f);
+	}
+}
+
+/* --- timers ------------------------------------------------------------------------ */
+
+static void ask_neighbours(struct fw *fw)
+{
+	struct frame_queue gone = { 0 };
+	struct neigh_request ask[FW_SPARE_FRAMES];
+	size_t max = fw->spare.count < array_len(ask) ? fw->spare.count : array_len(ask);
+	size_t n = neigh_poll(fw->neigh, fw->now_ns, ask, max, &gone);
+	for (size_t i = 0; i < n; i++) {
+		struct frame *f = frames_take(&fw->spare);
+		if (build_arp_request(f, fw->port[ask[i].port].config.ours, fw->uplink.ip, ask[i].target))
+			fw_send(fw, f, ask[i].port);
+		else
+			fw_drop(fw, f, ask[i].port, DROP_NO_BUFFER);
+	}
+	for (struct frame *f; (f = frames_take(&gone));)
+		fw_drop(fw, f, f->port, DROP_NEIGHBOUR);
+}
+
+/* Flows that are silent are judged again too, a few at a time. */
+static void sweep(struct fw *fw)
+{
+	for (uint32_t n = 0; fw->sweeping && n < SWEEP_FLOWS; n++) {
+		uint32_t i = ct_next(fw->ct, fw->sweep);
+		if (i == NONE) {
+			fw->sweeping = false;
+			return;
+		}
+		flow_stands(fw, i);
+		fw->sweep = i + 1;
+	}
+}
+
+void fw_rules_changed(struct fw *fw)
+{
+	fw->sweeping = true;
+	fw->sweep = 0;
+}
+
+void fw_poll(struct fw *fw, uint64_t now_ns)
+{
+	struct frame_queue gone = { 0 };
+	fw->now_ns = now_ns;
+	ct_poll(fw->ct, now_ns);
+	ask_neighbours(fw);
+	fragments_poll(fw->fragments, now_ns, &gone);
+	for (struct frame *f; (f = frames_take(&gone));)
+		fw_drop(fw, f, f->port, DROP_FRAGMENT_TIMEOUT);
+	sweep(fw);
+}
+
+uint64_t fw_deadline(const struct fw *fw)
+{
+	if (fw->sweeping)
+		return fw->now_ns;
+	uint64_t deadline = ct_deadline(fw->ct);
+	uint64_t neigh = neigh_deadline(fw->neigh), fragments = fragments_deadline(fw->fragments);
+	deadline = neigh < deadline ? neigh : deadline;
+	return fragments < deadline ? fragments : deadline;
+}

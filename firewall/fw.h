@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fw.h: the firewall as a pure machine. Frames, time and configuration go in;
+ * frames come out on two queues. Nothing in here knows a platform.
+ *
+ * A packet's way (fw.c): parse, ARP?, source check, fragment?, to us?, ICMP
+ * error?, flow or verdict, track, rewrite, route. Every frame handed in comes
+ * out exactly once: on `tx` (f->port says where), on `done` (dropped or
+ * consumed, with its reason counted), or later, if it waits for a neighbour or
+ * for its first fragment.
+ */
+#ifndef FW_H
+#define FW_H
+
+#include "arena.h"
+#include "conntrack.h"
+#include "fragment.h"
+#include "limit.h"
+#include "neigh.h"
+#include "packet.h"
+#include "policy.h"
+#include "reply.h"
+#include "rewrite.h"
+
+enum {
+	FW_PORT_ADDRS_MAX = 2,
+	FW_PORT_NAME_BYTES = 16,
+	FW_OURS_MAX = 4,       /* addresses of the firewall itself */
+	FW_PROTECTED_MAX = 512, /* connected-ips: addresses of clients, running or not */
+	FW_SPARE_FRAMES = 16,  /* what the caller should keep on `spare` */
+};
+
+/* One attached port, as the host describes it. */
+struct fw_port_config {
+	char name[FW_PORT_NAME_BYTES];
+	uint16_t mtu;
+	struct mac ours, theirs; /* theirs: zero when not known */
+	uint8_t addr_count;      /* client: its addresses */
+	struct ip_addr addr[FW_PORT_ADDRS_MAX];
+};
+
+struct fw_port {
+	/* fixed while attached */
+	struct fw_port_config config;
+	bool attached;
+	/* changing */
+	bool up;
+	bool theirs_known;
+	struct mac theirs; /* configured, or learned from the client's own frames */
+	struct limit icmp_limit;
+	/* per packet */
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, drops;
+};
+
+struct fw_uplink {
+	struct ip_addr ip;      /* zero: not configured yet, nothing is forwarded */
+	uint8_t prefix_len;     /* in ip's family; 32: only the gateway is on the link */
+	struct ip_addr gateway; /* zero: none */
+};
+
+struct fw {
+	/* fixed at boot */
+	struct ct *ct;
+	struct neigh *neigh;
+	struct fragments *fragments;
+	struct policy *policy;
+	struct table owners;      /* client address -> owner slot */
+	struct owner *owner;      /* port * FW_PORT_ADDRS_MAX + n */
+	struct secret secret;
+	/* configuration */
+	struct fw_uplink uplink;
+	struct ip_addr ours[FW_OURS_MAX];
+	uint32_t ours_count;
+	struct ip_addr protected_ip[FW_PROTECTED_MAX];
+	struct table protected_index; /* by address, into protected_ip */
+	uint32_t protected_count;
+	struct fw_port port[PORT_COUNT];
+	/* sweep of flows that older rules admitted: one pass after each change */
+	uint32_t sweep;
+	bool sweeping;
+	/* frames */
+	struct frame_queue tx;    /* to send; the caller empties it */
+	struct frame_queue done;  /* to give back; the caller empties it */
+	struct frame_queue spare; /* empty frames for our own questions; the caller tops it up */
+	struct frame_queue again; /* released fragments, to go through the pipeline */
+	uint64_t now_ns;
+	uint64_t drops[DROP_COUNT];
+};
+
+struct fw_sizes {
+	uint32_t flows, neighbours, datagrams;
+};
+/* What fits a guest with `bytes` of table memory (policy and rules apart). */
+struct fw_sizes fw_sizes_for(size_t bytes);
+/* False: the arena is too small. `policy` outlives fw. seed is 16 secret bytes. */
+bool fw_init(struct fw *, struct arena *, const struct fw_sizes *, struct policy *policy, const uint64_t seed[2]);
+
+/* ports.c: all answer false for a port number or address that cannot be. */
+bool fw_attach(struct fw *, uint16_t port, const struct fw_port_config *, uint64_t now_ns);
+bool fw_detach(struct fw *, uint16_t port);
+bool fw_link(struct fw *, uint16_t port, bool up);
+/* A changed address cuts every flow: their translation is void. */
+void fw_set_uplink(struct fw *, const struct fw_uplink *);
+/* Addresses of the firewall itself besides the uplink's. */
+void fw_set_ours(struct fw *, const struct ip_addr *, uint32_t count);
+void fw_set_protected(struct fw *, const struct ip_addr *, uint32_t count);
+/* A rule set was published or closed: silent flows are judged again too, a few per poll. */
+void fw_rules_changed(struct fw *);
+/* PORT_NONE when no attached client has it. */
+uint16_t fw_port_of(const struct fw *, struct ip_addr);
+bool fw_is_ours(const struct fw *, struct ip_addr);
+/* Belongs to a client, attached or (connected-ips) not. */
+bool fw_is_protected(const struct fw *, struct ip_addr);
+
+/* fw.c */
+void fw_input(struct fw *, struct frame *burst[], size_t count, uint64_t now_ns);
+/* Timers: expiry, ARP questions, stale flows. Call at fw_deadline() or oftener. */
+void fw_poll(struct fw *, uint64_t now_ns);
+uint64_t fw_deadline(const struct fw *);
+
+/* Steps of the pipeline that live in files of their own. */
+void fw_drop(struct fw *, struct frame *, uint16_t from, enum drop);
+void fw_send(struct fw *, struct frame *, uint16_t port); /* link header is right already */
+void fw_route(struct fw *, struct packet *, uint16_t out); /* finds the next hop and sends, or holds, or drops */
+/* arp.c */
+void fw_arp(struct fw *, struct packet *, uint16_t from);
+void fw_announce(struct fw *, uint16_t port); /* gratuitous ARP, when a spare frame is there */
+/* local.c: to the firewall itself */
+void fw_local(struct fw *, struct packet *, uint16_t from);
+/* Drops p for `reason`, and tells its sender by ICMP if that is allowed and within the rate. */
+void fw_refuse(struct fw *, struct packet *, uint16_t from, enum drop reason, uint8_t type, uint8_t code, uint32_t info);
+/* related.c: an ICMP error that belongs to a flow, translated inside and out */
+void fw_related(struct fw *, struct packet *, uint16_t from);
+
+#endif

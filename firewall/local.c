@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: ISC
+/* What is sent to the firewall itself, and what it says to those it refuses. */
+#include "fw.h"
+
+enum {
+	ICMP_ECHO_REQUEST = 8,
+	ICMP_UNREACHABLE = 3,
+	ICMP_HOST_PROHIBITED = 10,
+	PORT_BOOTP_CLIENT = 68,
+};
+
+/* Our address towards a sender: the one it named, else the uplink's. */
+static struct ip_addr own_address(const struct fw *fw, const struct packet *p)
+{
+	if (fw_is_ours(fw, p->tuple.dst))
+		return p->tuple.dst;
+	if (!ip_is_zero(fw->uplink.ip))
+		return fw->uplink.ip;
+	return fw->ours_count ? fw->ours[0] : fw->uplink.ip;
+}
+
+void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason, uint8_t type, uint8_t code,
+	       uint32_t info)
+{
+	struct ip_addr ours = own_address(fw, p);
+	struct mac sender = pkt_eth(p)->src;
+	struct frame *f = p->frame;
+	if (ip_is_zero(ours) || !reply_error_allowed(p) || !limit_allows(&fw->port[from].icmp_limit, fw->now_ns) ||
+	    !reply_icmp_error(p, ours, type, code, info)) {
+		fw_drop(fw, f, from, reason);
+		return;
+	}
+	fw->drops[reason]++;
+	fw->port[from].drops++;
+	struct packet answer = { .frame = f };
+	rewrite_link(&answer, sender, fw->port[from].config.ours);
+	fw_send(fw, f, from);
+}
+
+void fw_local(struct fw *fw, struct packet *p, uint16_t from)
+{
+	if (from == PORT_UPLINK) {
+		fw_drop(fw, p->frame, from, DROP_NEW_FROM_UPLINK);
+		return;
+	}
+	if (p->has_fragments) {
+		fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
+		return;
+	}
+	switch (p->class) {
+	case PKT_ICMP_QUERY:
+		if (p->icmp_type == ICMP_ECHO_REQUEST && limit_allows(&fw->port[from].icmp_limit, fw->now_ns) &&
+		    reply_echo(p)) {
+			fw_send(fw, p->frame, from);
+			return;
+		}
+		fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
+		return;
+	case PKT_ICMP_ERROR:
+	case PKT_ICMP_OTHER:
+		fw_drop(fw, p->frame, from, DROP_LOCAL_CONSUMED);
+		return;
+	case PKT_UDP:
+		if (p->tuple.dport == PORT_BOOTP_CLIENT) {
+			fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
+			return;
+		}
+		break;
+	case PKT_ARP:
+	case PKT_TCP:
+	case PKT_OTHER:
+	case PKT_FRAGMENT:
+		break;
+	}
+	fw_refuse(fw, p, from, DROP_LOCAL_REFUSED, ICMP_UNREACHABLE, ICMP_HOST_PROHIBITED, 0);
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: ISC
+/* Boot order and the loop: the only file of the core that sees a platform. */
+#include <bearssl.h>
+
+#include "fw.h"
+#include "platform.h"
+#include "qdb_tree.h"
+#include "status.h"
+
+enum {
+	SEED_BYTES = 48,
+	REQUEST_BYTES = 256,
+	LOG_LINE_BYTES = 256,
+	RULES_PER_MIB = 1024,  /* of guest memory: the pool of rules in force, and the store's mirror */
+	RULES_MAX = 262144,
+	CLIENTS = POLICY_CLIENTS_MAX,
+	STORE_READS = 64,      /* buffers read from the store per round: rules must not hold packets up */
+	STATUS_LINES = 64,
+};
+
+static struct {
+	const struct platform *platform;
+	struct fw fw;
+	struct policy *policy;
+	struct secret secret; /* of the tables that are not fw's */
+	struct qdb *qdb;
+	struct qdb_tree *tree;
+	struct config config;
+	struct fw_uplink attached_uplink; /* as the host described it; zero ip: the store says */
+	struct status status;
+	struct status_facts facts;
+	char request[REQUEST_BYTES];
+	size_t request_len;
+	char line[STATUS_LINE_BYTES];
+	size_t line_len, line_sent;
+	uint64_t generation; /* the newest the flows were told of */
+	bool shutdown;
+} self;
+
+static void log_text(const char *line, size_t len)
+{
+	self.platform->log(line, len);
+}
+
+static void log_line(const char *line)
+{
+	size_t len = 0;
+	while (line[len])
+		len++;
+	log_text(line, len);
+}
+
+static void log_sink(void *unused, const char *line, size_t len)
+{
+	(void)unused;
+	log_text(line, len);
+}
+
+/* --- boot -------------------------------------------------------------------------- */
+
+static void draw_secrets(uint64_t fw_seed[2])
+{
+	uint8_t seed[SEED_BYTES];
+	br_hmac_drbg_context drbg;
+	self.platform->entropy(seed, sizeof(seed));
+	br_hmac_drbg_init(&drbg, &br_sha256_vtable, seed, sizeof(seed));
+	br_hmac_drbg_generate(&drbg, self.secret.key, sizeof(self.secret.key));
+	br_hmac_drbg_generate(&drbg, fw_seed, 2 * sizeof(fw_seed[0]));
+	memset(seed, 0, sizeof(seed));
+	memset(&drbg, 0, sizeof(drbg));
+}
+
+static void boot(const struct platform *platform)
+{
+	uint64_t seed[2];
+	struct arena *arena = platform->memory();
+	self.platform = platform;
+	draw_secrets(seed);
+	uint32_t rules = (uint32_t)(arena->left >> 20) * RULES_PER_MIB;
+	rules = rules > RULES_MAX ? RULES_MAX : rules < RULES_PER_MIB ? RULES_PER_MIB : rules;
+	self.policy = policy_new(arena, &self.secret, CLIENTS, rules);
+	config_init(&self.config);
+	self.qdb = qdb_new(arena);
+	if (self.policy && self.qdb)
+		self.tree = qdb_tree_new(arena, &self.secret, CLIENTS, rules, self.qdb, self.policy, &self.config,
+					 (struct log_sink){ .log = log_sink });
+	struct fw_sizes sizes = fw_sizes_for(arena->left);
+	if (!self.tree || sizes.flows == 0 || !fw_init(&self.fw, arena, &sizes, self.policy, seed))
+		panic("not enough memory");
+	self.status.stage = STATUS_IDLE;
+	self.facts = (struct status_facts){
+		.platform = platform->name, .store = "down", .started_ns = platform->now_ns(),
+		.counters = platform->status,
+	};
+	char buffer[LOG_LINE_BYTES];
+	struct text t = text_on(buffer);
+	text_put(&t, "postern on ");
+	text_put(&t, platform->name);
+	text_put(&t, ": room for ");
+	text_u64(&t, sizes.flows);
+	text_put(&t, " flows, ");
+	text_u64(&t, rules);
+	text_put(&t, " rules");
+	log_text(buffer, t.len);
+}
+
+/* --- configuration ------------------------------------------------------------------- */
+
+/* What the host said of the uplink wins over the store's keys. */
+static void apply_config(void)
+{
+	const struct config *c = &self.config;
+	struct fw_uplink uplink = self.attached_uplink;
+	if (ip_is_zero(uplink.ip)) {
+		uplink.ip = c->ip;
+		uplink.prefix_len = c->prefix_len;
+	}
+	if (ip_is_zero(uplink.gateway))
+		uplink.gateway = c->gateway;
+	fw_set_uplink(&self.fw, &uplink);
+	fw_set_ours(&self.fw, &c->netvm_gateway, 1);
+	fw_set_protected(&self.fw, c->connected, c->connected_count);
+	policy_set_dns(self.policy, c->dns, CONFIG_DNS);
+}
+
+static void log_port(const struct platform_event *e, const char *what)
+{
+	char buffer[LOG_LINE_BYTES];
+	struct text t = text_on(buffer);
+	text_put(&t, e->port == PORT_UPLINK ? "uplink" : "client port ");
+	if (e->port != PORT_UPLINK)
+		text_u64(&t, e->port);
+	if (e->kind == EVENT_PORT_ATTACHED) {
+		text_char(&t, ' ');
+		text_put(&t, e->name);
+		for (uint32_t i = 0; i < e->addr_count; i++) {
+			text_char(&t, ' ');
+			text_ip(&t, e->addr[i]);
+		}
+	}
+	text_put(&t, what);
+	log_text(buffer, t.len);
+}
+
+static void attach(const struct platform_event *e)
+{
+	struct fw_port_config config = { .mtu = e->mtu, .ours = e->ours, .theirs = e->theirs };
+	_Static_assert(sizeof(config.name) == sizeof(e->name), "one kind of name");
+	memcpy(config.name, e->name, sizeof(config.name));
+	config.name[sizeof(config.name) - 1] = 0;
+	config.addr_count = e->addr_count < FW_PORT_ADDRS_MAX ? e->addr_count : FW_PORT_ADDRS_MAX;
+	memcpy(config.addr, e->addr, config.addr_count * sizeof(config.addr[0]));
+	if (e->port == PORT_UPLINK) {
+		self.attached_uplink = (struct fw_uplink){ .prefix_len = e->prefix_len, .gateway = e->gateway };
+		if (e->addr_count > 0)
+			self.attached_uplink.ip = e->addr[0];
+		apply_config();
+	}
+	bool ok = fw_attach(&self.fw, e->port, &config, self.platform->now_ns());
+	log_port(e, ok ? ": attached" : ": refused, its address is taken or cannot be a client's");
+}
+
+static void handle(const struct platform_event *e)
+{
+	switch (e->kind) {
+	case EVENT_PORT_ATTACHED:
+		attach(e);
+		return;
+	case EVENT_PORT_DETACHED:
+		fw_detach(&self.fw, e->port);
+		log_port(e, ": detached");
+		return;
+	case EVENT_LINK_UP:
+	case EVENT_LINK_DOWN:
+		fw_link(&self.fw, e->port, e->kind == EVENT_LINK_UP);
+		log_port(e, e->kind == EVENT_LINK_UP ? ": link up" : ": link down");
+		return;
+	case EVENT_CHANNEL_OPEN:
+		if (e->channel == CHANNEL_STORE)
+			qdb_opened(self.qdb);
+		self.request_len = self.line_len = self.line_sent = 0;
+		self.status.stage = STATUS_IDLE;
+		return;
+	case EVENT_CHANNEL_CLOSED:
+		if (e->channel == CHANNEL_STORE)
+			qdb_closed(self.qdb);
+		return;
+	case EVENT_SHUTDOWN:
+		self.shutdown = true;
+		return;
+	case EVENT_NONE:
+		return;
+	}
+}
+
+/* --- the store ------------------------------------------------------------------------ */
+
+static const char *store_word(void)
+{
+	switch (qdb_state(self.qdb)) {
+	case QDB_CLOSED:
+		return "down";
+	case QDB_DUMP:
+		return "connecting";
+	case QDB_LIVE:
+		return "synced";
+	case QDB_BROKEN:
+		return "broken";
+	}
+	return "broken";
+}
+
+static void store_send(void)
+{
+	const uint8_t *at;
+	for (size_t n; (n = qdb_peek(self.qdb, &at)) != 0;) {
+		size_t sent = self.platform->write(CHANNEL_STORE, at, n);
+		if (sent == 0)
+			return;
+		qdb_sent(self.qdb, sent);
+	}
+}
+
+/* True when more may be waiting. */
+static bool store_round(void)
+{
+	uint8_t bytes[1024];
+	uint32_t reads;
+	store_send();
+	for (reads = 0; reads < STORE_READS; reads++) {
+		size_t want = qdb_want(self.qdb);
+		want = want < sizeof(bytes) ? want : sizeof(bytes);
+		size_t n = want ? self.platform->read(CHANNEL_STORE, bytes, want) : 0;
+		if (n == 0)
+			break;
+		qdb_feed(self.qdb, bytes, n);
+		store_send();
+	}
+	qdb_tree_poll(self.tree);
+	store_send();
+	self.facts.store = store_word();
+	if (self.config.changed) {
+		self.config.changed = false;
+		apply_config();
+	}
+	uint64_t generation = policy_latest(self.policy);
+	if (generation != self.generation) {
+		self.generation = generation;
+		fw_rules_changed(&self.fw);
+	}
+	return reads == STORE_READS;
+}
+
+/* --- the operator ---------------------------------------------------------------------- */
+
+static void read_request(void)
+{
+	char c;
+	while (self.status.stage == STATUS_IDLE && self.platform->read(CHANNEL_CONTROL, &c, 1) == 1) {
+		if (c == '\n') {
+			status_begin(&self.status, self.request, self.request_len);
+			self.request_len = 0;
+		} else if (self.request_len < sizeof(self.request)) {
+			self.request[self.request_len++] = c;
+		}
+	}
+}
+
+/* True when the answer goes on. */
+static bool control_round(void)
+{
+	read_request();
+	for (uint32_t n = 0; n < STATUS_LINES; n++) {
+		if (self.line_sent == self.line_len) {
+			struct text t = text_on(self.line);
+			self.line_len = self.line_sent = 0;
+			if (!status_next(&self.status, &self.fw, &self.facts, self.platform->now_ns(), &t))
+				return false;
+			self.line_len = t.len;
+		}
+		if (self.line_len == 0)
+			continue;
+		self.line_sent += self.platform->write(CHANNEL_CONTROL, self.line + self.line_sent,
+						       self.line_len - self.line_sent);
+		if (self.line_sent < self.line_len)
+			return false; /* woken when the reader has made room */
+	}
+	return true;
+}
+
+/* --- the loop ---------------------------------------------------------------------------- */
+
+static void flush(void)
+{
+	struct fw *fw = &self.fw;
+	if (fw->tx.count)
+		self.platform->tx(&fw->tx);
+	if (fw->done.count)
+		self.platform->give(&fw->done);
+	while (fw->spare.count < FW_SPARE_FRAMES) {
+		struct frame *f = self.platform->frame();
+		if (!f)
+			return;
+		frames_put(&fw->spare, f);
+	}
+}
+
+/* Packets, until a burst comes that is not full. */
+static void packets_round(void)
+{
+	struct frame *burst[PLATFORM_BURST_MAX];
+	size_t n = self.platform->rx(burst, PLATFORM_BURST_MAX);
+	if (n)
+		fw_input(&self.fw, burst, n, self.platform->now_ns());
+	flush();
+}
+
+_Noreturn void postern_main(const struct platform *platform)
+{
+	boot(platform);
+	while (!self.shutdown) {
+		struct platform_event e;
+		while (platform->event(&e))
+			handle(&e);
+		flush();
+		packets_round();
+		bool busy = store_round();
+		busy |= control_round();
+		uint64_t now = platform->now_ns();
+		if (fw_deadline(&self.fw) <= now)
+			fw_poll(&self.fw, now);
+		flush();
+		platform->wait(busy ? 0 : fw_deadline(&self.fw));
+	}
+	log_line("shut down");
+	platform->exit(0);
+}

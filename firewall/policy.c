@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * policy.c: clients by address, each with its published rule set.
+ */
+#include "policy.h"
+#include "table.h"
+
+struct client {
+	struct ip_addr ip;
+	struct ruleset *rules; /* NULL: closed */
+	uint64_t generation;
+	uint64_t committed;    /* stamp of the last commit, for eviction; 0: never */
+	uint32_t attached;
+	uint32_t next_free;    /* set, while this one is free */
+	bool used;
+	char error[POLICY_ERROR_TEXT];
+};
+
+struct stage {
+	struct ip_addr ip;
+	struct ruleset *rules; /* NULL: nothing is staged */
+	bool active, full;
+};
+
+struct policy {
+	const struct secret *secret; /* fixed at creation */
+	struct rule_pool *pool;
+	struct client *client;
+	uint32_t capacity;
+	struct table index;
+	uint32_t free;
+	uint64_t stamp; /* the global generation */
+	struct rule_context context;
+	struct stage stage;
+};
+
+static const char never[] = "no rules yet";
+static const char full[] = "too many rules: no room left";
+
+size_t policy_bytes(uint32_t clients, uint32_t rules)
+{
+	return sizeof(struct policy) + clients * sizeof(struct client) + table_bytes(clients) +
+	       rule_pool_bytes(clients + 1, rules) + (size_t)4 * 64;
+}
+
+struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients, uint32_t rules)
+{
+	ensure(clients >= 1 && clients <= POLICY_CLIENTS_MAX);
+	struct arena rest = *arena;
+	struct policy *p = arena_take(&rest, 1, sizeof(*p));
+	struct client *client = arena_take(&rest, clients, sizeof(*client));
+	/* one set more than clients: the staged one */
+	struct rule_pool *pool = rule_pool_new(&rest, clients + 1, rules);
+	if (!p || !client || !pool || !table_init(&p->index, &rest, clients))
+		return NULL;
+	for (uint32_t i = 0; i < clients; i++)
+		client[i].next_free = i + 1 < clients ? i + 1 : NONE;
+	p->secret = secret;
+	p->pool = pool;
+	p->client = client;
+	p->capacity = clients;
+	*arena = rest;
+	return p;
+}
+
+static uint64_t hash_of(const struct policy *p, struct ip_addr ip)
+{
+	return siphash13(p->secret->key, ip.b, sizeof(ip.b));
+}
+
+static void set_error(struct client *c, const char *error)
+{
+	struct text t = text_on(c->error);
+	text_put(&t, error);
+}
+
+/* --- data path --------------------------------------------------------------- */
+
+bool policy_find(const struct policy *p, struct ip_addr ip, uint32_t *client)
+{
+	uint32_t i = table_first(&p->index, hash_of(p, ip));
+	while (i != NONE && !ip_eq(p->client[i].ip, ip))
+		i = table_next(&p->index, i);
+	*client = i;
+	return i != NONE;
+}
+
+enum rule_verdict policy_judge(const struct policy *p, uint32_t client, const struct tuple *tuple,
+			       uint32_t *number, enum drop *reason)
+{
+	*number = RULE_POLICY;
+	*reason = DROP_CLOSED;
+	if (client == NONE || !p->client[client].rules)
+		return VERDICT_DROP;
+	enum rule_verdict verdict = ruleset_judge(p->client[client].rules, tuple, &p->context, number);
+	if (verdict == VERDICT_ACCEPT)
+		*reason = DROP_NONE;
+	else
+		*reason = *number == RULE_POLICY ? DROP_POLICY : DROP_RULE;
+	return verdict;
+}
+
+uint64_t policy_latest(const struct policy *p)
+{
+	return p->stamp;
+}
+
+uint64_t policy_generation(const struct policy *p, uint32_t client)
+{
+	return client == NONE ? 0 : p->client[client].generation;
+}
+
+/* --- clients coming and going --------------------------------------------------- */
+
+static void publish(struct policy *p, struct client *c, struct ruleset *rules)
+{
+	struct ruleset *old = c->rules;
+	c->rules = rules;
+	c->generation = ++p->stamp;
+	if (old)
+		ruleset_free(old);
+}
+
+/* The address least recently committed that has no port goes. */
+static bool evict(struct policy *p)
+{
+	uint32_t oldest = NONE;
+	for (uint32_t i = 0; i < p->capacity; i++) {
+		const struct client *c = &p->client[i];
+		if (c->used && c->attached == 0 && (oldest == NONE || c->committed < p->client[oldest].committed))
+			oldest = i;
+	}
+	if (oldest == NONE)
+		return false;
+	table_remove(&p->index, oldest);
+	if (p->client[oldest].rules)
+		ruleset_free(p->client[oldest].rules);
+	p->client[oldest] = (struct client){ .next_free = p->free };
+	p->free = oldest;
+	return true;
+}
+
+/* The client of this address, made when it is new; NULL when there is no room. */
+static struct client *client_of(struct policy *p, struct ip_addr ip)
+{
+	uint32_t at;
+	if (policy_find(p, ip, &at))
+		return &p->client[at];
+	if (p->free == NONE && !evict(p))
+		return NULL;
+	at = p->free;
+	struct client *c = &p->client[at];
+	p->free = c->next_free;
+	*c = (struct client){ .ip = ip, .generation = ++p->stamp, .used = true };
+	set_error(c, never);
+	table_insert(&p->index, hash_of(p, ip), at);
+	return c;
+}
+
+bool policy_mark_attached(struct policy *p, struct ip_addr ip, bool attached)
+{
+	uint32_t at;
+	if (!attached) {
+		if (policy_find(p, ip, &at) && p->client[at].attached > 0)
+			p->client[at].attached--;
+		return true;
+	}
+	struct client *c = client_of(p, ip);
+	if (!c)
+		return false;
+	c->attached++;
+	return true;
+}
+
+bool policy_is_attached(const struct policy *p, struct ip_addr ip)
+{
+	uint32_t at;
+	return policy_find(p, ip, &at) && p->client[at].attached > 0;
+}
+
+void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t count)
+{
+	ensure(count <= RULE_DNS_MAX);
+	struct rule_context context = { .dns_count = count };
+	for (uint32_t i = 0; i < count; i++)
+		context.dns[i] = servers[i];
+	if (!memcmp(&context, &p->context, sizeof(context)))
+		return;
+	p->context = context;
+	p->stamp++;
+	for (uint32_t i = 0; i < p->capacity; i++)
+		if (p->client[i].used)
+			p->client[i].generation = p->stamp;
+}
+
+/* --- a rule set's way in -------------------------------------------------------- */
+
+static void unstage(struct policy *p)
+{
+	if (p->stage.rules)
+		ruleset_free(p->stage.rules);
+	p->stage = (struct stage){ .active = false };
+}
+
+void policy_stage(struct policy *p, struct ip_addr ip, enum rule_verdict policy)
+{
+	unstage(p);
+	/* never NULL: the pool has one set more than there are clients */
+	p->stage = (struct stage){ .ip = ip, .rules = ruleset_new(p->pool, policy), .active = true };
+}
+
+void policy_stage_rule(struct policy *p, const struct rule *rule)
+{
+	ensure(p->stage.active);
+	if (!p->stage.full && !ruleset_append(p->stage.rules, rule))
+		p->stage.full = true;
+}
+
+bool policy_publish(struct policy *p)
+{
+	ensure(p->stage.active);
+	if (p->stage.full) {
+		policy_close(p, p->stage.ip, full);
+		return false;
+	}
+	struct client *c = client_of(p, p->stage.ip);
+	if (!c) {
+		unstage(p);
+		return false;
+	}
+	publish(p, c, p->stage.rules);
+	p->stage = (struct stage){ .active = false };
+	c->committed = p->stamp;
+	c->error[0] = 0;
+	return true;
+}
+
+void policy_close(struct policy *p, struct ip_addr ip, const char *error)
+{
+	/* error may not point into the client that client_of evicts: it is ours or the caller's text */
+	struct client *c = client_of(p, ip);
+	if (p->stage.active && ip_eq(p->stage.ip, ip))
+		unstage(p);
+	if (!c)
+		return;
+	publish(p, c, NULL);
+	c->committed = p->stamp;
+	set_error(c, error);
+}
+
+/* --- status ----------------------------------------------------------------------- */
+
+uint32_t policy_next(const struct policy *p, uint32_t client)
+{
+	for (uint32_t i = client == NONE ? 0 : client + 1; i < p->capacity; i++)
+		if (p->client[i].used)
+			return i;
+	return NONE;
+}
+
+struct policy_view policy_show(const struct policy *p, uint32_t client)
+{
+	const struct client *c = &p->client[client];
+	return (struct policy_view){
+		.ip = c->ip,
+		.state = c->rules ? POLICY_OPEN : POLICY_CLOSED,
+		.error = c->error,
+		.generation = c->generation,
+		.attached = c->attached,
+		.rules = c->rules,
+	};
+}
+
+uint32_t policy_rules_free(const struct policy *p)
+{
+	return rule_pool_free(p->pool);
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: ISC
+/* The appliance's own account of itself, one JSON line at a time. */
+#include "status.h"
+
+enum { NS_PER_S = 1000000000 };
+
+static void member_text(struct text *t, const char *name, const char *value)
+{
+	size_t len = 0;
+	while (value[len])
+		len++;
+	text_put(t, ",\"");
+	text_put(t, name);
+	text_put(t, "\":");
+	text_json(t, value, len);
+}
+
+static void member_u64(struct text *t, const char *name, uint64_t value)
+{
+	text_put(t, ",\"");
+	text_put(t, name);
+	text_put(t, "\":");
+	text_u64(t, value);
+}
+
+static void member_ip(struct text *t, const char *name, struct ip_addr ip)
+{
+	char buffer[IP_TEXT];
+	struct text value = text_on(buffer);
+	if (!ip_is_zero(ip))
+		text_ip(&value, ip);
+	member_text(t, name, buffer);
+}
+
+static void begin(struct text *t, const char *type)
+{
+	text_put(t, "{\"type\":\"");
+	text_put(t, type);
+	text_char(t, '"');
+}
+
+static void end(struct text *t)
+{
+	text_put(t, "}\n");
+}
+
+static void appliance_line(struct fw *fw, const struct status_facts *facts, uint64_t now_ns, struct text *t)
+{
+	const struct ct_stats *ct = ct_stats(fw->ct);
+	begin(t, "appliance");
+	member_u64(t, "schema", STATUS_SCHEMA);
+	member_text(t, "platform", facts->platform);
+	member_u64(t, "uptime_s", (now_ns - facts->started_ns) / NS_PER_S);
+	member_text(t, "store", facts->store);
+	member_ip(t, "uplink_ip", fw->uplink.ip);
+	member_ip(t, "gateway", fw->uplink.gateway);
+	member_u64(t, "flows", ct_count(fw->ct));
+	member_u64(t, "flow_capacity", ct_capacity(fw->ct));
+	member_u64(t, "client_share", ct_share(fw->ct));
+	member_u64(t, "opened", ct->opened);
+	member_u64(t, "closed", ct->closed);
+	member_u64(t, "expired", ct->expired);
+	member_u64(t, "evicted", ct->evicted);
+	member_u64(t, "cut", ct->cut);
+	member_u64(t, "port_collisions", ct->port_collisions);
+	member_u64(t, "neighbours", neigh_count(fw->neigh));
+	member_u64(t, "datagrams", fragments_count(fw->fragments));
+	member_u64(t, "rules_free", policy_rules_free(fw->policy));
+	end(t);
+}
+
+static void port_line(const struct fw *fw, uint32_t number, struct text *t)
+{
+	const struct fw_port *p = &fw->port[number];
+	begin(t, "port");
+	member_u64(t, "port", number);
+	member_text(t, "role", number == PORT_UPLINK ? "uplink" : "client");
+	member_text(t, "name", p->config.name);
+	member_ip(t, "ip", number == PORT_UPLINK ? fw->uplink.ip : p->config.addr[0]);
+	member_text(t, "link", p->up ? "up" : "down");
+	member_u64(t, "mtu", p->config.mtu);
+	member_u64(t, "rx_packets", p->rx_packets);
+	member_u64(t, "rx_bytes", p->rx_bytes);
+	member_u64(t, "tx_packets", p->tx_packets);
+	member_u64(t, "tx_bytes", p->tx_bytes);
+	member_u64(t, "drops", p->drops);
+	end(t);
+}
+
+static void client_line(const struct policy_view *view, struct text *t)
+{
+	begin(t, "client");
+	member_ip(t, "ip", view->ip);
+	member_text(t, "state", view->state == POLICY_OPEN ? "open" : "closed");
+	member_u64(t, "rules", view->rules ? ruleset_count(view->rules) : 0);
+	member_text(t, "policy", view->rules && ruleset_policy(view->rules) == VERDICT_ACCEPT ? "accept" : "drop");
+	member_u64(t, "generation", view->generation);
+	text_put(t, ",\"attached\":");
+	text_put(t, view->attached ? "true" : "false");
+	member_text(t, "error", view->error);
+	end(t);
+}
+
+static void drop_line(const struct fw *fw, enum drop reason, struct text *t)
+{
+	begin(t, "drop");
+	member_text(t, "reason", drop_word(reason));
+	member_text(t, "text", drop_text(reason));
+	member_u64(t, "count", fw->drops[reason]);
+	end(t);
+}
+
+static void flow_line(const struct flow *flow, uint64_t now_ns, struct text *t)
+{
+	char buffer[16];
+	struct text proto = text_on(buffer);
+	text_proto(&proto, flow->orig.proto);
+	begin(t, "flow");
+	member_text(t, "proto", buffer);
+	member_ip(t, "src", flow->orig.src);
+	member_u64(t, "sport", flow->orig.sport);
+	member_ip(t, "dst", flow->orig.dst);
+	member_u64(t, "dport", flow->orig.dport);
+	member_ip(t, "nat_ip", flow->reply.dst);
+	member_u64(t, "nat_port", flow->reply.dport);
+	member_text(t, "state", flow_state_word(flow));
+	member_ip(t, "client", flow->orig.src);
+	if (flow->rule == RULE_POLICY)
+		member_text(t, "rule", "policy");
+	else
+		member_u64(t, "rule", flow->rule);
+	member_u64(t, "idle_s", now_ns > flow->touched_ns ? (now_ns - flow->touched_ns) / NS_PER_S : 0);
+	member_u64(t, "up_packets", flow->half[CT_ORIG].packets);
+	member_u64(t, "up_bytes", flow->half[CT_ORIG].bytes);
+	member_u64(t, "down_packets", flow->half[CT_REPLY].packets);
+	member_u64(t, "down_bytes", flow->half[CT_REPLY].bytes);
+	end(t);
+}
+
+/* --- one line after the other ------------------------------------------------------ */
+
+static bool is_word(const char *request, size_t len, const char *word)
+{
+	struct cursor c = cursor_of(request, len);
+	return parse_word(&c, word) && c.left == 0;
+}
+
+void status_begin(struct status *s, const char *request, size_t len)
+{
+	*s = (struct status){ STATUS_ERROR, 0 };
+	if (is_word(request, len, "status"))
+		s->stage = STATUS_APPLIANCE;
+	else if (is_word(request, len, "flows"))
+		s->stage = STATUS_FLOWS;
+}
+
+static void enter(struct status *s, enum status_stage stage)
+{
+	*s = (struct status){ stage, 0 };
+}
+
+static void next_port(struct status *s, const struct fw *fw, struct text *t)
+{
+	while (s->index < PORT_COUNT && !fw->port[s->index].attached)
+		s->index++;
+	if (s->index < PORT_COUNT)
+		port_line(fw, s->index++, t);
+	else
+		*s = (struct status){ STATUS_CLIENTS, NONE };
+}
+
+static void next_client(struct status *s, const struct fw *fw, struct text *t)
+{
+	uint32_t client = policy_next(fw->policy, s->index);
+	if (client == NONE) {
+		enter(s, STATUS_DROPS);
+		return;
+	}
+	struct policy_view view = policy_show(fw->policy, client);
+	client_line(&view, t);
+	s->index = client;
+}
+
+static void next_drop(struct status *s, const struct fw *fw, struct text *t)
+{
+	while (s->index < DROP_COUNT && fw->drops[s->index] == 0)
+		s->index++;
+	if (s->index < DROP_COUNT)
+		drop_line(fw, (enum drop)s->index++, t);
+	else
+		enter(s, STATUS_PLATFORM);
+}
+
+static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct text *t)
+{
+	uint32_t i = ct_next(fw->ct, s->index);
+	if (i == NONE) {
+		enter(s, STATUS_END);
+		return;
+	}
+	flow_line(ct_flow(fw->ct, i), now_ns, t);
+	s->index = i + 1;
+}
+
+bool status_next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
+		 struct text *line)
+{
+	switch (s->stage) {
+	case STATUS_APPLIANCE:
+		appliance_line(fw, facts, now_ns, line);
+		enter(s, STATUS_PORTS);
+		return true;
+	case STATUS_PORTS:
+		next_port(s, fw, line);
+		return true;
+	case STATUS_CLIENTS:
+		next_client(s, fw, line);
+		return true;
+	case STATUS_DROPS:
+		next_drop(s, fw, line);
+		return true;
+	case STATUS_PLATFORM:
+		begin(line, "platform");
+		member_text(line, "name", facts->platform);
+		if (facts->counters) {
+			text_char(line, ',');
+			facts->counters(line);
+		}
+		end(line);
+		enter(s, STATUS_END);
+		return true;
+	case STATUS_FLOWS:
+		next_flow(s, fw, now_ns, line);
+		return true;
+	case STATUS_ERROR:
+		begin(line, "error");
+		member_text(line, "error", "unknown request");
+		end(line);
+		enter(s, STATUS_END);
+		return true;
+	case STATUS_END:
+		text_put(line, ".\n");
+		enter(s, STATUS_IDLE);
+		return true;
+	case STATUS_IDLE:
+		break;
+	}
+	return false;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * status.h: the control protocol's answers. A request is a line, its answer a
+ * run of lines, one JSON object each with a "type", closed by a line ".".
+ * Answers of any length are made a line at a time, so that they need no
+ * memory and never hold the packets up.
+ *
+ *   status   appliance, port..., client..., drop..., platform
+ *   flows    flow...
+ */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include "fw.h"
+
+enum { STATUS_LINE_BYTES = 1024, STATUS_SCHEMA = 1 };
+
+/* What main.c knows and fw does not. */
+struct status_facts {
+	const char *platform;
+	const char *store; /* "down", "connecting", "synced", "broken" */
+	uint64_t started_ns;
+	/* writes the platform's counters, at least one, as JSON members; may be NULL */
+	void (*counters)(struct text *);
+};
+
+enum status_stage {
+	STATUS_APPLIANCE, STATUS_PORTS, STATUS_CLIENTS, STATUS_DROPS, STATUS_PLATFORM,
+	STATUS_FLOWS, STATUS_ERROR, STATUS_END, STATUS_IDLE,
+};
+
+struct status {
+	enum status_stage stage;
+	uint32_t index;
+};
+
+/* Begins the answer to a request line. */
+void status_begin(struct status *, const char *request, size_t len);
+/*
+ * The next line of the answer (with its newline) onto *line, which is empty
+ * and holds STATUS_LINE_BYTES; false when the answer is complete. A line may
+ * come out empty: ask again.
+ */
+bool status_next(struct status *, struct fw *, const struct status_facts *, uint64_t now_ns, struct text *line);
+
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: ISC
+/* The workbench of lab.h. */
+#include <stdlib.h>
+#include <string.h>
+#include "checksum.h"
+#include "lab.h"
+
+const struct mac LAB_FW_MAC = { { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
+const struct mac LAB_UP_MAC = { { 2, 0, 0, 0, 0, 2 } };
+const struct mac LAB_GW_MAC = { { 2, 0, 0, 0, 0, 1 } };
+const struct mac LAB_C1_MAC = { { 2, 0, 0, 0, 1, 5 } };
+const struct mac LAB_C2_MAC = { { 2, 0, 0, 0, 1, 6 } };
+
+enum { MEMORY_BYTES = 24 << 20 };
+
+static void reclaim(struct lab *l)
+{
+	for (struct frame *f; (f = frames_take(&l->fw.done));)
+		frames_put(&l->free, f);
+	while (l->fw.spare.count < FW_SPARE_FRAMES && l->free.count)
+		frames_put(&l->fw.spare, frames_take(&l->free));
+}
+
+static void attach(struct lab *l, uint16_t port, struct mac ours, struct ip_addr ip)
+{
+	struct fw_port_config c = { .mtu = 1500, .ours = ours };
+	if (port != PORT_UPLINK) {
+		c.addr_count = 1;
+		c.addr[0] = ip;
+	}
+	fw_attach(&l->fw, port, &c, l->now_ns);
+}
+
+struct lab *lab_new(uint32_t flows)
+{
+	static const struct secret secret = { { 1, 2 }, 0 };
+	struct lab *l = calloc(1, sizeof(*l));
+	uint8_t *memory = aligned_alloc(64, MEMORY_BYTES);
+	memset(memory, 0, MEMORY_BYTES);
+	struct arena arena = { memory, MEMORY_BYTES };
+	const uint64_t seed[2] = { 3, 4 };
+	const struct fw_sizes sizes = { flows, 64, 32 };
+	l->now_ns = 1000000000;
+	for (int i = 0; i < LAB_FRAMES; i++) {
+		l->frames[i].buffer = malloc(LAB_FRAME_BYTES);
+		l->frames[i].room = LAB_FRAME_BYTES;
+		frames_put(&l->free, &l->frames[i]);
+	}
+	l->policy = policy_new(&arena, &secret, 64, 8192);
+	fw_init(&l->fw, &arena, &sizes, l->policy, seed);
+	l->memory = memory;
+	reclaim(l);
+	struct fw_uplink uplink = { ip_v4(10, 0, 0, 2), 24, ip_v4(10, 0, 0, 1) };
+	fw_set_uplink(&l->fw, &uplink);
+	attach(l, PORT_UPLINK, LAB_UP_MAC, uplink.ip);
+	attach(l, 1, LAB_FW_MAC, ip_v4(10, 137, 0, 5));
+	attach(l, 2, LAB_FW_MAC, ip_v4(10, 137, 0, 6));
+	struct frame_queue none = { 0 };
+	neigh_set(l->fw.neigh, PORT_UPLINK, uplink.gateway, LAB_GW_MAC, &none);
+	for (struct frame *f; (f = lab_take(l));)
+		lab_give(l, f);
+	return l;
+}
+
+void lab_free(struct lab *l)
+{
+	for (int i = 0; i < LAB_FRAMES; i++)
+		free(l->frames[i].buffer);
+	free(l->memory);
+	free(l);
+}
+
+void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, const char *const *lines)
+{
+	policy_stage(l->policy, client, policy);
+	for (uint16_t n = 0; lines && lines[n]; n++) {
+		struct parsed_rule parsed;
+		struct rule_error error;
+		if (!rule_parse(lines[n], strlen(lines[n]), false, &parsed, &error))
+			abort();
+		parsed.rule.number = n;
+		policy_stage_rule(l->policy, &parsed.rule);
+	}
+	if (!policy_publish(l->policy))
+		abort();
+	fw_rules_changed(&l->fw);
+}
+
+/* --- frames -------------------------------------------------------------------------- */
+
+static size_t put_transport(uint8_t *at, const struct lab_packet *p)
+{
+	bool later = p->fragment & IPV4_OFFSET_MASK;
+	size_t header = later ? 0 : p->proto == PROTO_TCP ? 20 : p->proto == PROTO_UDP || p->proto == PROTO_ICMP ? 8 : 0;
+	size_t len = header + p->payload_len;
+	memset(at, 0, header);
+	if (p->payload_len)
+		memcpy(at + header, p->payload, p->payload_len);
+	sum64 pseudo = sum_pseudo(p->from, p->to, p->proto, (uint32_t)len);
+	if (later) {
+		return len;
+	} else if (p->proto == PROTO_TCP) {
+		struct tcp_hdr h = { be16_of(p->sport), be16_of(p->dport), be32_of(p->seq), be32_of(p->ack), 0x50,
+				     p->flags, be16_of(65535), be16_of(0), be16_of(0) };
+		memcpy(at, &h, sizeof(h));
+		h.checksum = be16_of(sum_finish(sum_bytes(pseudo, at, len)));
+		memcpy(at, &h, sizeof(h));
+	} else if (p->proto == PROTO_UDP) {
+		struct udp_hdr h = { be16_of(p->sport), be16_of(p->dport), be16_of((uint16_t)len), be16_of(0) };
+		memcpy(at, &h, sizeof(h));
+		h.checksum = be16_of(sum_finish(sum_bytes(pseudo, at, len)));
+		if (!(p->fragment & IPV4_MF)) /* a first piece's sum covers what is not here */
+			memcpy(at, &h, sizeof(h));
+	} else if (p->proto == PROTO_ICMP) {
+		struct icmp_hdr h = { p->type, p->code, be16_of(0), be16_of(p->sport), be16_of(1) };
+		memcpy(at, &h, sizeof(h));
+		h.checksum = be16_of(sum_finish(sum_bytes(0, at, len)));
+		memcpy(at, &h, sizeof(h));
+	}
+	return len;
+}
+
+struct frame *lab_frame(struct lab *l, const struct lab_packet *p)
+{
+	struct frame *f = frames_take(&l->free);
+	if (!f || !frame_reset(f, 0))
+		abort();
+	size_t len = put_transport(f->data + ETH_BYTES + IPV4_MIN_BYTES, p);
+	struct eth_hdr eth = { p->dst, p->src, be16_of(ETHERTYPE_IPV4) };
+	struct ipv4_hdr ip = { 0x45, 0, be16_of((uint16_t)(IPV4_MIN_BYTES + len)), be16_of(p->id), be16_of(p->fragment),
+			       p->ttl ? p->ttl : 64, p->proto, be16_of(0), ip_to_v4(p->from), ip_to_v4(p->to) };
+	ip.checksum = be16_of(sum_finish(sum_bytes(0, &ip, sizeof(ip))));
+	memcpy(f->data, &eth, sizeof(eth));
+	memcpy(f->data + ETH_BYTES, &ip, sizeof(ip));
+	f->len = (uint32_t)(ETH_BYTES + IPV4_MIN_BYTES + len);
+	f->port = p->port;
+	return f;
+}
+
+struct frame *lab_take(struct lab *l)
+{
+	struct frame *f = frames_take(&l->fw.tx);
+	reclaim(l);
+	return f;
+}
+
+struct frame *lab_send(struct lab *l, const struct lab_packet *p)
+{
+	struct frame *f = lab_frame(l, p);
+	fw_input(&l->fw, &f, 1, l->now_ns);
+	return lab_take(l);
+}
+
+void lab_give(struct lab *l, struct frame *f)
+{
+	if (f)
+		frames_put(&l->free, f);
+}
+
+void lab_after(struct lab *l, uint64_t ns)
+{
+	l->now_ns += ns;
+	fw_poll(&l->fw, l->now_ns);
+	reclaim(l);
+}
+
+bool lab_conserved(struct lab *l)
+{
+	return ct_valid(l->fw.ct) && neigh_valid(l->fw.neigh) && fragments_valid(l->fw.fragments) &&
+	       l->free.count + l->fw.spare.count + l->fw.tx.count + l->fw.done.count <= LAB_FRAMES;
+}

@@ -143,7 +143,7 @@ static int help(const char *word)
 	return find(word) ? verb_help(word) : unknown(word);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_verbs(stderr);
@@ -153,9 +153,12 @@ int main(int argc, char **argv)
 	if (!strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h"))
 		return help(argv[2]);
 	const struct verb *v = find(word);
-	if (!v)
-		return unknown(word);
-	int code = v->run(argc - 1, argv + 1);
+	return v ? v->run(argc - 1, argv + 1) : unknown(word);
+}
+
+int main(int argc, char **argv)
+{
+	int code = run(argc, argv);
 	/* A full disk or a closed pipe must not look like success. */
 	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_YES)
 		return complain(EXIT_NO, "standard output: cannot write");

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ruletree.h: a client's rules in the store (qubes.md 2.3).
+ *
+ *   /qubes-firewall/IP/policy        drop or accept
+ *   /qubes-firewall/IP/0000 .. 9999  one rule each, gaps allowed
+ *   /qubes-firewall/IP               empty; written last: the commit
+ *   /qubes-firewall-handled/IP       counts commits that the appliance has judged
+ */
+#ifndef RULETREE_H
+#define RULETREE_H
+
+#include "rulefile.h"
+#include "storeclient.h"
+
+#define RULETREE_ROOT "/qubes-firewall/"
+#define RULETREE_HANDLED "/qubes-firewall-handled/"
+
+/*
+ * Replaces the rules of the client (its canonical address). Without the last write,
+ * the commit, nothing applies: a break midway leaves the rules in force as they are.
+ */
+enum store_result ruletree_replace(struct storeclient *, const char *client,
+				   const struct rulefile *);
+
+/* The counter of handled commits, as text; "" when there is none. */
+enum { RULETREE_COUNT_MAX = 32 };
+enum store_result ruletree_handled(struct storeclient *, const char *client,
+				   char count[RULETREE_COUNT_MAX]);
+/* Watch it before the commit; then await that it is no more what it was. */
+enum store_result ruletree_watch(struct storeclient *, const char *client);
+enum store_result ruletree_await(struct storeclient *, const char *client, const char *was,
+				 int wait_ms);
+
+#endif

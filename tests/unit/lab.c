@@ -11,7 +11,7 @@ const struct mac LAB_GW_MAC = { { 2, 0, 0, 0, 0, 1 } };
 const struct mac LAB_C1_MAC = { { 2, 0, 0, 0, 1, 5 } };
 const struct mac LAB_C2_MAC = { { 2, 0, 0, 0, 1, 6 } };
 
-enum { MEMORY_BYTES = 24 << 20 };
+enum { MEMORY_BYTES = 3 << 20 };
 
 static void reclaim(struct lab *l)
 {
@@ -47,7 +47,8 @@ struct lab *lab_new(uint32_t flows)
 		frames_put(&l->free, &l->frames[i]);
 	}
 	l->policy = policy_new(&arena, &secret, 64, 8192);
-	fw_init(&l->fw, &arena, &sizes, l->policy, seed);
+	if (!l->policy || !fw_init(&l->fw, &arena, &sizes, l->policy, seed))
+		abort();
 	l->memory = memory;
 	reclaim(l);
 	struct fw_uplink uplink = { ip_v4(10, 0, 0, 2), 24, ip_v4(10, 0, 0, 1) };

@@ -1,4 +1,4 @@
-/* links: tests/unit/lab.c firewall/fw.c firewall/ports.c firewall/arp.c firewall/local.c firewall/related.c firewall/conntrack.c firewall/tcp_track.c firewall/nat.c firewall/policy.c rules/rule.c rules/ruleset.c netstack/addr.c netstack/arena.c netstack/checksum.c netstack/drop.c netstack/fragment.c netstack/hash.c netstack/limit.c netstack/neigh.c netstack/packet.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_quote.c netstack/parse_transport.c netstack/queue.c netstack/reply.c netstack/rewrite.c netstack/table.c netstack/text.c */
+/* links: tests/unit/lab.c @pure */
 // SPDX-License-Identifier: ISC
 /* The pipeline: what goes in at one port, and what comes out at another. */
 #include <setjmp.h>

@@ -13,7 +13,6 @@
 #include "table.h"
 
 enum { FLOWS_MAX = 1 << 24, LINE_BYTES = 64 };
-enum { SECOND_NS = 1000000000 };
 enum { FIRM, EVICTABLE };
 
 struct ct_port {
@@ -37,59 +36,6 @@ struct ct {
 	uint32_t count, serial;
 	struct ct_stats stats;
 };
-
-static const struct {
-	const char *word;
-	uint64_t ns;
-} classes[] = {
-#define CT_CLASS_ROW_(name, word, seconds) [CT_CLASS_##name] = { word, (uint64_t)(seconds) * SECOND_NS },
-	CT_CLASS_LIST(CT_CLASS_ROW_)
-#undef CT_CLASS_ROW_
-};
-_Static_assert(array_len(classes) == CT_CLASS_COUNT, "a row per class");
-
-static const uint8_t tcp_class[] = {
-	[TCPS_NONE] = CT_CLASS_CLOSED,
-	[TCPS_SYN_SENT] = CT_CLASS_SYN_SENT,
-	[TCPS_SYN_BOTH] = CT_CLASS_SYN_RECV,
-	[TCPS_BOTH_ORIG] = CT_CLASS_SYN_RECV,
-	[TCPS_BOTH_REPLY] = CT_CLASS_SYN_RECV,
-	[TCPS_SYN_RECV] = CT_CLASS_SYN_RECV,
-	[TCPS_ESTABLISHED] = CT_CLASS_ESTABLISHED,
-	[TCPS_FIN_WAIT] = CT_CLASS_FIN_WAIT,
-	[TCPS_CLOSE_WAIT] = CT_CLASS_CLOSE_WAIT,
-	[TCPS_LAST_ACK] = CT_CLASS_LAST_ACK,
-	[TCPS_TIME_WAIT] = CT_CLASS_TIME_WAIT,
-	[TCPS_CLOSED] = CT_CLASS_CLOSED,
-};
-_Static_assert(array_len(tcp_class) == TCPS_COUNT, "a class per state");
-
-enum ct_class flow_class(const struct flow *f)
-{
-	bool replied = f->state == FLOW_REPLIED;
-	switch (f->orig.proto) {
-	case PROTO_TCP:
-		return tcp_class[f->state];
-	case PROTO_UDP:
-		return replied ? CT_CLASS_UDP_REPLIED : CT_CLASS_UDP_UNREPLIED;
-	case PROTO_ICMP:
-	case PROTO_ICMPV6:
-		return CT_CLASS_ICMP;
-	}
-	return replied ? CT_CLASS_OTHER_REPLIED : CT_CLASS_OTHER_UNREPLIED;
-}
-
-uint64_t flow_expires_ns(const struct flow *f)
-{
-	return f->touched_ns + classes[flow_class(f)].ns;
-}
-
-const char *flow_state_word(const struct flow *f)
-{
-	if (f->orig.proto == PROTO_TCP)
-		return tcp_state_word(f->state);
-	return f->state == FLOW_REPLIED ? "replied" : "unreplied";
-}
 
 size_t ct_bytes(uint32_t flows)
 {
@@ -450,7 +396,7 @@ void ct_poll(struct ct *ct, uint64_t now_ns)
 	clock(ct, now_ns);
 	for (uint32_t c = 0; c < CT_CLASS_COUNT; c++) {
 		uint32_t i;
-		while ((i = ct->class[c].head) != NONE && ct->flow[i].touched_ns + classes[c].ns <= ct->now_ns) {
+		while ((i = ct->class[c].head) != NONE && ct->flow[i].touched_ns + ct_class_ns((enum ct_class)c) <= ct->now_ns) {
 			if (n++ == CT_POLL_MAX)
 				return;
 			release(ct, i);
@@ -464,8 +410,8 @@ uint64_t ct_deadline(const struct ct *ct)
 	uint64_t first = UINT64_MAX;
 	for (uint32_t c = 0; c < CT_CLASS_COUNT; c++) {
 		uint32_t i = ct->class[c].head;
-		if (i != NONE && ct->flow[i].touched_ns + classes[c].ns < first)
-			first = ct->flow[i].touched_ns + classes[c].ns;
+		if (i != NONE && ct->flow[i].touched_ns + ct_class_ns((enum ct_class)c) < first)
+			first = ct->flow[i].touched_ns + ct_class_ns((enum ct_class)c);
 	}
 	return first;
 }

@@ -36,23 +36,23 @@ enum { FLOW_UNREPLIED, FLOW_REPLIED };
  * dropped packet refresh nothing.
  */
 #define CT_CLASS_LIST(X) \
-	X(CLOSED, "closed", 10) \
-	X(TIME_WAIT, "time_wait", 120) \
-	X(SYN_SENT, "syn_sent", 120) \
-	X(UDP_UNREPLIED, "udp_unreplied", 30) \
-	X(ICMP, "icmp", 60) \
-	X(OTHER_UNREPLIED, "other_unreplied", 600) \
-	X(SYN_RECV, "syn_recv", 60) \
+	X(CLOSED, 10) \
+	X(TIME_WAIT, 120) \
+	X(SYN_SENT, 120) \
+	X(UDP_UNREPLIED, 30) \
+	X(ICMP, 60) \
+	X(OTHER_UNREPLIED, 600) \
+	X(SYN_RECV, 60) \
 	/* from here on: never evicted */ \
-	X(ESTABLISHED, "established", 2 * 3600 + 4 * 60) \
-	X(FIN_WAIT, "fin_wait", 120) \
-	X(CLOSE_WAIT, "close_wait", 60) \
-	X(LAST_ACK, "last_ack", 30) \
-	X(UDP_REPLIED, "udp_replied", 180) \
-	X(OTHER_REPLIED, "other_replied", 600)
+	X(ESTABLISHED, 2 * 3600 + 4 * 60) \
+	X(FIN_WAIT, 120) \
+	X(CLOSE_WAIT, 60) \
+	X(LAST_ACK, 30) \
+	X(UDP_REPLIED, 180) \
+	X(OTHER_REPLIED, 600)
 
 enum ct_class {
-#define CT_CLASS_ENUM_(name, word, seconds) CT_CLASS_##name,
+#define CT_CLASS_ENUM_(name, seconds) CT_CLASS_##name,
 	CT_CLASS_LIST(CT_CLASS_ENUM_)
 #undef CT_CLASS_ENUM_
 	CT_CLASS_COUNT,
@@ -141,6 +141,7 @@ uint32_t ct_share(const struct ct *); /* flows one port may hold */
 uint32_t ct_next(const struct ct *, uint32_t from);
 const struct ct_stats *ct_stats(const struct ct *);
 
+uint64_t ct_class_ns(enum ct_class);
 enum ct_class flow_class(const struct flow *);
 uint64_t flow_expires_ns(const struct flow *);
 /* "established", "unreplied", ... */

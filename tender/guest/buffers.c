@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: ISC
+/* Frames on the shared buffers: the port rings, and a small reserve for the guest's own frames. */
+#include "guest.h"
+
+enum { RESERVE_FRAMES = 64, RX_SHARE = 32 };
+
+static struct {
+	struct frame *frame; /* one per buffer, by number */
+	uint32_t count;
+	struct frame_queue reserve;
+	uint32_t next_port; /* where the next rx starts looking */
+	uint64_t rx, tx, tx_full, bad;
+} own;
+
+void buffers_boot(struct arena *arena)
+{
+	own.count = guest_boot->buffer_count;
+	own.frame = arena_take(arena, own.count, sizeof(*own.frame));
+	ensure(own.frame);
+	for (uint32_t i = 0; i < own.count; i++) {
+		struct frame *f = &own.frame[i];
+		f->buffer = (uint8_t *)(guest_boot->pool + (uint64_t)i * ABI_BUFFER_BYTES);
+		f->room = ABI_BUFFER_BYTES;
+		f->handle = i;
+		f->data = f->buffer;
+	}
+}
+
+/* A descriptor that does not lie in a buffer would be a broken tender: it is counted and left alone. */
+static struct frame *frame_of(const struct desc *d, uint16_t port)
+{
+	uint64_t offset = d->addr - guest_boot->pool;
+	uint32_t inside = (uint32_t)(offset % ABI_BUFFER_BYTES);
+	if (d->addr < guest_boot->pool || offset / ABI_BUFFER_BYTES >= own.count ||
+	    d->len > ABI_BUFFER_BYTES - inside) {
+		own.bad++;
+		return NULL;
+	}
+	struct frame *f = &own.frame[offset / ABI_BUFFER_BYTES];
+	f->data = f->buffer + inside;
+	f->len = d->len;
+	f->port = port;
+	f->offload = d->offload;
+	f->next = NULL;
+	return f;
+}
+
+static size_t rx_port(uint16_t port, struct frame *burst[], size_t max)
+{
+	struct desc_ring *ring = &guest_shared->port[port].rx;
+	size_t n = 0;
+	ring_bit_clear(guest_shared->rx_ready, port); /* before the index is read */
+	uint32_t cons = ring_get(&ring->cons), prod = ring_get(&ring->prod);
+	for (; cons != prod && n < max; cons++) {
+		struct desc d = ring->at[cons % RING_DESCS];
+		struct frame *f = frame_of(&d, port);
+		if (f)
+			burst[n++] = f;
+	}
+	ring_set(&ring->cons, cons);
+	if (cons != prod)
+		ring_bit_set(guest_shared->rx_ready, port);
+	return n;
+}
+
+/* The first port at or after `from` whose bit is set, or PORT_COUNT. */
+static uint32_t next_ready(const uint64_t words[], uint32_t from)
+{
+	while (from < PORT_COUNT) {
+		uint64_t word = ring_word(&words[from / 64]) >> from % 64;
+		if (word) {
+			from += (uint32_t)__builtin_ctzll(word);
+			return from < PORT_COUNT ? from : PORT_COUNT;
+		}
+		from = (from | 63) + 1;
+	}
+	return PORT_COUNT;
+}
+
+size_t buffers_rx(struct frame *burst[], size_t max)
+{
+	size_t n = 0;
+	uint32_t start = own.next_port, port = start;
+	bool wrapped = false;
+	while (n < max) {
+		port = next_ready(guest_shared->rx_ready, port);
+		if (wrapped && port >= start)
+			break;
+		if (port == PORT_COUNT) {
+			wrapped = true;
+			port = 0;
+			continue;
+		}
+		size_t share = max - n < RX_SHARE ? max - n : RX_SHARE;
+		n += rx_port((uint16_t)port, burst + n, share);
+		port++;
+		own.next_port = port % PORT_COUNT;
+	}
+	own.rx += n;
+	return n;
+}
+
+bool buffers_ready(void)
+{
+	return next_ready(guest_shared->rx_ready, 0) != PORT_COUNT;
+}
+
+static void give(struct frame *f)
+{
+	if (own.reserve.count < RESERVE_FRAMES) {
+		frames_put(&own.reserve, f);
+		return;
+	}
+	uint32_t prod = ring_get(&guest_shared->free_prod);
+	guest_shared->frees[prod % ABI_BUFFERS_MAX] = f->handle;
+	ring_set(&guest_shared->free_prod, prod + 1);
+}
+
+void buffers_give(struct frame_queue *q)
+{
+	for (struct frame *f; (f = frames_take(q));)
+		give(f);
+}
+
+static bool tx_one(const struct frame *f)
+{
+	struct desc_ring *ring = &guest_shared->port[f->port].tx;
+	uint32_t prod = ring_get(&ring->prod);
+	if (prod - ring_get(&ring->cons) >= RING_DESCS) {
+		guest_call(CALL_DOORBELL);
+		if (prod - ring_get(&ring->cons) >= RING_DESCS)
+			return false;
+	}
+	ring->at[prod % RING_DESCS] = (struct desc){
+		.addr = (uint32_t)(uintptr_t)f->data,
+		.len = f->len,
+		.offload = f->offload,
+	};
+	ring_set(&ring->prod, prod + 1);
+	ring_bit_set(guest_shared->tx_pending, f->port);
+	return true;
+}
+
+void buffers_tx(struct frame_queue *q)
+{
+	for (struct frame *f; (f = frames_take(q));) {
+		if (f->port < PORT_COUNT && tx_one(f)) {
+			own.tx++;
+			continue;
+		}
+		own.tx_full++;
+		give(f);
+	}
+}
+
+struct frame *buffers_free(void)
+{
+	struct frame *f = frames_take(&own.reserve);
+	if (f)
+		(void)frame_reset(f, 0);
+	return f;
+}
+
+void buffers_wanted(void)
+{
+	guest_shared->buffers_wanted = RESERVE_FRAMES - own.reserve.count;
+}
+
+void buffers_take_grants(void)
+{
+	uint32_t cons = ring_get(&guest_shared->grant_cons), prod = ring_get(&guest_shared->grant_prod);
+	for (; cons != prod; cons++) {
+		uint32_t i = guest_shared->grants[cons % RING_GRANTS];
+		if (i < own.count)
+			give(&own.frame[i]);
+		else
+			own.bad++;
+	}
+	ring_set(&guest_shared->grant_cons, cons);
+	guest_shared->buffers_wanted = 0;
+}
+
+void buffers_drain(uint16_t port)
+{
+	struct frame *burst[RX_SHARE];
+	for (size_t n; (n = rx_port(port, burst, array_len(burst))) > 0;)
+		for (size_t i = 0; i < n; i++)
+			give(burst[i]);
+}
+
+static void member(struct text *t, const char *name, uint64_t value)
+{
+	text_put(t, name);
+	text_u64(t, value);
+}
+
+void buffers_status(struct text *t)
+{
+	member(t, "\"platform_rx\":", own.rx);
+	member(t, ",\"platform_tx\":", own.tx);
+	member(t, ",\"platform_tx_full\":", own.tx_full);
+	member(t, ",\"platform_bad_descriptors\":", own.bad);
+	member(t, ",\"buffers\":", own.count);
+	member(t, ",\"buffers_reserve\":", own.reserve.count);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: ISC
+/* Gives up every privilege and every system call that the running guest does not need. */
+#include "tender.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static scmp_filter_ctx filter;
+
+static void allow(int syscall_number, unsigned count, const struct scmp_arg_cmp *args)
+{
+	int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, syscall_number, count, args);
+	if (error) {
+		errno = -error;
+		die_errno("seccomp rule", "");
+	}
+}
+
+#define ALLOW(name, ...) do { \
+	const struct scmp_arg_cmp args_[] = { __VA_ARGS__ }; \
+	allow(SCMP_SYS(name), (unsigned)array_len(args_), args_); \
+} while (0)
+#define EQ(arg, value) SCMP_CMP64(arg, SCMP_CMP_EQ, (scmp_datum_t)(value))
+/* A descriptor in the power-of-two range first..first+mask. */
+#define RANGE(arg, first, mask) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, \
+	UINT64_C(0xffffffff) & ~(scmp_datum_t)(mask), (scmp_datum_t)(first))
+
+static void allow_always(void)
+{
+	ALLOW(write, EQ(0, STDERR_FILENO));
+	ALLOW(write, EQ(0, FD_WAKE));
+	ALLOW(read, EQ(0, FD_WAKE));
+	ALLOW(read, RANGE(0, FD_PORT_FIRST, FD_PORT_MASK));
+	ALLOW(write, RANGE(0, FD_PORT_FIRST, FD_PORT_MASK));
+	ALLOW(epoll_pwait2, EQ(0, FD_EPOLL));
+	ALLOW(epoll_ctl, EQ(0, FD_EPOLL));
+	ALLOW(ppoll, EQ(1, 1)); /* the console's readiness */
+	ALLOW(setitimer, EQ(0, 0));
+	allow(SCMP_SYS(clock_gettime), 0, NULL);
+	allow(SCMP_SYS(close), 0, NULL);
+	allow(SCMP_SYS(rt_sigreturn), 0, NULL);
+	allow(SCMP_SYS(exit_group), 0, NULL);
+}
+
+static void allow_sockets(void)
+{
+	ALLOW(recvmsg, RANGE(0, FD_SOCKET_FIRST, FD_SOCKET_MASK));
+	ALLOW(recvfrom, RANGE(0, FD_SOCKET_FIRST, FD_SOCKET_MASK));
+	ALLOW(sendto, RANGE(0, FD_SOCKET_FIRST, FD_SOCKET_MASK), EQ(4, 0));
+	ALLOW(dup3, RANGE(1, FD_SOCKET_FIRST, FD_SOCKET_MASK));
+	if (tender.options->store[0]) {
+		/* the store may restart: connecting anew cannot be done before the sandbox */
+		ALLOW(socket, EQ(0, AF_UNIX), EQ(1, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC), EQ(2, 0));
+		allow(SCMP_SYS(connect), 0, NULL);
+	}
+	if (tender.options->control[0]) {
+		ALLOW(accept4, EQ(0, FD_LISTEN));
+		ALLOW(dup3, RANGE(1, FD_PORT_FIRST, FD_PORT_MASK));
+		allow(SCMP_SYS(dup), 0, NULL);
+		ALLOW(ioctl, EQ(1, TUNGETIFF));
+		ALLOW(fcntl, EQ(1, F_GETFL));
+		ALLOW(fcntl, EQ(1, F_SETFL));
+	}
+}
+
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* not root: nothing to drop, and capset decides */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &header, none))
+		die_errno("giving capabilities up", "");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die_errno("no_new_privs", "");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		die_errno("dumpable", "");
+}
+
+static void limit(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit r = { value, value };
+	if (setrlimit(resource, &r))
+		die_errno("resource limit", "");
+}
+
+void sandbox_enter(void)
+{
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, FD_LIMIT);
+	limit(RLIMIT_NPROC, 0);
+	drop_capabilities();
+	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (!filter)
+		die(EXIT_SETUP, "seccomp", "");
+	allow_always();
+	allow_sockets();
+	if (hvt_vcpu_fd() >= 0)
+		ALLOW(ioctl, EQ(0, hvt_vcpu_fd()), EQ(1, KVM_RUN));
+	int error = seccomp_load(filter);
+	if (error) {
+		errno = -error;
+		die_errno("seccomp", "");
+	}
+	/* the filter stands; its description may stay in memory */
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tender.h: the tender's state and the calls between its files. Everything is
+ * set up once; after the sandbox stands nothing allocates.
+ */
+#ifndef TENDER_H
+#define TENDER_H
+
+#include <signal.h>
+
+#include "elf.h"
+#include "options.h"
+#include "ring.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_SETUP = 1,
+	EXIT_USAGE = 2,
+	EXIT_CRASH = 3,
+	EXIT_BAD_IMAGE = 60,
+	EXIT_BAD_CONFIG = 61,
+	EXIT_PANIC = 255,
+};
+
+/* Descriptor numbers are fixed, so that the sandbox can name ranges by a mask. */
+enum {
+	FD_EPOLL = 16,
+	FD_LISTEN = 17,
+	FD_WAKE = 18, /* eventfd: a signal came */
+	FD_SOCKET_FIRST = 32, FD_SOCKET_MASK = 31,
+	FD_STORE = FD_SOCKET_FIRST,
+	FD_PEER_FIRST = FD_STORE + 1,
+	FD_PORT_FIRST = 512, FD_PORT_MASK = 511,
+	FD_LIMIT = 1024,
+	PEERS_MAX = 16,
+};
+
+/* epoll data: a kind above a number */
+enum watch { WATCH_PORT, WATCH_WAKE, WATCH_LISTEN, WATCH_STORE, WATCH_PEER };
+
+enum port_state { PORT_FREE, PORT_UP, PORT_DOWN, PORT_GONE };
+
+struct port_counters {
+	uint64_t rx, tx, rx_bytes, tx_bytes;
+	uint64_t rx_drop;   /* read failed, or frame larger than a buffer */
+	uint64_t tx_drop;   /* the interface refused it */
+	uint64_t tx_bad;    /* the guest's descriptor was wrong */
+	uint64_t link_down;
+};
+
+struct port {
+	enum port_state state;
+	uint32_t serial;   /* of the last DETACHED event */
+	uint32_t rx_prod, tx_cons;
+	bool link_said;    /* the guest was told the link is up */
+	bool watched;
+	struct option_port about;
+	struct port_counters count;
+};
+
+struct memory {
+	uintptr_t base; /* host address of guest address 0; 0 under spt */
+	uint64_t bytes;
+	struct elf_image image;
+	uint64_t shared, pool, arena, guard; /* guest addresses; guard is one page, stack behind it */
+	uint32_t buffer_count;
+};
+
+struct tender {
+	const struct options *options;
+	enum abi_mode mode;
+	struct memory memory;
+	struct shared *shared;
+	struct port port[PORT_COUNT];
+	uint64_t now_ns;
+	uint64_t calls, waits, sleeps, exits;
+	bool shutdown_said;
+	/* buffers the tender owns */
+	uint32_t free_count, free_cons, grant_prod;
+	uint64_t bad_frees;
+	uint32_t free[ABI_BUFFERS_MAX];
+	bool guest_owns[ABI_BUFFERS_MAX];
+	uint32_t event_prod;
+};
+
+extern struct tender tender;
+extern volatile sig_atomic_t stop_asked;
+
+/* --- set-up: each prints its reason and exits --- */
+_Noreturn void die(int status, const char *what, const char *detail); /* no errno */
+_Noreturn void die_errno(const char *what, const char *detail);
+void say(const char *what, const char *detail);
+
+/* memory.c */
+void memory_load(struct memory *, const char *path);          /* reads and judges the image, lays memory out */
+void memory_fill(const struct memory *, uint64_t spt_call);   /* copies the image, writes boot_info */
+static inline void *memory_at(const struct memory *m, uint64_t guest)
+{
+	return (void *)(m->base + guest);
+}
+
+/* spt.c, hvt.c */
+void spt_setup(struct memory *);
+_Noreturn void spt_run(const struct memory *);
+bool hvt_available(void);
+void hvt_setup(struct memory *);
+_Noreturn void hvt_run(const struct memory *);
+int hvt_vcpu_fd(void); /* -1 under spt */
+void hvt_interrupt(void); /* async-signal-safe: leave the guest soon */
+
+/* sandbox.c */
+void sandbox_enter(void);
+
+/* tap.c */
+int tap_open(const char *name, const char *netns, uint16_t *mtu);
+bool tap_is_usable(int fd); /* of a passed descriptor; makes it non-blocking */
+
+/* --- while the guest runs: nothing below ends the tender --- */
+/* pump.c */
+void pump_setup(void);
+void pump_call(uint32_t call); /* a guest call; returns unless it is CALL_EXIT */
+bool pump_watch(int fd, uint32_t events, enum watch kind, uint32_t number);
+void pump_rewatch(int fd, uint32_t events, enum watch kind, uint32_t number);
+void pump_ignore(int fd);
+void pump_progress(void); /* something changed that the guest waits for */
+uint32_t pump_event_room(void);
+void pump_event(const struct ring_event *);
+_Noreturn void pump_exit(int status);
+
+/* ports.c */
+void ports_setup(void);
+/* The port's number, fd taken over; -1: none free now, fd left alone; -2: none will be free, fd closed. */
+int ports_attach(int number, const struct option_port *, int fd);
+void ports_detach(uint16_t number);
+int ports_find(const char *name, size_t len); /* by number or name; -1 */
+void ports_readable(uint16_t number, uint32_t events);
+void ports_transmit(void);
+uint64_t ports_tick(void); /* retries links; when to call again, 0 never */
+void ports_announce(void); /* events that had no room */
+void ports_status(struct text *);
+
+/* buffers.c */
+void buffers_setup(void);
+bool buffers_take(uint32_t *number);
+void buffers_back(uint32_t number); /* one the tender had taken, or got from the guest */
+void buffers_collect(void);
+void buffers_grant(void);
+
+/* console.c */
+void console_flush(void);
+
+/* channel.c: one end of a byte channel */
+struct channel {
+	uint32_t number; /* enum platform_channel */
+	uint32_t down_prod, up_cons;
+	uint32_t serial;
+	bool open;
+};
+void channel_open(struct channel *);
+void channel_close(struct channel *);
+bool channel_quiet(const struct channel *); /* may be opened (again) */
+uint32_t channel_down_room(const struct channel *);
+void channel_down(struct channel *, const void *bytes, uint32_t len); /* len fits */
+uint32_t channel_up(struct channel *, void *bytes, uint32_t max); /* consumes */
+
+/* store.c, control.c */
+void store_setup(void);
+void store_pump(void);
+void store_event(uint32_t events);
+uint64_t store_deadline(void); /* 0: none */
+void control_setup(const char *path);
+void control_pump(void);
+void control_accept(void);
+void control_event(uint32_t peer, uint32_t events);
+uint64_t control_deadline(void);
+
+#endif

@@ -35,8 +35,8 @@ inc_tender/guest := -iquote tender/guest -iquote tender -iquote tender/abi -iquo
 inc_tender/host := -iquote tender/host -iquote tender/abi -iquote netstack
 inc_qubes-integration/store := -iquote qubes-integration/store
 inc_tools := -iquote tools -iquote qubes-integration -iquote qubes-integration/store -iquote tender/abi $(inc_rules)
-inc_tests := -iquote tests/unit $(inc_main) -iquote tender/abi -iquote tender/host -iquote tender/guest \
-	-iquote qubes-integration/store -iquote tools
+inc_tests := -iquote tests/unit $(inc_main) -iquote qubes-integration/store -iquote tools -iquote tender/abi \
+	-iquote tender/host -iquote tender/guest
 
 PURE := $(filter-out firewall/main.c,$(wildcard netstack/*.c rules/*.c firewall/*.c))
 QUBES := $(wildcard qubes-integration/*.c)

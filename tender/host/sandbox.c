@@ -74,6 +74,12 @@ static void allow_sockets(void)
 	}
 }
 
+static void allow_vcpu(void)
+{
+	ALLOW(ioctl, EQ(0, hvt_vcpu_fd()), EQ(1, KVM_RUN));
+	ALLOW(ioctl, EQ(0, hvt_vcpu_fd()), EQ(1, KVM_GET_REGS)); /* to say where it crashed */
+}
+
 static void drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -108,7 +114,7 @@ void sandbox_enter(void)
 	allow_always();
 	allow_sockets();
 	if (hvt_vcpu_fd() >= 0)
-		ALLOW(ioctl, EQ(0, hvt_vcpu_fd()), EQ(1, KVM_RUN));
+		allow_vcpu();
 	int error = seccomp_load(filter);
 	if (error) {
 		errno = -error;

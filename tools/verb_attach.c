@@ -83,18 +83,18 @@ static int check_words(const struct port_words *w)
 }
 
 /* Sends the request; the one line of its answer is "ok TEXT" or "error TEXT". Prints TEXT. */
-static int exchange(struct control *c, const char *socket, const char *request, int fd)
+static int exchange(struct controlclient *c, const char *socket, const char *request, int fd)
 {
 	char answer[COLUMNS_CELL_MAX] = "";
 	const char *line;
-	enum control_result r = control_send(c, request, fd);
+	enum controlclient_result r = controlclient_send(c, request, fd);
 	if (r == CONTROL_LINE)
-		r = control_read(c, &line);
+		r = controlclient_read(c, &line);
 	if (r != CONTROL_LINE)
 		return answer_broken(r, socket);
 	columns_clean(answer, sizeof(answer), line);
 	if (!strncmp(answer, "error", 5))
-		return complain(EXIT_REFUSED, "%s", answer[5] == ' ' ? answer + 6 : answer + 5);
+		return answer_refused(answer + 5);
 	if (strcmp(answer, "ok") && strncmp(answer, "ok ", 3))
 		return answer_broken(CONTROL_MALFORMED, socket);
 	/* What it says is done, even if its end is lost. */
@@ -112,14 +112,14 @@ static bool add(char *to, size_t room, const char *key, const char *value)
 
 static int attach(const char *socket, const struct port_words *w)
 {
-	struct control c;
+	struct controlclient c;
 	struct tapfile tap;
 	char reason[256], request[512], mtu[16];
 	/* First the socket: its path may be relative, and no tap need be touched in vain. */
-	if (!control_open(&c, socket))
+	if (!controlclient_open(&c, socket))
 		return complain(EXIT_UNREACHED, "%s: %s", socket, strerror(errno));
 	if (!tapfile_open(&tap, w->tap, w->netns, reason, sizeof(reason))) {
-		control_close(&c);
+		controlclient_close(&c);
 		return complain(EXIT_REFUSED, "%s", reason);
 	}
 	snprintf(request, sizeof(request), "attach client ip=%s", w->ip);
@@ -132,21 +132,21 @@ static int attach(const char *socket, const struct port_words *w)
 	    add(request, sizeof(request), "name", w->name))
 		code = exchange(&c, socket, request, tap.fd);
 	close(tap.fd);
-	control_close(&c);
+	controlclient_close(&c);
 	return code;
 }
 
 static int detach(const char *socket, const char *port)
 {
-	struct control c;
+	struct controlclient c;
 	char request[64];
 	if (!is_name(port))
 		return complain(EXIT_USAGE, "%s: not a port or its name", port);
-	if (!control_open(&c, socket))
+	if (!controlclient_open(&c, socket))
 		return complain(EXIT_UNREACHED, "%s: %s", socket, strerror(errno));
 	snprintf(request, sizeof(request), "detach %s", port);
 	int code = exchange(&c, socket, request, -1);
-	control_close(&c);
+	controlclient_close(&c);
 	return code;
 }
 
@@ -183,7 +183,7 @@ int verb_attach(int argc, char **argv)
 	code = parse_words(text, &words);
 	if (code == EXIT_YES)
 		code = check_words(&words);
-	return code == EXIT_YES ? attach(control_path(control), &words) : code;
+	return code == EXIT_YES ? attach(controlclient_path(control), &words) : code;
 }
 
 int verb_detach(int argc, char **argv)
@@ -191,5 +191,5 @@ int verb_detach(int argc, char **argv)
 	const char *control = NULL;
 	int code = EXIT_YES;
 	char *port = operand(argc, argv, &control, &code);
-	return port ? detach(control_path(control), port) : code;
+	return port ? detach(controlclient_path(control), port) : code;
 }

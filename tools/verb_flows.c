@@ -93,5 +93,5 @@ int verb_flows(int argc, char **argv)
 		text_ip(&out, ip);
 		client = canonical;
 	}
-	return list_flows(control_path(control), client, json);
+	return list_flows(controlclient_path(control), client, json);
 }

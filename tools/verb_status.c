@@ -23,9 +23,26 @@ static const struct column port_columns[] = {
 };
 
 static const struct column client_columns[] = {
-	{ "CLIENT", "ip", NULL, false },	 { "STATE", "state", NULL, false },
-	{ "RULES", "rules", NULL, true },	 { "POLICY", "policy", NULL, false },
-	{ "GENERATION", "generation", NULL, true }, { "ERROR", "error", NULL, false },
+	{ "CLIENT", "ip", NULL, false },
+	{ "STATE", "state", NULL, false },
+	{ "ATTACHED", "attached", NULL, false },
+	{ "RULES", "rules", NULL, true },
+	{ "POLICY", "policy", NULL, false },
+	{ "GENERATION", "generation", NULL, true },
+	{ "ERROR", "error", NULL, false },
+};
+
+/* The tender's view of the same ports: what it lost before or after the appliance. */
+static const struct column tender_columns[] = {
+	{ "PORT", "port", NULL, true },
+	{ "NAME", "name", NULL, false },
+	{ "LINK", "link", NULL, false },
+	{ "RX", "rx", NULL, true },
+	{ "RX-DROPS", "rx_drop", NULL, true },
+	{ "TX", "tx", NULL, true },
+	{ "TX-DROPS", "tx_drop", NULL, true },
+	{ "TX-BAD", "tx_bad", NULL, true },
+	{ "LINK-DOWNS", "link_downs", NULL, true },
 };
 
 static const struct column drop_columns[] = {
@@ -94,9 +111,11 @@ static void print_appliance(const json_t *a)
 	printf("appliance  %s, up %s s, store %s\n", value_of(a, "platform"),
 	       value_of(a, "uptime_s"), value_of(a, "store"));
 	printf("uplink     %s via %s\n", value_of(a, "uplink_ip"), value_of(a, "gateway"));
-	printf("flows      %s of %s; %s opened, %s expired, %s cut\n", value_of(a, "flows"),
-	       value_of(a, "flow_capacity"), value_of(a, "opened"), value_of(a, "expired"),
-	       value_of(a, "cut"));
+	printf("flows      %s of %s, at most %s a client\n", value_of(a, "flows"),
+	       value_of(a, "flow_capacity"), value_of(a, "client_share"));
+	printf("           %s opened, %s closed, %s expired, %s evicted, %s cut by rules\n",
+	       value_of(a, "opened"), value_of(a, "closed"), value_of(a, "expired"),
+	       value_of(a, "evicted"), value_of(a, "cut"));
 }
 
 static void print_table(const json_t *objects, const struct column *column, size_t count)
@@ -125,6 +144,8 @@ static void print_counters(const char *title, json_t *object)
 	putchar('\n');
 	json_object_foreach(object, name, value) {
 		char clean[COLUMNS_CELL_MAX], text[COLUMNS_CELL_MAX];
+		if (json_is_array(value) || json_is_object(value))
+			continue;
 		columns_clean(clean, sizeof(clean), name);
 		columns_value(text, sizeof(text), value);
 		printf("  %-24s %s\n", clean, text);
@@ -146,6 +167,8 @@ static int print_report(struct report *r, bool json)
 	print_table(r->of[DROP], drop_columns, array_len(drop_columns));
 	print_counters("PLATFORM", r->of[PLATFORM]);
 	print_counters("TENDER", r->of[TENDER]);
+	print_table(json_object_get(r->of[TENDER], "ports"), tender_columns,
+		    array_len(tender_columns));
 	return EXIT_YES;
 }
 
@@ -186,5 +209,5 @@ int verb_status(int argc, char **argv)
 	}
 	if (optind != argc)
 		return verb_usage("status");
-	return report_status(control_path(control), json);
+	return report_status(controlclient_path(control), json);
 }

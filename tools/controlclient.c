@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "controlclient.h"
 
 static int64_t now_ms(void)
 {
@@ -18,7 +18,7 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-const char *control_path(const char *given)
+const char *controlclient_path(const char *given)
 {
 	if (given)
 		return given;
@@ -26,7 +26,7 @@ const char *control_path(const char *given)
 	return path && *path ? path : "/run/postern/control.sock";
 }
 
-void control_on(struct control *c, int fd)
+void controlclient_on(struct controlclient *c, int fd)
 {
 	c->fd = fd;
 	c->began_ms = now_ms();
@@ -35,7 +35,7 @@ void control_on(struct control *c, int fd)
 	c->start = c->end = 0;
 }
 
-bool control_open(struct control *c, const char *path)
+bool controlclient_open(struct controlclient *c, const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	c->fd = -1;
@@ -56,11 +56,11 @@ bool control_open(struct control *c, const char *path)
 		errno = reason;
 		return false;
 	}
-	control_on(c, fd);
+	controlclient_on(c, fd);
 	return true;
 }
 
-void control_close(struct control *c)
+void controlclient_close(struct controlclient *c)
 {
 	if (c->fd >= 0)
 		close(c->fd);
@@ -68,7 +68,7 @@ void control_close(struct control *c)
 }
 
 /* Waits until the line's or the whole answer's time is up, whichever is first. */
-static enum control_result wait_for(const struct control *c, short events, int64_t line_began)
+static enum controlclient_result wait_for(const struct controlclient *c, short events, int64_t line_began)
 {
 	for (;;) {
 		int64_t now = now_ms();
@@ -108,11 +108,11 @@ static ssize_t send_some(int fd, const char *bytes, size_t n, int pass_fd)
 	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-enum control_result control_send(struct control *c, const char *line, int pass_fd)
+enum controlclient_result controlclient_send(struct controlclient *c, const char *line, int pass_fd)
 {
-	char out[CONTROL_LINE_MAX + 1];
+	char out[CONTROL_REQUEST_MAX + 1];
 	size_t len = strlen(line);
-	if (len > CONTROL_LINE_MAX || strchr(line, '\n'))
+	if (len > CONTROL_REQUEST_MAX || strchr(line, '\n'))
 		return CONTROL_MALFORMED;
 	memcpy(out, line, len);
 	out[len++] = '\n';
@@ -127,7 +127,7 @@ enum control_result control_send(struct control *c, const char *line, int pass_f
 			continue;
 		if (n < 0 && errno != EAGAIN)
 			return CONTROL_CLOSED;
-		enum control_result r = wait_for(c, POLLOUT, began);
+		enum controlclient_result r = wait_for(c, POLLOUT, began);
 		if (r != CONTROL_LINE)
 			return r;
 	}
@@ -135,7 +135,7 @@ enum control_result control_send(struct control *c, const char *line, int pass_f
 }
 
 /* Hands out the line that ends at buffer[eol]. */
-static enum control_result cut_line(struct control *c, size_t eol, const char **line)
+static enum controlclient_result cut_line(struct controlclient *c, size_t eol, const char **line)
 {
 	char *at = c->buffer + c->start;
 	size_t len = eol - c->start;
@@ -149,7 +149,7 @@ static enum control_result cut_line(struct control *c, size_t eol, const char **
 	return CONTROL_LINE;
 }
 
-enum control_result control_read(struct control *c, const char **line)
+enum controlclient_result controlclient_read(struct controlclient *c, const char **line)
 {
 	int64_t began = now_ms();
 	size_t looked = c->start;
@@ -165,7 +165,7 @@ enum control_result control_read(struct control *c, const char **line)
 		looked = c->end;
 		if (c->end > CONTROL_LINE_MAX)
 			return CONTROL_MALFORMED;
-		enum control_result r = wait_for(c, POLLIN, began);
+		enum controlclient_result r = wait_for(c, POLLIN, began);
 		if (r != CONTROL_LINE)
 			return r;
 		/* No room is given for descriptors: any the peer sends are closed by the kernel. */

@@ -1,4 +1,4 @@
-/* links: tools/control.c */
+/* links: tools/controlclient.c */
 // SPDX-License-Identifier: ISC
 /* The control client against a peer that this test plays, honest and otherwise. */
 #include <stdarg.h>
@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control.h"
+#include "controlclient.h"
 
 struct pair {
-	struct control client;
+	struct controlclient client;
 	int peer;
 };
 
@@ -25,14 +25,17 @@ static void begin(struct pair *p)
 {
 	int fd[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	control_on(&p->client, fd[0]);
+	controlclient_on(&p->client, fd[0]);
 	p->client.silence_ms = 20;
 	p->peer = fd[1];
+	/* The longest line goes out before anybody reads it. */
+	int room = 4 * CONTROL_LINE_MAX;
+	assert_int_equal(setsockopt(p->peer, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
 }
 
 static void end(struct pair *p)
 {
-	control_close(&p->client);
+	controlclient_close(&p->client);
 	if (p->peer >= 0)
 		close(p->peer);
 }
@@ -53,7 +56,7 @@ static const struct {
 	const char *said;
 	bool hangs_up;
 	const char *lines[4];
-	enum control_result ends;
+	enum controlclient_result ends;
 } answers[] = {
 	{ ".\n", false, { NULL }, CONTROL_END },
 	{ "ok 3\n.\n", false, { "ok 3" }, CONTROL_END },
@@ -77,10 +80,10 @@ static void test_answers(void **state)
 		if (answers[i].hangs_up)
 			hang_up(&p);
 		for (size_t n = 0; answers[i].lines[n]; n++) {
-			assert_int_equal(control_read(&p.client, &line), CONTROL_LINE);
+			assert_int_equal(controlclient_read(&p.client, &line), CONTROL_LINE);
 			assert_string_equal(line, answers[i].lines[n]);
 		}
-		assert_int_equal(control_read(&p.client, &line), answers[i].ends);
+		assert_int_equal(controlclient_read(&p.client, &line), answers[i].ends);
 		end(&p);
 	}
 }
@@ -96,12 +99,12 @@ static void test_cuts(void **state)
 		begin(&p);
 		say(&p, said, cut);
 		size_t heard = 0;
-		enum control_result r;
-		while ((r = control_read(&p.client, &line)) == CONTROL_LINE)
+		enum controlclient_result r;
+		while ((r = controlclient_read(&p.client, &line)) == CONTROL_LINE)
 			assert_string_equal(line, heard++ ? "second line" : "first");
 		assert_int_equal(r, CONTROL_TIMEOUT);
 		say(&p, said + cut, sizeof(said) - 1 - cut);
-		while ((r = control_read(&p.client, &line)) == CONTROL_LINE)
+		while ((r = controlclient_read(&p.client, &line)) == CONTROL_LINE)
 			assert_string_equal(line, heard++ ? "second line" : "first");
 		assert_int_equal(r, CONTROL_END);
 		assert_int_equal(heard, 2);
@@ -123,12 +126,12 @@ static void test_length(void **state)
 		say(&p, text, len);
 		if (over < 2) /* 2: a line that never ends */
 			say(&p, "\n.\n", 3);
-		assert_int_equal(control_read(&p.client, &line), CONTROL_LINE);
-		enum control_result r = control_read(&p.client, &line);
+		assert_int_equal(controlclient_read(&p.client, &line), CONTROL_LINE);
+		enum controlclient_result r = controlclient_read(&p.client, &line);
 		assert_int_equal(r, over ? CONTROL_MALFORMED : CONTROL_LINE);
 		if (!over) {
 			assert_int_equal(strlen(line), CONTROL_LINE_MAX);
-			assert_int_equal(control_read(&p.client, &line), CONTROL_END);
+			assert_int_equal(controlclient_read(&p.client, &line), CONTROL_END);
 		}
 		end(&p);
 	}
@@ -141,7 +144,7 @@ static void test_nul(void **state)
 	const char *line;
 	begin(&p);
 	say(&p, "a\0b\n.\n", 6);
-	assert_int_equal(control_read(&p.client, &line), CONTROL_MALFORMED);
+	assert_int_equal(controlclient_read(&p.client, &line), CONTROL_MALFORMED);
 	end(&p);
 }
 
@@ -153,13 +156,13 @@ static void test_endless(void **state)
 	begin(&p);
 	p.client.lines = CONTROL_LINES_MAX - 1;
 	say(&p, "a\nb\n", 4);
-	assert_int_equal(control_read(&p.client, &line), CONTROL_LINE);
-	assert_int_equal(control_read(&p.client, &line), CONTROL_MALFORMED);
+	assert_int_equal(controlclient_read(&p.client, &line), CONTROL_LINE);
+	assert_int_equal(controlclient_read(&p.client, &line), CONTROL_MALFORMED);
 	end(&p);
 	/* A drip that never lets a single line's patience run out still ends. */
 	begin(&p);
 	p.client.began_ms -= CONTROL_TOTAL_MS;
-	assert_int_equal(control_read(&p.client, &line), CONTROL_TIMEOUT);
+	assert_int_equal(controlclient_read(&p.client, &line), CONTROL_TIMEOUT);
 	end(&p);
 }
 
@@ -167,20 +170,20 @@ static void test_send(void **state)
 {
 	(void)state;
 	struct pair p;
-	char heard[CONTROL_LINE_MAX + 2];
-	static char longest[CONTROL_LINE_MAX + 2];
+	char heard[CONTROL_REQUEST_MAX + 2];
+	static char longest[CONTROL_REQUEST_MAX + 2];
 	begin(&p);
-	assert_int_equal(control_send(&p.client, "status", -1), CONTROL_LINE);
+	assert_int_equal(controlclient_send(&p.client, "status", -1), CONTROL_LINE);
 	assert_int_equal(read(p.peer, heard, sizeof(heard)), 7);
 	assert_memory_equal(heard, "status\n", 7);
-	memset(longest, 'y', CONTROL_LINE_MAX);
-	assert_int_equal(control_send(&p.client, longest, -1), CONTROL_LINE);
-	assert_int_equal(read(p.peer, heard, sizeof(heard)), CONTROL_LINE_MAX + 1);
-	longest[CONTROL_LINE_MAX] = 'y';
-	assert_int_equal(control_send(&p.client, longest, -1), CONTROL_MALFORMED);
-	assert_int_equal(control_send(&p.client, "a\nb", -1), CONTROL_MALFORMED);
+	memset(longest, 'y', CONTROL_REQUEST_MAX);
+	assert_int_equal(controlclient_send(&p.client, longest, -1), CONTROL_LINE);
+	assert_int_equal(read(p.peer, heard, sizeof(heard)), CONTROL_REQUEST_MAX + 1);
+	longest[CONTROL_REQUEST_MAX] = 'y';
+	assert_int_equal(controlclient_send(&p.client, longest, -1), CONTROL_MALFORMED);
+	assert_int_equal(controlclient_send(&p.client, "a\nb", -1), CONTROL_MALFORMED);
 	hang_up(&p);
-	assert_int_equal(control_send(&p.client, "status", -1), CONTROL_CLOSED);
+	assert_int_equal(controlclient_send(&p.client, "status", -1), CONTROL_CLOSED);
 	end(&p);
 }
 
@@ -189,12 +192,12 @@ static void test_send_blocked(void **state)
 {
 	(void)state;
 	struct pair p;
-	static char line[CONTROL_LINE_MAX + 1];
-	memset(line, 'z', CONTROL_LINE_MAX);
+	static char line[CONTROL_REQUEST_MAX + 1];
+	memset(line, 'z', CONTROL_REQUEST_MAX);
 	begin(&p);
-	enum control_result r = CONTROL_LINE;
+	enum controlclient_result r = CONTROL_LINE;
 	for (int i = 0; i < 10000 && r == CONTROL_LINE; i++)
-		r = control_send(&p.client, line, -1);
+		r = controlclient_send(&p.client, line, -1);
 	assert_int_equal(r, CONTROL_TIMEOUT);
 	end(&p);
 }
@@ -225,7 +228,7 @@ static void test_pass_fd(void **state)
 	size_t len;
 	begin(&p);
 	assert_int_equal(pipe(pipe_end), 0);
-	assert_int_equal(control_send(&p.client, "attach client", pipe_end[1]), CONTROL_LINE);
+	assert_int_equal(controlclient_send(&p.client, "attach client", pipe_end[1]), CONTROL_LINE);
 	int got = receive_fd(p.peer, text, sizeof(text), &len);
 	assert_int_equal(len, 14);
 	assert_memory_equal(text, "attach client\n", 14);
@@ -244,21 +247,21 @@ static void test_pass_fd(void **state)
 static void test_path(void **state)
 {
 	(void)state;
-	struct control c;
+	struct controlclient c;
 	char path[200];
 	unsetenv("POSTERN_CONTROL");
-	assert_string_equal(control_path(NULL), "/run/postern/control.sock");
+	assert_string_equal(controlclient_path(NULL), "/run/postern/control.sock");
 	setenv("POSTERN_CONTROL", "", 1);
-	assert_string_equal(control_path(NULL), "/run/postern/control.sock");
+	assert_string_equal(controlclient_path(NULL), "/run/postern/control.sock");
 	setenv("POSTERN_CONTROL", "/x", 1);
-	assert_string_equal(control_path(NULL), "/x");
-	assert_string_equal(control_path("/y"), "/y");
-	assert_false(control_open(&c, "/nonexistent/control.sock"));
+	assert_string_equal(controlclient_path(NULL), "/x");
+	assert_string_equal(controlclient_path("/y"), "/y");
+	assert_false(controlclient_open(&c, "/nonexistent/control.sock"));
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(c.fd, -1);
 	memset(path, 'p', sizeof(path) - 1);
 	path[sizeof(path) - 1] = 0;
-	assert_false(control_open(&c, path));
+	assert_false(controlclient_open(&c, path));
 	assert_int_equal(errno, ENAMETOOLONG);
 }
 

@@ -15,6 +15,7 @@
 #define QDB_H
 
 #include "arena.h"
+#include "bytes.h"
 
 enum {
 	QDB_HEADER_BYTES = 72,

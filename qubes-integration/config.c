@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * config.c: the store's keys about the firewall itself, into numbers.
+ */
+#include "config.h"
+
+enum setting { IP, GATEWAY, NETMASK, NETVM_GATEWAY, DNS_1, DNS_2, CONNECTED, SETTING_COUNT };
+
+static const char *const paths[SETTING_COUNT] = {
+	[IP] = "/qubes-ip",
+	[GATEWAY] = "/qubes-gateway",
+	[NETMASK] = "/qubes-netmask",
+	[NETVM_GATEWAY] = "/qubes-netvm-gateway",
+	[DNS_1] = "/qubes-primary-dns",
+	[DNS_2] = "/qubes-secondary-dns",
+	[CONNECTED] = "/connected-ips",
+};
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+static enum setting setting_of(const char *path)
+{
+	unsigned s = 0;
+	while (s < SETTING_COUNT && !same(path, paths[s]))
+		s++;
+	return (enum setting)s;
+}
+
+/* The one address that the setting is; NULL for the others. */
+static struct ip_addr *address(struct config *c, enum setting s)
+{
+	switch (s) {
+	case IP:
+		return &c->ip;
+	case GATEWAY:
+		return &c->gateway;
+	case NETVM_GATEWAY:
+		return &c->netvm_gateway;
+	case DNS_1:
+		return &c->dns[0];
+	case DNS_2:
+		return &c->dns[1];
+	case NETMASK:
+	case CONNECTED:
+	case SETTING_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static struct ip_addr default_address(enum setting s)
+{
+	if (s == DNS_1)
+		return ip_v4(10, 139, 1, 1);
+	if (s == DNS_2)
+		return ip_v4(10, 139, 1, 2);
+	return (struct ip_addr){ { 0 } };
+}
+
+static void set_address(struct config *c, struct ip_addr *at, struct ip_addr ip)
+{
+	if (!ip_eq(*at, ip))
+		c->changed = true;
+	*at = ip;
+}
+
+static void set_prefix_len(struct config *c, uint8_t len)
+{
+	if (c->prefix_len != len)
+		c->changed = true;
+	c->prefix_len = len;
+}
+
+static bool set_netmask(struct config *c, struct cursor value)
+{
+	struct cursor dotted = value;
+	struct ip_addr mask;
+	uint32_t len;
+	if (parse_ip4(&dotted, &mask) && dotted.left == 0) {
+		uint32_t bits = be32_get(ip_to_v4(mask));
+		for (len = 0; len < 32 && (bits & 0x80000000u >> len); len++)
+			;
+		if (len < 32 && (bits << len) != 0)
+			return false;
+	} else if (!parse_u32(&value, 32, &len) || value.left > 0) {
+		return false;
+	}
+	set_prefix_len(c, (uint8_t)len);
+	return true;
+}
+
+/* Addresses apart by spaces; one that is none spoils the whole value. */
+static bool set_connected(struct config *c, struct cursor value)
+{
+	struct cursor check = value;
+	struct ip_addr ip;
+	uint32_t count = 0;
+	for (;;) {
+		while (parse_word(&check, " "))
+			;
+		if (check.left == 0)
+			break;
+		if (!parse_ip(&check, &ip) || (check.left > 0 && check.at[0] != ' '))
+			return false;
+		count++;
+	}
+	bool cut = count > CONFIG_CONNECTED_MAX;
+	count = cut ? CONFIG_CONNECTED_MAX : count;
+	if (count != c->connected_count || cut != c->connected_cut)
+		c->changed = true;
+	for (uint32_t i = 0; i < count; i++) {
+		while (parse_word(&value, " "))
+			;
+		/* cannot fail: it was read above */
+		parse_ip(&value, &ip);
+		set_address(c, &c->connected[i], ip);
+	}
+	c->connected_count = count;
+	c->connected_cut = cut;
+	return true;
+}
+
+static void set_default(struct config *c, enum setting s)
+{
+	struct ip_addr *at = address(c, s);
+	if (at)
+		set_address(c, at, default_address(s));
+	else if (s == NETMASK)
+		set_prefix_len(c, 32);
+	else if (s == CONNECTED)
+		set_connected(c, cursor_of("", 0));
+}
+
+void config_init(struct config *c)
+{
+	*c = (struct config){ .prefix_len = 32 };
+	config_remove(c, "/");
+	c->changed = false;
+}
+
+enum config_outcome config_write(struct config *c, const char *path, const uint8_t *value, size_t len)
+{
+	enum setting s = setting_of(path);
+	struct cursor in = cursor_of(value, len);
+	struct ip_addr *at = address(c, s), ip;
+	if (s == SETTING_COUNT)
+		return CONFIG_NOT_MINE;
+	if (s == CONNECTED)
+		return set_connected(c, in) ? CONFIG_TAKEN : CONFIG_MALFORMED;
+	if (len == 0) {
+		set_default(c, s);
+		return CONFIG_TAKEN;
+	}
+	if (s == NETMASK)
+		return set_netmask(c, in) ? CONFIG_TAKEN : CONFIG_MALFORMED;
+	if (!parse_ip(&in, &ip) || in.left > 0)
+		return CONFIG_MALFORMED;
+	set_address(c, at, ip);
+	return CONFIG_TAKEN;
+}
+
+void config_remove(struct config *c, const char *path)
+{
+	for (unsigned s = 0; s < SETTING_COUNT; s++)
+		if (same(path, "/") || same(path, paths[s]))
+			set_default(c, (enum setting)s);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * staged.h: parsed rules by number, as the store sends them: in any order,
+ * with gaps, replaced and removed one by one; walked in order. Neighbours in
+ * number are found in O(1), any other in O(rules / 16).
+ */
+#ifndef STAGED_H
+#define STAGED_H
+
+#include "arena.h"
+#include "rule.h"
+
+struct staged {
+	union {
+		struct rule rule;
+		struct rule_error error; /* bad */
+	};
+	uint16_t number;
+	bool bad;
+};
+
+struct staged_pool;
+
+/* One client's rules; starts with staged_init. */
+struct staged_tree {
+	uint32_t first; /* chunk, NONE: empty */
+	uint32_t hint;  /* chunk last touched, NONE: none */
+};
+
+struct staged_walk { uint32_t chunk, at; };
+
+/* NULL: the arena is too small. Each tree rounds up to chunks of 16 numbers. */
+struct staged_pool *staged_pool_new(struct arena *, uint32_t trees, uint32_t rules);
+size_t staged_pool_bytes(uint32_t trees, uint32_t rules);
+
+static inline void staged_init(struct staged_tree *t) { *t = (struct staged_tree){ NONE, NONE }; }
+/* The place of this number (0..9999), made when there is none; NULL: the pool is full. */
+struct staged *staged_put(struct staged_pool *, struct staged_tree *, uint32_t number);
+void staged_remove(struct staged_pool *, struct staged_tree *, uint32_t number); /* nothing there: nothing happens */
+void staged_clear(struct staged_pool *, struct staged_tree *);
+struct staged_walk staged_start(const struct staged_tree *);
+const struct staged *staged_next(const struct staged_pool *, struct staged_walk *); /* NULL at the end */
+
+#endif

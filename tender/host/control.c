@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* The control socket: peers, their lines, and whose turn it is to talk to the guest. */
-#include "control.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>

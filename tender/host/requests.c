@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* attach, detach and tender: what the tender answers without asking the guest. */
-#include "control.h"
+#include "peer.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control.h: one peer of the control socket, and the requests that the tender
+ * peer.h: one peer of the control socket, and the requests that the tender
  * itself answers. Every answer, the guest's as well, ends with a line ".".
  */
-#ifndef CONTROL_H
-#define CONTROL_H
+#ifndef PEER_H
+#define PEER_H
 
 #include "tender.h"
 

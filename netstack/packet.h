@@ -90,7 +90,9 @@ struct packet {
  * errors: the outer ICMP checksum and the quoted IPv4 header checksum
  * (RFC 5508 REQ-3), never the quoted transport checksum.
  * IPv6 is parsed whole (extension headers walked, RFC 8200, RH0 refused);
- * the caller decides not to forward it.
+ * the caller decides not to forward it. A mapped IPv4 address in an IPv6
+ * header is DROP_MARTIAN: in a tuple it would pass for IPv4. TCP options are
+ * read in a SYN only. At most 8 IPv6 extension headers.
  */
 enum drop pkt_parse(struct frame *, struct packet *);
 

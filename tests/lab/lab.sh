@@ -239,12 +239,12 @@ handled_past() { [ "$(handled "$1")" -gt "$2" ]; }
 rules_set() { # client; the lines on stdin. Returns when the appliance has handled them.
 	handled_before=$(handled "$1")
 	cat >"$LAB/rules"
-	"$POSTERN" rules set "$1" "$LAB/rules" && wait_for 5 handled_past "$1" "$handled_before"
+	"$POSTERN" rules set "$1" "$LAB/rules" >/dev/null && wait_for 5 handled_past "$1" "$handled_before"
 }
 
 commit() { # client: what a commit is in the store
 	handled_before=$(handled "$1")
-	"$POSTERN" store write "/qubes-firewall/$1" "" &&
+	"$POSTERN" store write "/qubes-firewall/$1" "" >/dev/null &&
 		wait_for 5 handled_past "$1" "$handled_before"
 }
 

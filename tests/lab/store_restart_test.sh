@@ -6,8 +6,8 @@
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 . "$ROOT/tests/lab/lab.sh"
 
-KILLS=5
-[ "${MODE:-spt}" = spt ] || KILLS=1
+KILLS=10 COMMITS=100 # between two kills
+[ "${MODE:-spt}" = spt ] || KILLS=1 COMMITS=10
 
 accept_port() { printf 'action=accept proto=tcp dstports=%d-%d\n' "$1" "$1"; }
 
@@ -15,7 +15,7 @@ accept_port() { printf 'action=accept proto=tcp dstports=%d-%d\n' "$1" "$1"; }
 commit_on() {
 	n=1000
 	while accept_port $n >"$LAB/commit.rules" &&
-		"$POSTERN" rules set "$C2" "$LAB/commit.rules" 2>/dev/null; do
+		"$POSTERN" rules set "$C2" "$LAB/commit.rules" >/dev/null 2>&1; do
 		echo $n >"$LAB/acked.new" && mv "$LAB/acked.new" "$LAB/acked"
 		n=$((n + 1))
 	done
@@ -34,7 +34,8 @@ kill_while_committing() {
 	commit_on &
 	committer=$!
 	LAB_PIDS="$LAB_PIDS $committer"
-	wait_for 10 commits_run $((1000 + 7 * $1)) || fail "commits do not proceed"
+	# A few more each time, so that the kill falls into another moment of a commit.
+	wait_for 20 commits_run $((1000 + COMMITS + $1)) || fail "commits do not proceed"
 	kill -9 "$STORE_PID"
 	wait "$STORE_PID" 2>/dev/null
 	wait "$committer"

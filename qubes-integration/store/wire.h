@@ -60,7 +60,7 @@ static inline void wire_get_header(struct wire_header *h, const uint8_t from[WIR
 		 (uint32_t)from[WIRE_LEN_AT + 2] << 16 | (uint32_t)from[WIRE_LEN_AT + 3] << 24;
 }
 
-/* Every byte behind the path's NUL is zero: no memory of ours leaks. A path longer than 63 is cut. */
+/* Every byte behind the path's NUL is zero: no memory of ours leaks. A path above 63 is cut. */
 static inline void wire_put_header(uint8_t to[WIRE_HEADER_BYTES], enum wire_type type,
 				   const char *path, uint32_t len)
 {

@@ -12,6 +12,7 @@ import sqlite3
 import sys
 import threading
 
+sys.dont_write_bytecode = True  # a test leaves nothing behind
 from storewire import ERROR, MULTIREAD, NOENT, RM, WRITE, Peer, Store
 
 COMMITS = 1000

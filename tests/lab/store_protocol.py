@@ -13,6 +13,7 @@ import subprocess
 import sys
 import traceback
 
+sys.dont_write_bytecode = True  # a test leaves nothing behind
 from storewire import (ERROR, LIST, LIST_IS, MULTIREAD, MULTIREAD_IS, NOENT, OK, READ, READ_IS, RM,
                        UNWATCH, WATCH, WATCH_IS, WRITE, WAIT_S, Peer, Store, message)
 

@@ -22,7 +22,11 @@ enum policy_state { POLICY_CLOSED, POLICY_OPEN };
 
 struct policy;
 
-/* clients <= POLICY_CLIENTS_MAX addresses, so many rules in all; NULL: the arena is too small. */
+/*
+ * clients <= POLICY_CLIENTS_MAX addresses, so many rules in all; NULL: the arena
+ * is too small. While a set is staged the one it replaces is still there: leave
+ * room for the largest set (10000) once more, as RULE_POOL_RULES does.
+ */
 struct policy *policy_new(struct arena *, const struct secret *, uint32_t clients, uint32_t rules);
 size_t policy_bytes(uint32_t clients, uint32_t rules);
 

@@ -88,7 +88,7 @@ $(O)/guest/%.S.o: %.S Makefile
 $(O)/host/%.c.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(HOST_CFLAGS) $(CFLAGS) $(call include_of,$<) -c -o $@ $<
+	$(Q)$(CC) $(HOST_CFLAGS) $(if $(filter $<,$(PURE)),-ffreestanding) $(CFLAGS) $(call include_of,$<) -c -o $@ $<
 
 $(O)/asan/%.c.o: %.c Makefile
 	$(call say,CC(asan),$<)

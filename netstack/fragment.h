@@ -48,7 +48,10 @@ enum fragment_next {
 /* For every packet with has_fragments. Frames of a datagram that dies here go to `dropped`. */
 enum fragment_next fragments_take(struct fragments *, struct packet *, uint64_t now_ns, uint32_t *handle,
                                   struct fragment_way *way, enum drop *reason, struct frame_queue *dropped);
-/* The first fragment was judged; held frames come back in order of arrival, for fragments' usual way through pkt_parse and fragment_take (FOLLOW). */
+/*
+ * The first fragment was judged; held frames come back in order of arrival,
+ * for the usual way through pkt_parse and fragments_take (FOLLOW).
+ */
 void fragments_decide(struct fragments *, uint32_t handle, const struct fragment_way *, struct frame_queue *released);
 /* Forgets what timed out; held frames go to `dropped`. */
 void fragments_poll(struct fragments *, uint64_t now_ns, struct frame_queue *dropped);

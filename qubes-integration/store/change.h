@@ -7,7 +7,7 @@
 #ifndef CHANGE_H
 #define CHANGE_H
 
-#include "peer.h"
+#include "session.h"
 
 struct change {
 	enum wire_type type; /* WIRE_WRITE or WIRE_RM */

@@ -10,7 +10,7 @@
 
 #include <sys/stat.h>
 
-#include "peer.h"
+#include "session.h"
 
 struct listener {
 	int fd;

@@ -8,7 +8,7 @@
 #ifndef LISTING_H
 #define LISTING_H
 
-#include "peer.h"
+#include "session.h"
 
 enum {
 	LISTING_AHEAD_BYTES = 64 * 1024, /* out is filled up to this */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * peer.h: one connection: what came in, what waits to go out, what it watches.
+ * session.h: one connection: what came in, what waits to go out, what it watches.
  *
  * Memory per peer is bounded: in[] is fixed, out and held stop at PEER_OUT_MAX, after
  * which the peer is dead. Nothing here ends the program: a peer that misbehaves is
  * marked closing (what is queued still goes out) or dead.
  */
-#ifndef PEER_H
-#define PEER_H
+#ifndef SESSION_H
+#define SESSION_H
 
 #include "db.h"
 #include "wire.h"

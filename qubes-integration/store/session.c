@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "peer.h"
+#include "session.h"
 
 enum { BUFFER_KEPT_BYTES = 64 * 1024 }; /* an empty buffer larger than this is given back */
 

@@ -209,6 +209,7 @@ _Noreturn void guest_main(struct boot_info *boot)
 	ensure(boot->magic == ABI_MAGIC && boot->version == ABI_VERSION);
 	platform.name = boot->mode == MODE_HVT ? "hvt" : "spt";
 	left = (struct arena){ (uint8_t *)boot->arena, boot->arena_bytes };
+	mem_fresh(left.at, left.left);
 	buffers_boot(&left);
 	wait_until(0); /* the first grants */
 	postern_main(&platform);

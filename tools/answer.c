@@ -79,7 +79,7 @@ int answer_print(json_t *document)
 {
 	if (!document)
 		panic("out of memory");
-	int failed = json_dumpf(document, stdout, JSON_INDENT(2));
+	int failed = json_dumpf(document, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	json_decref(document);
 	putchar('\n');
 	return failed ? complain(EXIT_NO, "standard output: cannot write") : EXIT_YES;

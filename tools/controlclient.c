@@ -68,7 +68,8 @@ void controlclient_close(struct controlclient *c)
 }
 
 /* Waits until the line's or the whole answer's time is up, whichever is first. */
-static enum controlclient_result wait_for(const struct controlclient *c, short events, int64_t line_began)
+static enum controlclient_result wait_for(const struct controlclient *c, short events,
+					  int64_t line_began)
 {
 	for (;;) {
 		int64_t now = now_ms();

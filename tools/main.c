@@ -27,11 +27,11 @@ static const struct verb {
 	{ "detach", verb_detach, "take a port away from it",
 	  "postern detach [--control SOCKET] PORT|NAME\n" },
 	{ "store", verb_store, "read and write the config store",
-	  "postern store read KEY...\n"
-	  "postern store write KEY VALUE [KEY VALUE]...\n"
-	  "postern store rm KEY...\n"
-	  "postern store list [PREFIX]\n"
-	  "postern store watch [PATH]\n" },
+	  "postern store [-j] [--store SOCKET] read KEY...\n"
+	  "postern store [--store SOCKET] write KEY VALUE [KEY VALUE]...\n"
+	  "postern store [--store SOCKET] rm KEY|DIRECTORY/...\n"
+	  "postern store [-j] [--store SOCKET] list [PREFIX]\n"
+	  "postern store [-j] [-n COUNT] [--store SOCKET] watch [KEY|DIRECTORY/]...\n" },
 };
 
 int complain(enum verb_exit code, const char *format, ...)

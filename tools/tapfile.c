@@ -54,7 +54,8 @@ static bool bring_up(struct ifreq *request, int *mtu, char *reason, size_t room)
 	return good || failed(request->ifr_name, reason, room);
 }
 
-bool tapfile_open(struct tapfile *tap, const char *name, const char *netns, char *reason, size_t room)
+bool tapfile_open(struct tapfile *tap, const char *name, const char *netns, char *reason,
+		  size_t room)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	if (!*name || strlen(name) >= IFNAMSIZ || strpbrk(name, "/%: \t\n")) {

@@ -68,8 +68,10 @@ static int write_rules(const struct words *w, const struct rulefile *f)
 		code = storesay(ruletree_watch(&c, w->client), w->store, "watch");
 	if (code == EXIT_YES && w->wait)
 		code = storesay(ruletree_handled(&c, w->client, was), w->store, "read");
-	if (code == EXIT_YES)
-		code = storesay(ruletree_replace(&c, w->client, f), w->store, "write");
+	if (code == EXIT_YES) {
+		enum store_result r = ruletree_replace(&c, w->client, f);
+		code = storesay(r, w->store, *c.worst_path ? c.worst_path : "write");
+	}
 	if (code == EXIT_YES && w->wait) {
 		enum store_result r = ruletree_await(&c, w->client, was, APPLIED_WAIT_MS);
 		if (r == STORE_TIMED_OUT)

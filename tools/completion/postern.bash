@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: ISC
+# bash completion for postern(1): verbs, options, ports and clients as they are now.
+
+_postern_port_names() {
+	"$1" status -j 2>/dev/null |
+		sed -n '/"ports": \[/,/^  \]/s/^ *"name": "\([A-Za-z0-9_.-]*\)".*/\1/p'
+}
+
+_postern_clients() {
+	"$1" rules -j 2>/dev/null | sed -n 's/^ *"ip": "\([0-9a-f.:]*\)".*/\1/p'
+}
+
+_postern_words() {
+	local verb=${COMP_WORDS[1]} action=${COMP_WORDS[2]}
+	case $verb in
+	status) echo '-j --json --control --help' ;;
+	flows) echo '-j --json --client --control --help' ;;
+	attach) echo '--control --help tap=' ;;
+	detach) echo "--control --help $(_postern_port_names "$1")" ;;
+	rules)
+		echo "--store --help $(_postern_clients "$1")"
+		if [ "$action" = set ]; then echo '--wait'; else echo 'set -j --json'; fi
+		;;
+	store) echo 'read write rm list watch -j --json --store --help' ;;
+	help) echo 'status flows rules attach detach store' ;;
+	esac
+}
+
+_postern() {
+	local cur prev
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W 'status flows rules attach detach store help' -- "$cur")
+		return
+	fi
+	case $prev in
+	--control | --store)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	esac
+	# the file of: rules set CLIENT FILE
+	if [ "${COMP_WORDS[1]}" = rules ] && [ "${COMP_WORDS[2]}" = set ] && [ "$COMP_CWORD" -ge 4 ] &&
+		[ "${cur#-}" = "$cur" ]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$(_postern_words "${COMP_WORDS[0]}")" -- "$cur")
+	# tap=... goes on behind the sign
+	[[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace
+}
+
+complete -F _postern postern

@@ -37,20 +37,27 @@ struct policy {
 static const char never[] = "no rules yet";
 static const char full[] = "too many rules: no room left";
 
+/* While a set is staged, the one it replaces still holds. */
+static uint32_t with_stage(uint32_t rules)
+{
+	return rules + (rules < RULE_NUMBER_MAX + 1 ? rules : RULE_NUMBER_MAX + 1);
+}
+
 size_t policy_bytes(uint32_t clients, uint32_t rules)
 {
 	return sizeof(struct policy) + clients * sizeof(struct client) + table_bytes(clients) +
-	       rule_pool_bytes(clients + 1, rules) + (size_t)4 * 64;
+	       rule_pool_bytes(clients + 1, with_stage(rules)) + (size_t)4 * 64;
 }
 
-struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients, uint32_t rules)
+struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients,
+			  uint32_t rules)
 {
 	ensure(clients >= 1 && clients <= POLICY_CLIENTS_MAX);
 	struct arena rest = *arena;
 	struct policy *p = arena_take(&rest, 1, sizeof(*p));
 	struct client *client = arena_take(&rest, clients, sizeof(*client));
 	/* one set more than clients: the staged one */
-	struct rule_pool *pool = rule_pool_new(&rest, clients + 1, rules);
+	struct rule_pool *pool = rule_pool_new(&rest, clients + 1, with_stage(rules));
 	if (!p || !client || !pool || !table_init(&p->index, &rest, clients))
 		return NULL;
 	for (uint32_t i = 0; i < clients; i++)
@@ -92,7 +99,8 @@ enum rule_verdict policy_judge(const struct policy *p, uint32_t client, const st
 	*reason = DROP_CLOSED;
 	if (client == NONE || !p->client[client].rules)
 		return VERDICT_DROP;
-	enum rule_verdict verdict = ruleset_judge(p->client[client].rules, tuple, &p->context, number);
+	const struct ruleset *rules = p->client[client].rules;
+	enum rule_verdict verdict = ruleset_judge(rules, tuple, &p->context, number);
 	if (verdict == VERDICT_ACCEPT)
 		*reason = DROP_NONE;
 	else
@@ -127,7 +135,8 @@ static bool evict(struct policy *p)
 	uint32_t oldest = NONE;
 	for (uint32_t i = 0; i < p->capacity; i++) {
 		const struct client *c = &p->client[i];
-		if (c->used && c->attached == 0 && (oldest == NONE || c->committed < p->client[oldest].committed))
+		if (c->used && c->attached == 0 &&
+		    (oldest == NONE || c->committed < p->client[oldest].committed))
 			oldest = i;
 	}
 	if (oldest == NONE)
@@ -206,7 +215,8 @@ void policy_stage(struct policy *p, struct ip_addr ip, enum rule_verdict policy)
 {
 	unstage(p);
 	/* never NULL: the pool has one set more than there are clients */
-	p->stage = (struct stage){ .ip = ip, .rules = ruleset_new(p->pool, policy), .active = true };
+	struct ruleset *rules = ruleset_new(p->pool, policy);
+	p->stage = (struct stage){ .ip = ip, .rules = rules, .active = true };
 }
 
 void policy_stage_rule(struct policy *p, const struct rule *rule)
@@ -237,7 +247,6 @@ bool policy_publish(struct policy *p)
 
 void policy_close(struct policy *p, struct ip_addr ip, const char *error)
 {
-	/* error may not point into the client that client_of evicts: it is ours or the caller's text */
 	struct client *c = client_of(p, ip);
 	if (p->stage.active && ip_eq(p->stage.ip, ip))
 		unstage(p);

@@ -23,9 +23,8 @@ enum policy_state { POLICY_CLOSED, POLICY_OPEN };
 struct policy;
 
 /*
- * clients <= POLICY_CLIENTS_MAX addresses, so many rules in all; NULL: the arena
- * is too small. While a set is staged the one it replaces is still there: leave
- * room for the largest set (10000) once more, as RULE_POOL_RULES does.
+ * clients <= POLICY_CLIENTS_MAX addresses, so many rules in all, and room to
+ * stage the largest set beside the one it replaces; NULL: the arena is too small.
  */
 struct policy *policy_new(struct arena *, const struct secret *, uint32_t clients, uint32_t rules);
 size_t policy_bytes(uint32_t clients, uint32_t rules);
@@ -53,7 +52,7 @@ uint64_t policy_latest(const struct policy *); /* the newest generation of any c
 bool policy_mark_attached(struct policy *, struct ip_addr, bool attached);
 bool policy_is_attached(const struct policy *, struct ip_addr);
 
-/* The name servers that specialtarget=dns means; at most RULE_DNS_MAX. A change stamps every client. */
+/* The name servers of specialtarget=dns; at most RULE_DNS_MAX. A change stamps every client. */
 void policy_set_dns(struct policy *, const struct ip_addr *servers, uint32_t count);
 
 /* Begins a rule set for this address; one at a time: an unfinished one is forgotten. */

@@ -145,7 +145,8 @@ void config_init(struct config *c)
 	c->changed = false;
 }
 
-enum config_outcome config_write(struct config *c, const char *path, const uint8_t *value, size_t len)
+enum config_outcome config_write(struct config *c, const char *path, const uint8_t *value,
+				 size_t len)
 {
 	enum setting s = setting_of(path);
 	struct cursor in = cursor_of(value, len);

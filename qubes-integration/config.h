@@ -14,8 +14,8 @@ struct config {
 	struct ip_addr gateway;       /* /qubes-gateway; zero: not said */
 	uint8_t prefix_len;           /* /qubes-netmask, dotted or digits; 32 */
 	struct ip_addr netvm_gateway; /* /qubes-netvm-gateway: what clients use; zero: not said */
-	struct ip_addr dns[CONFIG_DNS]; /* /qubes-primary-dns, /qubes-secondary-dns; 10.139.1.1, .2 */
-	struct ip_addr connected[CONFIG_CONNECTED_MAX]; /* /connected-ips: clients, running or not */
+	struct ip_addr dns[CONFIG_DNS]; /* /qubes-{primary,secondary}-dns; 10.139.1.1, .2 */
+	struct ip_addr connected[CONFIG_CONNECTED_MAX]; /* /connected-ips: running or not */
 	uint32_t connected_count;
 	bool connected_cut;           /* there were more */
 	bool changed;                 /* set by every change; the reader clears it */
@@ -24,8 +24,9 @@ struct config {
 enum config_outcome { CONFIG_NOT_MINE, CONFIG_TAKEN, CONFIG_MALFORMED };
 
 void config_init(struct config *);
-/* A malformed value leaves the old one. An empty address value, like removal, is back to the default. */
-enum config_outcome config_write(struct config *, const char *path, const uint8_t *value, size_t len);
+/* A malformed value leaves the old one. An empty one, like removal, is back to the default. */
+enum config_outcome config_write(struct config *, const char *path, const uint8_t *value,
+				 size_t len);
 /* path may be "/": all of it. */
 void config_remove(struct config *, const char *path);
 

@@ -67,7 +67,8 @@ static void put(struct qdb *q, const void *bytes, size_t len)
 	q->out_len += (uint32_t)len;
 }
 
-static void put_header(struct qdb *q, enum qdb_type type, const char *path, size_t path_len, size_t len)
+static void put_header(struct qdb *q, enum qdb_type type, const char *path, size_t path_len,
+		       size_t len)
 {
 	uint8_t h[QDB_HEADER_BYTES];
 	memset(h, 0, sizeof(h));
@@ -109,7 +110,9 @@ size_t qdb_output(struct qdb *q, void *bytes, size_t max)
 
 static bool is_path_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '-' && c <= ':') || c == '_' || c == '@';
+	/* '-' to ':' are - . / 0-9 : */
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '-' && c <= ':') ||
+	       c == '_' || c == '@';
 }
 
 /* Its length, or 0 when it is no path: no '/' first, a forbidden character, or longer than 63. */

@@ -26,14 +26,15 @@ enum {
 
 enum qdb_type {
 	QDB_READ, QDB_WRITE, QDB_MULTIREAD, QDB_LIST, QDB_RM, QDB_WATCH, QDB_UNWATCH,
-	QDB_OK, QDB_ERROR_NOENT, QDB_ERROR, QDB_READ_IS, QDB_MULTIREAD_IS, QDB_LIST_IS, QDB_WATCH_IS,
+	QDB_OK, QDB_ERROR_NOENT, QDB_ERROR, QDB_READ_IS, QDB_MULTIREAD_IS, QDB_LIST_IS,
+	QDB_WATCH_IS,
 };
 
 enum qdb_state {
 	QDB_CLOSED,
 	QDB_DUMP,   /* open, the initial dump is not complete */
 	QDB_LIVE,
-	QDB_BROKEN, /* the peer does not speak the protocol; ignored until the channel is opened anew */
+	QDB_BROKEN, /* the peer broke the protocol; ignored until the channel is opened anew */
 };
 
 /* Who is told. path is a valid path with its NUL; value is not terminated and may hold any byte. */
@@ -67,7 +68,10 @@ size_t qdb_output(struct qdb *, void *bytes, size_t room);
 size_t qdb_peek(const struct qdb *, const uint8_t **bytes);
 void qdb_sent(struct qdb *, size_t len);
 
-/* Queues a write of ours. false: not open, no room yet, or no valid key or value; nothing is queued then. */
+/*
+ * Queues a write of ours; not from within a sink. false, and nothing is queued:
+ * not open, no room yet, or no valid key or value.
+ */
 bool qdb_write(struct qdb *, const char *path, const void *value, size_t len);
 
 enum qdb_state qdb_state(const struct qdb *);

@@ -70,7 +70,8 @@ static void say(const struct qdb_tree *t, const struct text *line)
 	t->log.log(t->log.self, line->at, line->len);
 }
 
-static void say_client(const struct qdb_tree *t, struct ip_addr ip, const char *what, const char *end)
+static void say_client(const struct qdb_tree *t, struct ip_addr ip, const char *what,
+		       const char *end)
 {
 	char buffer[LINE_BYTES];
 	struct text line = text_on(buffer);
@@ -158,11 +159,13 @@ static struct tree *tree_of(struct qdb_tree *t, struct ip_addr ip)
 /* --- commit -------------------------------------------------------------------------- */
 
 /* Stages the rules; false: *why says what is wrong. */
-static bool stage_rules(struct qdb_tree *t, const struct tree *tree, struct text *why, uint32_t *count)
+static bool stage_rules(struct qdb_tree *t, const struct tree *tree, struct text *why,
+			uint32_t *count)
 {
 	struct staged_walk walk = staged_start(&tree->rules);
 	const struct staged *s;
-	policy_stage(t->policy, tree->ip, tree->policy == TREE_ACCEPT ? VERDICT_ACCEPT : VERDICT_DROP);
+	policy_stage(t->policy, tree->ip,
+		     tree->policy == TREE_ACCEPT ? VERDICT_ACCEPT : VERDICT_DROP);
 	for (*count = 0; (s = staged_next(t->pool, &walk)); ++*count) {
 		if (s->bad) {
 			text_put(why, "rule ");
@@ -215,8 +218,10 @@ static void commit(struct qdb_tree *t, struct tree *tree)
 	} else if (policy_publish(t->policy)) {
 		say_open(t, tree, count);
 	} else {
-		bool known = policy_find(t->policy, tree->ip, &client);
-		say_client(t, tree->ip, known ? policy_show(t->policy, client).error : "too many clients", ": closed");
+		const char *error = "too many clients";
+		if (policy_find(t->policy, tree->ip, &client))
+			error = policy_show(t->policy, client).error;
+		say_client(t, tree->ip, error, ": closed");
 	}
 	tree->stamp = ++t->commits;
 	tree->handled++;
@@ -248,7 +253,8 @@ bool qdb_tree_poll(struct qdb_tree *t)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
-static void write_rule(struct qdb_tree *t, struct tree *tree, uint32_t number, const uint8_t *value, size_t len)
+static void write_rule(struct qdb_tree *t, struct tree *tree, uint32_t number, const uint8_t *value,
+		       size_t len)
 {
 	struct parsed_rule parsed;
 	struct staged *s = staged_put(t->pool, &tree->rules, number);
@@ -275,7 +281,8 @@ static void write_stray(struct tree *tree, struct cursor child)
 	text_bytes(&name, child.at, child.left);
 }
 
-static void write_child(struct qdb_tree *t, struct tree *tree, struct cursor child, const uint8_t *value, size_t len)
+static void write_child(struct qdb_tree *t, struct tree *tree, struct cursor child,
+			const uint8_t *value, size_t len)
 {
 	uint32_t number;
 	if (is_word(child, "policy")) {
@@ -432,8 +439,9 @@ size_t qdb_tree_bytes(uint32_t clients, uint32_t rules)
 	       staged_pool_bytes(clients, rules) + (size_t)4 * 64;
 }
 
-struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, uint32_t clients, uint32_t rules,
-			      struct qdb *q, struct policy *policy, struct config *config, struct log_sink log)
+struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, uint32_t clients,
+			      uint32_t rules, struct qdb *q, struct policy *policy,
+			      struct config *config, struct log_sink log)
 {
 	struct arena rest = *arena;
 	struct qdb_tree *t = arena_take(&rest, 1, sizeof(*t));
@@ -452,7 +460,8 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	t->tree = tree;
 	t->capacity = clients;
 	*arena = rest;
-	qdb_set_sink(q, &(struct qdb_sink){ t, sink_opened, sink_write, sink_remove, sink_synced, sink_broken });
+	qdb_set_sink(q, &(struct qdb_sink){ t, sink_opened, sink_write, sink_remove, sink_synced,
+					    sink_broken });
 	apply_dns(t);
 	return t;
 }

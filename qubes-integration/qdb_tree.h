@@ -34,8 +34,9 @@ struct log_sink {
 struct qdb_tree;
 
 /* Becomes the sink of q. clients, rules: how many are kept; NULL: the arena is too small. */
-struct qdb_tree *qdb_tree_new(struct arena *, const struct secret *, uint32_t clients, uint32_t rules,
-			      struct qdb *q, struct policy *, struct config *, struct log_sink);
+struct qdb_tree *qdb_tree_new(struct arena *, const struct secret *, uint32_t clients,
+			      uint32_t rules, struct qdb *q, struct policy *, struct config *,
+			      struct log_sink);
 size_t qdb_tree_bytes(uint32_t clients, uint32_t rules);
 /* Queues the handled counters for which q has room. true: some still wait. */
 bool qdb_tree_poll(struct qdb_tree *);

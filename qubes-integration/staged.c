@@ -26,7 +26,8 @@ static uint32_t chunks_of(uint32_t trees, uint32_t rules)
 
 size_t staged_pool_bytes(uint32_t trees, uint32_t rules)
 {
-	return sizeof(struct staged_pool) + chunks_of(trees, rules) * sizeof(struct chunk) + (size_t)2 * 64;
+	return sizeof(struct staged_pool) + chunks_of(trees, rules) * sizeof(struct chunk) +
+	       (size_t)2 * 64;
 }
 
 struct staged_pool *staged_pool_new(struct arena *arena, uint32_t trees, uint32_t rules)
@@ -45,7 +46,8 @@ struct staged_pool *staged_pool_new(struct arena *arena, uint32_t trees, uint32_
 }
 
 /* The last chunk whose base is <= base, or NONE when all are above. */
-static uint32_t last_up_to(const struct staged_pool *pool, const struct staged_tree *t, uint32_t base)
+static uint32_t last_up_to(const struct staged_pool *pool, const struct staged_tree *t,
+			   uint32_t base)
 {
 	const struct chunk *chunk = pool->chunk;
 	uint32_t at = t->hint != NONE ? t->hint : t->first;
@@ -59,7 +61,8 @@ static uint32_t last_up_to(const struct staged_pool *pool, const struct staged_t
 }
 
 /* A fresh chunk behind prev (NONE: in front), or NONE. */
-static uint32_t insert_behind(struct staged_pool *pool, struct staged_tree *t, uint32_t prev, uint32_t base)
+static uint32_t insert_behind(struct staged_pool *pool, struct staged_tree *t, uint32_t prev,
+			      uint32_t base)
 {
 	struct chunk *chunk = pool->chunk;
 	uint32_t at = pool->free;

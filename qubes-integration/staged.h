@@ -36,9 +36,11 @@ size_t staged_pool_bytes(uint32_t trees, uint32_t rules);
 static inline void staged_init(struct staged_tree *t) { *t = (struct staged_tree){ NONE, NONE }; }
 /* The place of this number (0..9999), made when there is none; NULL: the pool is full. */
 struct staged *staged_put(struct staged_pool *, struct staged_tree *, uint32_t number);
-void staged_remove(struct staged_pool *, struct staged_tree *, uint32_t number); /* nothing there: nothing happens */
+/* Nothing there: nothing happens. */
+void staged_remove(struct staged_pool *, struct staged_tree *, uint32_t number);
 void staged_clear(struct staged_pool *, struct staged_tree *);
 struct staged_walk staged_start(const struct staged_tree *);
-const struct staged *staged_next(const struct staged_pool *, struct staged_walk *); /* NULL at the end */
+/* NULL at the end. */
+const struct staged *staged_next(const struct staged_pool *, struct staged_walk *);
 
 #endif

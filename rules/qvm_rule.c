@@ -43,7 +43,7 @@ static bool is_proto(struct rule_word w)
 	return rule_word_is(w, "tcp") || rule_word_is(w, "udp") || rule_word_is(w, "icmp");
 }
 
-/* An address, with or without a mask, or a name. The family of the address is the family of the rule. */
+/* An address, with or without a mask, or a name. The address decides the family of the rule. */
 static bool set_dst(struct line *l, struct rule_word w, struct rule_error *err)
 {
 	struct cursor c = cursor_of(w.at, w.len);
@@ -66,7 +66,8 @@ static bool set_expire(struct line *l, struct rule_word w, struct rule_error *er
 	return true;
 }
 
-static bool set_by_key(struct line *l, struct rule_word key, struct rule_word value, struct rule_error *err)
+static bool set_by_key(struct line *l, struct rule_word key, struct rule_word value,
+		       struct rule_error *err)
 {
 	enum rule_key known = rule_key_of(key);
 	if (rule_word_is(key, "expire"))
@@ -85,7 +86,8 @@ static bool set_by_key(struct line *l, struct rule_word key, struct rule_word va
 static bool has_dst(const struct line *l)
 {
 	const uint16_t *column = l->draft.column;
-	return l->any_dst || column[RULE_KEY_DST4] || column[RULE_KEY_DST6] || column[RULE_KEY_DSTHOST];
+	return l->any_dst || column[RULE_KEY_DST4] || column[RULE_KEY_DST6] ||
+	       column[RULE_KEY_DSTHOST];
 }
 
 static bool set_by_place(struct line *l, struct rule_word w, struct rule_error *err)
@@ -117,7 +119,8 @@ static bool set_by_place(struct line *l, struct rule_word w, struct rule_error *
 }
 
 /* The word, or for a comment the rest of the line, too. */
-static bool set_word(struct line *l, struct rule_word w, struct rule_word *rest, struct rule_error *err)
+static bool set_word(struct line *l, struct rule_word w, struct rule_word *rest,
+		     struct rule_error *err)
 {
 	size_t equals = 0;
 	while (equals < w.len && w.at[equals] != '=')
@@ -135,7 +138,8 @@ static bool set_word(struct line *l, struct rule_word w, struct rule_word *rest,
 	return true;
 }
 
-enum qvm_line qvm_rule_parse(const char *line, size_t len, struct qvm_rule *out, struct rule_error *err)
+enum qvm_line qvm_rule_parse(const char *line, size_t len, struct qvm_rule *out,
+			     struct rule_error *err)
 {
 	struct line l;
 	memset(&l, 0, sizeof(l));

@@ -23,7 +23,7 @@ enum qvm_line { QVM_BLANK, QVM_RULE, QVM_BAD };
 enum qvm_family { QVM_BOTH, QVM_V4_ONLY, QVM_V6_ONLY };
 
 struct qvm_rule {
-	struct parsed_rule parsed; /* rule_text() of it is the store line; typed for IPv6 if QVM_V6_ONLY */
+	struct parsed_rule parsed; /* rule_text(): the store line; typed for IPv6 if QVM_V6_ONLY */
 	enum qvm_family family;
 	bool has_expire, expire_relative;
 	uint32_t expire;           /* seconds since 1970, or from now when relative ("+300") */
@@ -32,6 +32,7 @@ struct qvm_rule {
 };
 
 /* line: without its newline. *out is set for QVM_RULE, *err for QVM_BAD. */
-enum qvm_line qvm_rule_parse(const char *line, size_t len, struct qvm_rule *out, struct rule_error *err);
+enum qvm_line qvm_rule_parse(const char *line, size_t len, struct qvm_rule *out,
+			     struct rule_error *err);
 
 #endif

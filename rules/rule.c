@@ -192,7 +192,7 @@ static bool is_host_char(char c)
 
 static bool set_host(struct rule_draft *d, struct rule_word w, struct rule_error *err)
 {
-	/* Any resolver turns the text of an address into that address, if it is of the family asked for. */
+	/* A resolver turns the text of an address of the right family into that address. */
 	struct cursor c = cursor_of(w.at, w.len);
 	struct ip_addr ip;
 	if (parse_ip(&c, &ip) && c.left == 0 && ip_is_v4(ip) != d->v6)
@@ -265,7 +265,8 @@ static bool set_target(struct rule_draft *d, struct rule_word w, struct rule_err
 
 /* --- a rule ------------------------------------------------------------------ */
 
-bool rule_draft_set(struct rule_draft *d, enum rule_key key, struct rule_word w, struct rule_error *err)
+bool rule_draft_set(struct rule_draft *d, enum rule_key key, struct rule_word w,
+		    struct rule_error *err)
 {
 	if (d->column[key])
 		return rule_refuse(err, RULE_FAULT_DUPLICATE, w);
@@ -296,16 +297,23 @@ bool rule_draft_set(struct rule_draft *d, enum rule_key key, struct rule_word w,
 	return rule_refuse_key(err, w);
 }
 
+/* A place in the line, where no single word is at fault. */
+static struct rule_word nothing_at(size_t column)
+{
+	return (struct rule_word){ "", 0, column };
+}
+
 bool rule_draft_finish(struct rule_draft *d, struct rule_error *err)
 {
 	struct rule *r = &d->parsed.rule;
+	const uint16_t *column = d->column;
 	bool icmp = (r->flags & RULE_HAS_PROTO) && r->proto == PROTO_ICMP;
-	if (!d->column[RULE_KEY_ACTION])
-		return rule_refuse(err, RULE_FAULT_NO_ACTION, (struct rule_word){ "", 0, 1 });
+	if (!column[RULE_KEY_ACTION])
+		return rule_refuse(err, RULE_FAULT_NO_ACTION, nothing_at(1));
 	if (icmp && (r->flags & RULE_HAS_PORTS))
-		return rule_refuse(err, RULE_FAULT_PORTS_ICMP, (struct rule_word){ "", 0, d->column[RULE_KEY_PORTS] });
+		return rule_refuse(err, RULE_FAULT_PORTS_ICMP, nothing_at(column[RULE_KEY_PORTS]));
 	if (!icmp && (r->flags & RULE_HAS_TYPE))
-		return rule_refuse(err, RULE_FAULT_TYPE_PROTO, (struct rule_word){ "", 0, d->column[RULE_KEY_TYPE] });
+		return rule_refuse(err, RULE_FAULT_TYPE_PROTO, nothing_at(column[RULE_KEY_TYPE]));
 	if (icmp && d->v6)
 		r->proto = PROTO_ICMPV6;
 	r->host = NONE;
@@ -342,7 +350,8 @@ static bool set_element(struct rule_draft *d, struct rule_word element, struct r
 	return rule_draft_set(d, known, behind(element, equals + 1), err);
 }
 
-bool rule_parse(const char *line, size_t len, bool v6, struct parsed_rule *out, struct rule_error *err)
+bool rule_parse(const char *line, size_t len, bool v6, struct parsed_rule *out,
+		struct rule_error *err)
 {
 	struct rule_draft d;
 	memset(&d, 0, sizeof(d));

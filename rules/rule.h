@@ -46,7 +46,7 @@ struct rule {
 	uint8_t icmp_type;    /* RULE_HAS_TYPE */
 	uint16_t port_lo, port_hi; /* RULE_HAS_PORTS */
 	uint16_t number;      /* its key in the store, 0..9999; 0 from the parsers */
-	uint32_t host;        /* RULE_HAS_HOST: handle of the name once a resolver knows it, else NONE */
+	uint32_t host;        /* RULE_HAS_HOST: handle of the resolved name, else NONE */
 };
 _Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
 
@@ -94,8 +94,9 @@ struct rule_error {
 	char word[RULE_WORD_BYTES]; /* the offending word, cut, printable */
 };
 
-/* v6: the line belongs to an IPv6 client. On failure *out is untouched and *err says where and why. */
-bool rule_parse(const char *line, size_t len, bool v6, struct parsed_rule *out, struct rule_error *err);
+/* v6: the line is for an IPv6 client. On failure *out is untouched; *err says where and why. */
+bool rule_parse(const char *line, size_t len, bool v6, struct parsed_rule *out,
+		struct rule_error *err);
 /* The canonical line, in the documented order; rule_parse of it gives the same rule. */
 void rule_text(struct text *, const struct parsed_rule *);
 /* "column 22: unknown key 'dstport' (did you mean 'dstports'?)" */
@@ -136,7 +137,8 @@ enum rule_key rule_key_of(struct rule_word);
 bool rule_refuse(struct rule_error *err, enum rule_fault, struct rule_word);
 /* As rule_refuse for an unknown key, with the nearest of all known keys. */
 bool rule_refuse_key(struct rule_error *err, struct rule_word);
-bool rule_draft_set(struct rule_draft *, enum rule_key, struct rule_word value, struct rule_error *);
+bool rule_draft_set(struct rule_draft *, enum rule_key, struct rule_word value,
+		    struct rule_error *);
 /* Judges what concerns several keys; then draft->parsed is the rule. */
 bool rule_draft_finish(struct rule_draft *, struct rule_error *);
 

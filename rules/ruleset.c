@@ -131,7 +131,8 @@ static bool is_dns(const struct rule *r, const struct tuple *t, const struct rul
 	return false;
 }
 
-static bool is_match(const struct rule *r, const struct tuple *t, const struct rule_context *context)
+static bool is_match(const struct rule *r, const struct tuple *t,
+		     const struct rule_context *context)
 {
 	if ((r->flags & RULE_HAS_PROTO) && r->proto != t->proto)
 		return false;

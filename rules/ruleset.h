@@ -13,7 +13,7 @@
 #include "packet.h"
 #include "rule.h"
 
-enum { RULE_POOL_RULES = 65536, RULE_DNS_MAX = 4 };
+enum { RULE_DNS_MAX = 4 };
 
 struct rule_pool;
 struct ruleset;
@@ -24,7 +24,7 @@ struct rule_context {
 	uint32_t dns_count;
 };
 
-/* Room for so many sets with so many rules in all (each set rounds up to 16); NULL: the arena is too small. */
+/* So many sets, so many rules in all (each set rounds up to 16); NULL: the arena is too small. */
 struct rule_pool *rule_pool_new(struct arena *, uint32_t sets, uint32_t rules);
 size_t rule_pool_bytes(uint32_t sets, uint32_t rules);
 uint32_t rule_pool_free(const struct rule_pool *); /* rules that still fit, at least */
@@ -40,8 +40,8 @@ void ruleset_free(struct ruleset *);
  * decided, or RULE_POLICY. A name nobody has resolved: an accept rule with it
  * never matches, a drop rule matches every destination.
  */
-enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *, const struct rule_context *,
-				uint32_t *number);
+enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *,
+				const struct rule_context *, uint32_t *number);
 
 uint32_t ruleset_count(const struct ruleset *);
 enum rule_verdict ruleset_policy(const struct ruleset *);

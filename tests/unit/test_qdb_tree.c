@@ -30,12 +30,12 @@ static void on_log(void *self, const char *line, size_t len)
 static int make(void **state)
 {
 	(void)state;
-	size_t bytes = policy_bytes(CLIENTS, 2 * RULES) + qdb_tree_bytes(CLIENTS, RULES) + 32768;
+	size_t bytes = policy_bytes(CLIENTS, RULES) + qdb_tree_bytes(CLIENTS, RULES) + 32768;
 	memory = malloc(bytes);
 	struct arena a = { memory, bytes };
 	config_init(&config);
 	q = qdb_new(&a);
-	policy = policy_new(&a, &secret, CLIENTS, 2 * RULES);
+	policy = policy_new(&a, &secret, CLIENTS, RULES);
 	tree = qdb_tree_new(&a, &secret, CLIENTS, RULES, q, policy, &config, (struct log_sink){ NULL, on_log });
 	logged[0] = 0;
 	return tree ? 0 : -1;

@@ -143,7 +143,7 @@ act_live() {
 act_numbers() {
 	chapter "5. What it says about itself"
 	echo "    \$ postern status"
-	"$POSTERN" status | sed '/^PLATFORM/,$d' | show
+	"$POSTERN" status | sed '/^PLATFORM/,$d' | cat -s | show
 	echo "    \$ postern flows"
 	"$POSTERN" flows | head -n 8 | show
 	"$POSTERN" flows >"$LAB/flows" 2>&1

@@ -163,7 +163,7 @@ lab_tender() {
 		--client "tap=eth0,netns=$NS_C2,ip=$C2,name=c2" \
 		--store "$LAB/link" --control "$POSTERN_CONTROL"
 	TENDER_PID=$pid
-	wait_for 5 "$POSTERN" status || {
+	wait_for 10 "$POSTERN" status || {
 		echo "the tender does not answer; its log ends with:" >&2
 		tail -n 5 "$LAB/tender.log" >&2
 		return 1
@@ -173,7 +173,7 @@ lab_tender() {
 lab_up() { # spt|hvt: on return the appliance runs and its clients are closed
 	LAB_MODE=$1
 	LAB_SLOW=1 LAB_WAIT=1.5
-	[ "$LAB_MODE" = spt ] || LAB_SLOW=10 LAB_WAIT=8
+	[ "$LAB_MODE" = spt ] || LAB_SLOW=10 LAB_WAIT=5
 	[ "$(id -u)" = 0 ] || { echo "the lab needs root, for its namespaces" >&2; exit 1; }
 	trap lab_down EXIT
 	trap 'exit 130' INT

@@ -120,7 +120,6 @@ static void apply_config(void)
 	fw_set_uplink(&self.fw, &uplink);
 	fw_set_ours(&self.fw, &c->netvm_gateway, 1);
 	fw_set_protected(&self.fw, c->connected, c->connected_count);
-	policy_set_dns(self.policy, c->dns, CONFIG_DNS);
 }
 
 static void log_port(const struct platform_event *e, const char *what)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* peer.c: moves bytes between a connection and its bounded buffers. */
+/* session.c: moves bytes between a connection and its bounded buffers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -25,10 +25,11 @@ static bool refuse(struct text *why, const char *what, const char *detail)
 	return false;
 }
 
-static bool copy(char *to, size_t room, const char *from, size_t len, struct text *why)
+/* from is not a string: it ends where len says. */
+static bool copy(char *to, size_t room, const char *from, size_t len)
 {
 	if (len == 0 || len >= room || memchr(from, '\0', len))
-		return refuse(why, "empty or too long: ", from);
+		return false;
 	memcpy(to, from, len);
 	to[len] = '\0';
 	return true;
@@ -72,15 +73,13 @@ static bool set_number(struct option_port *p, struct cursor *c, const char *key)
 
 static bool set_word(struct option_port *p, const char *key, const char *value, size_t len, bool *known)
 {
-	char none[1];
-	struct text ignored = text_on(none);
 	*known = true;
 	if (!strcmp(key, "tap"))
-		return copy(p->tap, sizeof(p->tap), value, len, &ignored) && is_name(p->tap);
+		return copy(p->tap, sizeof(p->tap), value, len) && is_name(p->tap);
 	if (!strcmp(key, "name"))
-		return copy(p->name, sizeof(p->name), value, len, &ignored) && is_name(p->name);
+		return copy(p->name, sizeof(p->name), value, len) && is_name(p->name);
 	if (!strcmp(key, "netns"))
-		return copy(p->netns, sizeof(p->netns), value, len, &ignored) && is_name(p->netns) &&
+		return copy(p->netns, sizeof(p->netns), value, len) && is_name(p->netns) &&
 			p->netns[0] != '.';
 	*known = false;
 	return false;
@@ -191,7 +190,8 @@ bool options_set(struct options *o, const char *key, const char *value, struct t
 		return set_port(o, key, value, why);
 	for (size_t i = 0; i < array_len(words); i++)
 		if (!strcmp(key, words[i].key))
-			return copy(words[i].to, words[i].room, value, strlen(value), why);
+			return copy(words[i].to, words[i].room, value, strlen(value)) ||
+				refuse(why, "empty or too long: ", value);
 	return refuse(why, "unknown option ", key);
 }
 

@@ -68,7 +68,7 @@ void control_accept(void)
 		p->eof = false;
 		p->passed = -1;
 		p->in_len = p->out_at = p->out_len = 0;
-		p->patience_ns = 0;
+		p->patience_ns = p->turn_ns = 0;
 		p->watched = EPOLLIN;
 		if (!pump_watch(fd_of(p), EPOLLIN, WATCH_PEER, i)) {
 			close(fd_of(p));
@@ -173,7 +173,7 @@ static void answer(struct peer *p, const char *line)
 
 static bool begin_relay(struct peer *p, size_t len)
 {
-	if (relay.busy || channel_down_room(&relay.channel) < len)
+	if (relay.busy || !relay.channel.open || channel_down_room(&relay.channel) < len)
 		return false;
 	channel_down(&relay.channel, p->in, (uint32_t)len);
 	relay.busy = true;
@@ -188,11 +188,18 @@ static bool begin_relay(struct peer *p, size_t len)
 static bool request(struct peer *p, size_t len)
 {
 	enum control_result result = control_own(p, len);
-	if (result == CONTROL_LATER) {
-		waiting_for_room = true;
-		return false;
+	waiting_for_room |= result == CONTROL_LATER;
+	if (result == CONTROL_DONE || (result == CONTROL_NOT_OURS && begin_relay(p, len))) {
+		p->turn_ns = 0;
+		return true;
 	}
-	return result == CONTROL_DONE || begin_relay(p, len);
+	if (!p->turn_ns)
+		p->turn_ns = tender.now_ns + PATIENCE_NS;
+	if (tender.now_ns < p->turn_ns)
+		return false;
+	p->turn_ns = 0;
+	answer(p, "error timeout");
+	return true;
 }
 
 static void serve(struct peer *p)
@@ -273,6 +280,7 @@ static void relay_timeout(void)
 		drop(p);
 	relay.owner = -1;
 	relay.busy = false;
+	channel_close(&relay.channel); /* a late answer must not become the next one's */
 }
 
 static void rewatch(struct peer *p)
@@ -306,12 +314,17 @@ void control_pump(void)
 		turn = ((uint32_t)relay.owner + 1) % PEERS_MAX;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b) /* 0: never */
+{
+	return !b || (a && a < b) ? a : b;
+}
+
 uint64_t control_deadline(void)
 {
 	uint64_t at = relay.busy ? relay.deadline_ns : 0;
 	for (uint32_t i = 0; i < PEERS_MAX; i++)
-		if (peers[i].used && peers[i].patience_ns && (!at || peers[i].patience_ns < at))
-			at = peers[i].patience_ns;
+		if (peers[i].used)
+			at = sooner(at, sooner(peers[i].patience_ns, peers[i].turn_ns));
 	if (waiting_for_room)
 		at = tender.now_ns + SOON_NS;
 	return at;

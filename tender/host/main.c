@@ -191,10 +191,13 @@ static void prepare_descriptors(void)
 {
 	struct rlimit files = { FD_LIMIT, FD_LIMIT };
 	if (setrlimit(RLIMIT_NOFILE, &files))
-		die_errno("1024 descriptors", "");
+		die_errno("1280 descriptors", "");
 	move_given(&options.uplink);
 	for (uint32_t i = 0; i < options.client_count; i++)
 		move_given(&options.client[i]);
+	/* nothing else that was left open may reach the guest */
+	if (close_range(STDERR_FILENO + 1, FD_PORT_FIRST + PORT_COUNT - 1, 0))
+		die_errno("descriptors", "");
 	place(epoll_create1(EPOLL_CLOEXEC), FD_EPOLL);
 	place(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), FD_WAKE);
 	if (!pump_watch(FD_WAKE, EPOLLIN, WATCH_WAKE, 0))

@@ -8,13 +8,14 @@
 
 #include "tender.h"
 
-enum { PEER_IN_BYTES = 4096, PEER_OUT_BYTES = 96 * 1024 };
+enum { PEER_IN_BYTES = 4096, PEER_OUT_BYTES = 128 * 1024 };
 
 struct peer {
 	bool used, eof;
 	int passed; /* a descriptor that came with the last lines, or -1 */
 	uint32_t watched;
 	uint64_t patience_ns; /* it does not read: until when that is borne; 0 while it does */
+	uint64_t turn_ns;     /* its request waits for its turn: until when; 0 when none does */
 	size_t in_len, out_at, out_len;
 	char in[PEER_IN_BYTES];
 	char out[PEER_OUT_BYTES];

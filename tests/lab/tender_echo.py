@@ -200,6 +200,26 @@ def test_ports(control, pid, rounds, count):
     assert control.ask("detach " + port) == "ok " + port
 
 
+def link_of(control, name):
+    return [p["link"] for p in json.loads(control.ask("tender"))["ports"] if p["name"] == name][0]
+
+
+def test_link(control):
+    """A link that is down is a loss and an event, and is seen to come back."""
+    subprocess.run(["ip", "link", "set", "pte0", "down"], check=True)
+    assert control.ask("send").startswith("send")
+    deadline = time.monotonic() + 5
+    while link_of(control, "pte0") != "down":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    subprocess.run(["ip", "link", "set", "pte0", "up"], check=True)
+    while link_of(control, "pte0") != "up":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for word in ("echo: event 3", "echo: event 4"):
+        assert word in log_text(), log_text()
+
+
 def ends(line, status, word):
     tender, control = start()
     control.s.sendall(line)
@@ -212,6 +232,12 @@ def test_ends():
     ends(b"panic\n", [255], "panic: asked to")
     ends(b"null\n", [3], "crash")
     ends(b"text\n", [3], "crash")
+    ends(b"data\n", [3], "crash")
+    ends(b"stack\n", [3], "crash")
+    if MODE == "spt":
+        ends(b"syscall\n", [-signal.SIGSYS], "")
+    else:
+        ends(b"syscall\n", [3], "crash")
     tender, control = start()
     assert control.ask("hi") == "hi"
     tender.send_signal(signal.SIGTERM)
@@ -230,6 +256,7 @@ def main():
         test_store()
         test_control(control)
         test_ports(control, tender.pid, 3 if MODE == "hvt" else 10, 256)
+        test_link(control)
         test_frames(control)
         status = json.loads(control.ask("tender"))
         assert status["buffers_free"] >= status["buffers"] - 128, status

@@ -47,7 +47,35 @@ static void poke(uint8_t *at)
 	*(volatile uint8_t *)at = 0;
 }
 
-/* A control line "hang" hangs, "panic" panics, "null" writes page zero, "text" writes its own code. */
+/* A return instruction, in memory that is not code. */
+static uint8_t ret[16] = { 0xc3 };
+
+static uint64_t deep(uint64_t depth)
+{
+	volatile uint64_t room[64];
+	room[depth % 64] = depth;
+	return depth + (hidden(depth) ? deep(depth + 1) : 0) + room[(depth + 1) % 64];
+}
+
+/* A frame of our own to the uplink. */
+static void send(const struct platform *p)
+{
+	struct frame_queue out = { 0 };
+	struct frame *f = p->frame();
+	if (!f || !frame_reset(f, 60))
+		return;
+	memset(f->data, 0, 60);
+	memset(f->data, 0xff, 6);
+	f->data[12] = 0x88;
+	f->data[13] = 0xb6;
+	f->port = PORT_UPLINK;
+	frames_put(&out, f);
+	p->tx(&out);
+}
+
+/*
+ * A control line "hang" hangs, "panic" panics, "null" writes page zero, "text" writes its own
+ * code, "data" runs data, "stack" overflows, "syscall" opens a file, "send" sends. */
 static void command(const struct platform *p, const char *line, size_t len)
 {
 	struct cursor c = cursor_of(line, len);
@@ -57,6 +85,14 @@ static void command(const struct platform *p, const char *line, size_t len)
 		poke((uint8_t *)hidden(8));
 	if (parse_word(&c, "text"))
 		poke((uint8_t *)hidden(0x200000));
+	if (parse_word(&c, "data"))
+		((void (*)(void))(uintptr_t)hidden((uintptr_t)ret))();
+	if (parse_word(&c, "stack"))
+		(void)deep(1);
+	if (parse_word(&c, "syscall"))
+		__asm__ volatile("syscall" : : "a"(2), "D"(0), "S"(0) : "rcx", "r11", "memory");
+	if (parse_word(&c, "send"))
+		send(p);
 	if (parse_word(&c, "hang"))
 		for (;;)
 			__asm__ volatile("pause");

@@ -86,7 +86,7 @@ no_workplace() {
 tidy() {
 	sources '*.[chS]' '*.sh' '*.py' Makefile | xargs grep -nHE '[ 	]+$' | sed 's/^/    trailing space: /'
 	sources '*.[chS]' | while read -r f; do
-		expand "$f" | awk -v f="$f" 'length > 130 && !/^\/\* links: / {print "    " f ":" FNR ": " length " columns"}'
+		expand "$f" | awk -v f="$f" 'length > 140 && !/^\/\* links: / {print "    " f ":" FNR ": " length " columns"}'
 	done
 }
 

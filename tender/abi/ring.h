@@ -99,8 +99,9 @@ struct shared {
 	uint32_t exit_status;
 	uint32_t buffers_wanted; /* how many grants the guest can take */
 	uint32_t console_lost;   /* lines that did not fit */
-	_Alignas(RING_LINE_BYTES) uint64_t rx_ready[RING_PORT_WORDS];   /* set by the tender, cleared by the guest */
-	_Alignas(RING_LINE_BYTES) uint64_t tx_pending[RING_PORT_WORDS]; /* the other way round */
+	/* bits by port; rx_ready: set by the tender, cleared by the guest; tx_pending the other way */
+	_Alignas(RING_LINE_BYTES) uint64_t rx_ready[RING_PORT_WORDS];
+	_Alignas(RING_LINE_BYTES) uint64_t tx_pending[RING_PORT_WORDS];
 	struct ring_index event_prod, event_cons;
 	struct ring_index grant_prod, grant_cons;
 	struct ring_index free_prod, free_cons;
@@ -139,7 +140,8 @@ static inline uint64_t ring_word(const uint64_t *word)
 }
 
 /* Copies part of a byte ring of `size` (a power of two), starting at index. */
-static inline void ring_bytes_out(void *to, const uint8_t *ring, uint32_t size, uint32_t index, uint32_t n)
+static inline void ring_bytes_out(void *to, const uint8_t *ring, uint32_t size, uint32_t index,
+	uint32_t n)
 {
 	uint32_t first = size - index % size;
 	if (first > n)
@@ -148,7 +150,8 @@ static inline void ring_bytes_out(void *to, const uint8_t *ring, uint32_t size, 
 	memcpy((uint8_t *)to + first, ring, n - first);
 }
 
-static inline void ring_bytes_in(uint8_t *ring, uint32_t size, uint32_t index, const void *from, uint32_t n)
+static inline void ring_bytes_in(uint8_t *ring, uint32_t size, uint32_t index, const void *from,
+	uint32_t n)
 {
 	uint32_t first = size - index % size;
 	if (first > n)

@@ -26,7 +26,7 @@ void buffers_boot(struct arena *arena)
 	}
 }
 
-/* A descriptor that does not lie in a buffer would be a broken tender: it is counted and left alone. */
+/* A descriptor outside the buffers would be a broken tender: it is counted and left alone. */
 static struct frame *frame_of(const struct desc *d, uint16_t port)
 {
 	uint64_t offset = d->addr - guest_boot->pool;

@@ -88,7 +88,7 @@ static void wait_until(uint64_t deadline_ns)
 	buffers_take_grants();
 }
 
-/* What arrived before the end of a byte stream is dropped with it, so that the next starts clean. */
+/* What arrived before a byte stream ended is dropped with it, so that the next starts clean. */
 static void channel_closed(struct channel_shared *c, uint32_t serial)
 {
 	ring_set(&c->down_cons, ring_get(&c->down_prod));

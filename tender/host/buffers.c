@@ -29,7 +29,8 @@ void buffers_collect(void)
 	if (prod - tender.free_cons > ABI_BUFFERS_MAX)
 		tender.free_cons = prod - ABI_BUFFERS_MAX;
 	for (; tender.free_cons != prod; tender.free_cons++) {
-		uint32_t i = __atomic_load_n(&shared->frees[tender.free_cons % ABI_BUFFERS_MAX], __ATOMIC_RELAXED);
+		const uint32_t *entry = &shared->frees[tender.free_cons % ABI_BUFFERS_MAX];
+		uint32_t i = __atomic_load_n(entry, __ATOMIC_RELAXED);
 		if (i < tender.memory.buffer_count && tender.guest_owns[i])
 			buffers_back(i);
 		else

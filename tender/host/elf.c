@@ -56,7 +56,8 @@ static bool entry_is_code(const struct elf_image *image)
 	return false;
 }
 
-const char *elf_parse(const uint8_t *bytes, size_t len, uint64_t low, uint64_t high, struct elf_image *out)
+const char *elf_parse(const uint8_t *bytes, size_t len, uint64_t low, uint64_t high,
+	struct elf_image *out)
 {
 	Elf64_Ehdr h;
 	struct elf_image image = { 0 };

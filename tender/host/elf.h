@@ -27,6 +27,7 @@ struct elf_image {
 };
 
 /* NULL, or the reason of the refusal and the image untouched. */
-const char *elf_parse(const uint8_t *bytes, size_t len, uint64_t low, uint64_t high, struct elf_image *);
+const char *elf_parse(const uint8_t *bytes, size_t len, uint64_t low, uint64_t high,
+	struct elf_image *);
 
 #endif

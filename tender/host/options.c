@@ -71,7 +71,8 @@ static bool set_number(struct option_port *p, struct cursor *c, const char *key)
 	return true;
 }
 
-static bool set_word(struct option_port *p, const char *key, const char *value, size_t len, bool *known)
+static bool set_word(struct option_port *p, const char *key, const char *value, size_t len,
+	bool *known)
 {
 	*known = true;
 	if (!strcmp(key, "tap"))
@@ -85,7 +86,8 @@ static bool set_word(struct option_port *p, const char *key, const char *value, 
 	return false;
 }
 
-static bool set_field(struct option_port *p, const char *key, const char *value, size_t len, bool uplink)
+static bool set_field(struct option_port *p, const char *key, const char *value, size_t len,
+	bool uplink)
 {
 	struct cursor c = cursor_of(value, len);
 	bool known, ok = set_word(p, key, value, len, &known);
@@ -104,7 +106,8 @@ static bool set_field(struct option_port *p, const char *key, const char *value,
 	return ok && c.left == 0;
 }
 
-bool options_port(struct option_port *out, const char *value, size_t len, bool uplink, struct text *why)
+bool options_port(struct option_port *out, const char *value, size_t len, bool uplink,
+	struct text *why)
 {
 	struct option_port p = { .fd = -1 };
 	const char *end = value + len;

@@ -53,8 +53,9 @@ void options_init(struct options *);
 bool options_set(struct options *, const char *key, const char *value, struct text *why);
 bool options_args(struct options *, int argc, char **argv, struct text *why);
 bool options_file(struct options *, const char *bytes, size_t len, struct text *why);
-/* "tap=..,ip=.." of a client or of the uplink; a port attached through the socket has `passed` fd. */
-bool options_port(struct option_port *, const char *value, size_t len, bool uplink, struct text *why);
+/* "tap=..,ip=.." of a client or of the uplink; value is no string, it has len bytes. */
+bool options_port(struct option_port *, const char *value, size_t len, bool uplink,
+	struct text *why);
 /* After all is read: what is missing or contradicts. */
 bool options_check(const struct options *, struct text *why);
 

@@ -345,7 +345,7 @@ void ports_transmit(void)
 	}
 }
 
-/* Ethernet alone, from us to us, of an experimental type: nobody takes it, but a dead link says so. */
+/* Ethernet alone, from us to us, of an experimental type: nobody takes it, a dead link says so. */
 static void probe(uint16_t number)
 {
 	const struct port *p = &tender.port[number];

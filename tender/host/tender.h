@@ -86,14 +86,14 @@ struct tender {
 extern struct tender tender;
 extern volatile sig_atomic_t stop_asked;
 
-/* --- set-up: each prints its reason and exits --- */
+/* --- set-up: each says its reason and exits --- */
 _Noreturn void die(int status, const char *what, const char *detail); /* no errno */
 _Noreturn void die_errno(const char *what, const char *detail);
 void say(const char *what, const char *detail);
 
 /* memory.c */
-void memory_load(struct memory *, const char *path);          /* reads and judges the image, lays memory out */
-void memory_fill(const struct memory *, uint64_t spt_call);   /* copies the image, writes boot_info */
+void memory_load(struct memory *, const char *path); /* judges the image, lays memory out */
+void memory_fill(const struct memory *, uint64_t spt_call); /* copies it, writes boot_info */
 static inline void *memory_at(const struct memory *m, uint64_t guest)
 {
 	return (void *)(m->base + guest);
@@ -129,7 +129,7 @@ _Noreturn void pump_exit(int status);
 
 /* ports.c */
 void ports_setup(void);
-/* The port's number, fd taken over; -1: none free now, fd left alone; -2: none will be free, fd closed. */
+/* The number, fd taken over; -1: none free now, fd left alone; -2: none will be, fd closed. */
 int ports_attach(int number, const struct option_port *, int fd);
 void ports_detach(uint16_t number);
 int ports_find(const char *name, size_t len); /* by number or name; -1 */

@@ -5,9 +5,10 @@
  */
 #include "nat.h"
 
-static bool has_port(uint8_t proto)
+/* ICMP of the other family has no identifier that rewrite would store: `kind` says when there is one. */
+static bool has_port(const struct tuple *t)
 {
-	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_ICMP || proto == PROTO_ICMPV6;
+	return t->proto == PROTO_TCP || t->proto == PROTO_UDP || t->kind != 0;
 }
 
 bool nat_bind(const struct tuple *orig, struct ip_addr nat_src, nat_taken *taken, const void *owner,
@@ -24,7 +25,7 @@ bool nat_bind(const struct tuple *orig, struct ip_addr nat_src, nat_taken *taken
 	if (!taken(owner, &r))
 		return true;
 	*collision = true;
-	if (!has_port(orig->proto))
+	if (!has_port(orig))
 		return false;
 	bool tcp_udp = orig->proto == PROTO_TCP || orig->proto == PROTO_UDP;
 	uint32_t first = tcp_udp ? NAT_PORT_FIRST : 0;

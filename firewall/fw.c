@@ -9,7 +9,7 @@
 #include "fw.h"
 
 enum {
-	SWEEP_FLOWS = 256, /* flows looked at per poll for older generations */
+	SWEEP_SLOTS = 1024, /* of the flow table, looked at per poll for older generations */
 	ICMP_UNREACHABLE = 3,
 	ICMP_FRAG_NEEDED = 4,
 	ICMP_PROHIBITED = 13,
@@ -62,6 +62,10 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 	struct frame *f = p->frame;
 	struct mac mac = port->theirs;
 	f->port = out;
+	if (!port->attached || !port->up) {
+		fw_drop(fw, f, out, DROP_PORT_GONE); /* and does not wait for a neighbour that cannot answer */
+		return;
+	}
 	if (!port->theirs_known) {
 		switch (neigh_resolve(fw->neigh, out, next_hop(fw, out, p->tuple.dst), f, fw->now_ns, &mac)) {
 		case NEIGH_FOUND:
@@ -82,7 +86,8 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 
 static bool uplink_ready(const struct fw *fw)
 {
-	return fw->port[PORT_UPLINK].attached && fw->port[PORT_UPLINK].up && !ip_is_zero(fw->uplink.ip);
+	return fw->port[PORT_UPLINK].attached && fw->port[PORT_UPLINK].up && !ip_is_zero(fw->uplink.ip) &&
+	       ip_is_v4(fw->uplink.ip);
 }
 
 /* The first fragment's fate is the fate of the datagram. */
@@ -106,7 +111,18 @@ static void refuse_aloud(struct fw *fw, struct packet *p, const struct way *w, e
 			 uint8_t code, uint32_t info)
 {
 	decide(fw, w, &(struct fragment_way){ .reason = reason });
-	fw_refuse(fw, p, w->from, reason, type, code, info);
+	/* one purse for all would tell a client when answers about another's flow are sent (SAD DNS) */
+	if (w->from == PORT_UPLINK && !limit_allows(&fw->port[w->out].error_limit, fw->now_ns))
+		fw_drop(fw, p->frame, w->from, reason);
+	else
+		fw_refuse(fw, p, w->from, reason, type, code, info);
+}
+
+/* Of what will be on the wire: the port cuts a super-frame into segments of gso_size. */
+static uint32_t wire_bytes(const struct packet *p)
+{
+	uint32_t whole = p->end - p->l3, segment = (uint32_t)p->payload - p->l3 + p->frame->offload.gso_size;
+	return p->frame->offload.gso_type != GSO_NONE && segment < whole ? segment : whole;
 }
 
 /* TTL and size, told to the sender; false: p is gone. */
@@ -117,7 +133,7 @@ static bool can_leave(struct fw *fw, struct packet *p, const struct way *w)
 		refuse_aloud(fw, p, w, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
 		return false;
 	}
-	if (p->end - p->l3 > mtu && p->frame->offload.gso_type == GSO_NONE) {
+	if (wire_bytes(p) > mtu) {
 		refuse_aloud(fw, p, w, DROP_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu);
 		return false;
 	}
@@ -144,8 +160,7 @@ static void forward(struct fw *fw, struct packet *p, const struct way *w)
 
 /* --- flows and rules ------------------------------------------------------------- */
 
-/* Does the rule set of today still admit the flow? One that it does not is cut. */
-static bool flow_stands(struct fw *fw, uint32_t index)
+bool fw_flow_stands(struct fw *fw, uint32_t index)
 {
 	struct flow *flow = ct_flow(fw->ct, index);
 	uint32_t client, rule;
@@ -215,7 +230,7 @@ static void from_client(struct fw *fw, struct packet *p, struct way *w)
 		refuse(fw, p, w, DROP_CT_INVALID);
 		return;
 	}
-	if (!(found && flow_stands(fw, w->flow))) {
+	if (!(found && fw_flow_stands(fw, w->flow))) {
 		if (open_flow(fw, p, w))
 			forward(fw, p, w);
 		return;
@@ -229,7 +244,7 @@ static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
 		refuse(fw, p, w, DROP_NEW_FROM_UPLINK);
 		return;
 	}
-	if (!flow_stands(fw, w->flow)) {
+	if (!fw_flow_stands(fw, w->flow)) {
 		refuse(fw, p, w, DROP_FLOW_CUT);
 		return;
 	}
@@ -241,12 +256,12 @@ static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
 
 /* --- fragments ------------------------------------------------------------------- */
 
-/* A later piece goes where its first one went, as long as that flow lives. */
+/* A later piece goes where its first one went, as long as that flow lives and is admitted. */
 static void follow(struct fw *fw, struct packet *p, struct way *w, const struct fragment_way *way)
 {
 	const struct flow *flow = ct_flow(fw->ct, way->flow);
 	w->out = way->port;
-	if (!flow || flow->serial != way->flow_serial) {
+	if (!flow || flow->serial != way->flow_serial || !fw_flow_stands(fw, way->flow)) {
 		fw_drop(fw, p->frame, w->from, DROP_FLOW_CUT);
 		return;
 	}
@@ -291,6 +306,19 @@ static bool in_order(struct fw *fw, struct packet *p, struct way *w)
 
 /* --- sources and destinations ------------------------------------------------------ */
 
+/* Link-local (RFC 3927 2.6.2), or the uplink's net as a whole (RFC 2644): nobody that a router leads to. */
+static bool stays_on_link(const struct fw *fw, struct ip_addr dst)
+{
+	const struct ip_prefix link_local = { ip_v4(169, 254, 0, 0), 16 };
+	const struct ip_prefix uplink = { fw->uplink.ip, fw->uplink.prefix_len };
+	if (ip_in_prefix(dst, link_local))
+		return true;
+	if (uplink.len > 30 || !ip_is_v4(dst) || !ip_in_prefix(dst, uplink))
+		return false;
+	uint32_t host = be32_get(ip_to_v4(dst)) & (UINT32_MAX >> uplink.len);
+	return host == 0 || host == UINT32_MAX >> uplink.len;
+}
+
 /* Anti-spoofing both ways (BCP 38; QSB-056), and what cannot be forwarded at all. */
 static enum drop source_check(const struct fw *fw, const struct packet *p, uint16_t from)
 {
@@ -303,6 +331,8 @@ static enum drop source_check(const struct fw *fw, const struct packet *p, uint1
 			return DROP_NEW_FROM_UPLINK;
 	} else if (fw_port_of(fw, p->tuple.src) != from) {
 		return DROP_SPOOFED;
+	} else if (stays_on_link(fw, p->tuple.dst)) {
+		return DROP_MARTIAN;
 	}
 	if (!ip_is_unicast(p->tuple.src) || !ip_is_unicast(p->tuple.dst) || p->broadcast)
 		return DROP_MARTIAN;
@@ -403,21 +433,17 @@ static void ask_neighbours(struct fw *fw)
 /* Flows that are silent are judged again too, a few at a time. */
 static void sweep(struct fw *fw)
 {
-	for (uint32_t n = 0; fw->sweeping && n < SWEEP_FLOWS; n++) {
-		uint32_t i = ct_next(fw->ct, fw->sweep);
-		if (i == NONE) {
-			fw->sweeping = false;
-			return;
-		}
-		flow_stands(fw, i);
-		fw->sweep = i + 1;
+	for (uint32_t n = 0; fw->sweep_left && n < SWEEP_SLOTS; n++, fw->sweep_left--) {
+		if (ct_flow(fw->ct, fw->sweep))
+			fw_flow_stands(fw, fw->sweep);
+		fw->sweep = fw->sweep + 1 < ct_capacity(fw->ct) ? fw->sweep + 1 : 0;
 	}
 }
 
 void fw_rules_changed(struct fw *fw)
 {
-	fw->sweeping = true;
-	fw->sweep = 0;
+	/* goes on from where it is: rules that keep changing must not keep it at the start */
+	fw->sweep_left = ct_capacity(fw->ct);
 }
 
 void fw_poll(struct fw *fw, uint64_t now_ns)
@@ -434,7 +460,7 @@ void fw_poll(struct fw *fw, uint64_t now_ns)
 
 uint64_t fw_deadline(const struct fw *fw)
 {
-	if (fw->sweeping)
+	if (fw->sweep_left)
 		return fw->now_ns;
 	uint64_t deadline = ct_deadline(fw->ct);
 	uint64_t neigh = neigh_deadline(fw->neigh), fragments = fragments_deadline(fw->fragments);

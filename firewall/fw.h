@@ -47,7 +47,8 @@ struct fw_port {
 	bool up;
 	bool theirs_known;
 	struct mac theirs; /* configured, or learned from the client's own frames */
-	struct limit icmp_limit;
+	struct limit icmp_limit;  /* answers to this port */
+	struct limit error_limit; /* a client's: errors to the uplink about its flows */
 	/* per packet */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, drops;
 };
@@ -75,9 +76,8 @@ struct fw {
 	struct table protected_index; /* by address, into protected_ip */
 	uint32_t protected_count;
 	struct fw_port port[PORT_COUNT];
-	/* sweep of flows that older rules admitted: one pass after each change */
-	uint32_t sweep;
-	bool sweeping;
+	/* sweep of flows that older rules admitted: once around after each change */
+	uint32_t sweep, sweep_left; /* the next slot, and how many are left */
 	/* frames */
 	struct frame_queue tx;    /* to send; the caller empties it */
 	struct frame_queue done;  /* to give back; the caller empties it */
@@ -122,12 +122,15 @@ uint64_t fw_deadline(const struct fw *);
 void fw_drop(struct fw *, struct frame *, uint16_t from, enum drop);
 void fw_send(struct fw *, struct frame *, uint16_t port); /* link header is right already */
 void fw_route(struct fw *, struct packet *, uint16_t out); /* finds the next hop and sends, or holds, or drops */
+/* Does the rule set of today still admit the flow? One that it does not is cut. */
+bool fw_flow_stands(struct fw *, uint32_t flow);
 /* arp.c */
 void fw_arp(struct fw *, struct packet *, uint16_t from);
 void fw_announce(struct fw *, uint16_t port); /* gratuitous ARP, when a spare frame is there */
 /* local.c: to the firewall itself */
 void fw_local(struct fw *, struct packet *, uint16_t from);
-/* Drops p for `reason`, and tells its sender by ICMP if that is allowed and within the rate. */
+/* Drops p for `reason`, and tells its sender by ICMP if that is allowed and within the rate (a client's; the uplink's
+ * is the caller's to keep). */
 void fw_refuse(struct fw *, struct packet *, uint16_t from, enum drop reason, uint8_t type, uint8_t code, uint32_t info);
 /* related.c: an ICMP error that belongs to a flow, translated inside and out */
 void fw_related(struct fw *, struct packet *, uint16_t from);

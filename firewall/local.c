@@ -25,8 +25,9 @@ void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason,
 	struct ip_addr ours = own_address(fw, p);
 	struct mac sender = pkt_eth(p)->src;
 	struct frame *f = p->frame;
-	if (ip_is_zero(ours) || !reply_error_allowed(p) || !limit_allows(&fw->port[from].icmp_limit, fw->now_ns) ||
-	    !reply_icmp_error(p, ours, type, code, info)) {
+	bool may = !ip_is_zero(ours) && reply_error_allowed(p) &&
+		   (from == PORT_UPLINK || limit_allows(&fw->port[from].icmp_limit, fw->now_ns));
+	if (!may || !reply_icmp_error(p, ours, type, code, info)) {
 		fw_drop(fw, f, from, reason);
 		return;
 	}

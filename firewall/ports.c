@@ -91,6 +91,7 @@ bool fw_attach(struct fw *fw, uint16_t port, const struct fw_port_config *config
 		.config = *config, .attached = true, .up = true, .theirs = config->theirs,
 		.theirs_known = !mac_eq(config->theirs, (struct mac){ { 0 } }),
 		.icmp_limit = limit_of(200, 50, now_ns),
+		.error_limit = limit_of(200, 50, now_ns),
 	};
 	for (uint32_t i = 0; port != PORT_UPLINK && i < config->addr_count; i++) {
 		uint32_t slot = (uint32_t)port * FW_PORT_ADDRS_MAX + i;

@@ -7,6 +7,31 @@
  */
 #include "fw.h"
 
+enum { ICMP_SOURCE_QUENCH = 4, ICMP_REDIRECT = 5 };
+
+/* A redirect is between neighbours (RFC 1812 5.2.7.2), a source quench between nobody (RFC 6633). */
+static bool crosses_routers(const struct packet *p)
+{
+	return p->icmp_type != ICMP_SOURCE_QUENCH && p->icmp_type != ICMP_REDIRECT;
+}
+
+/*
+ * Who saw the packet it quotes knows its sequence number; who only guessed the
+ * ports does not (RFC 5927 4.1). `s` sent the quoted packet, `r` would get it.
+ */
+static bool quotes_in_window(const struct packet *p, const struct ct_half *s, const struct ct_half *r)
+{
+	if (p->inner.proto != PROTO_TCP)
+		return true;
+	/* 8 bytes of it are there: inner_has_l4 */
+	struct cursor quoted = cursor_of(p->frame->data + p->inner_l4 + 4, 4);
+	uint32_t seq;
+	if (!(s->flags & HALF_SEEN) || !get_be32(&quoted, &seq))
+		return false;
+	uint32_t oldest = r->flags & HALF_SEEN ? s->end - r->max_win : s->isn;
+	return (int32_t)(s->end - seq) >= 0 && (int32_t)(seq - oldest) >= 0;
+}
+
 void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 {
 	uint32_t index;
@@ -17,15 +42,20 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 	const struct flow *flow = known ? ct_flow(fw->ct, index) : NULL;
 	bool up = from != PORT_UPLINK;
 	if (!flow || dir != (up ? CT_ORIG : CT_REPLY) || (up && flow->port != from) ||
-	    !ip_eq(p->tuple.dst, p->inner.src)) {
+	    !ip_eq(p->tuple.dst, p->inner.src) || !crosses_routers(p) ||
+	    !quotes_in_window(p, &flow->half[!dir], &flow->half[dir])) {
 		fw_drop(fw, p->frame, from, DROP_ICMP_UNRELATED);
 		return;
 	}
-	if (p->ttl <= 1) {
-		fw_drop(fw, p->frame, from, DROP_TTL);
+	if (!fw_flow_stands(fw, index)) {
+		fw_drop(fw, p->frame, from, DROP_FLOW_CUT);
 		return;
 	}
 	uint16_t out = up ? PORT_UPLINK : flow->port;
+	if (p->ttl <= 1 || p->end - p->l3 > fw->port[out].config.mtu) {
+		fw_drop(fw, p->frame, from, p->ttl <= 1 ? DROP_TTL : DROP_TOO_BIG);
+		return;
+	}
 	struct tuple quoted = ct_quoted(flow, dir);
 	rewrite_inner(p, &quoted);
 	/* the error travels as its flow does: outward in our name, inward to the client */

@@ -223,8 +223,9 @@ int main(int argc, char **argv)
 	tender.memory.bytes = (uint64_t)options.mem_mib << 20;
 	tender.mode = options.mode == OPTION_HVT || (options.mode == OPTION_AUTO && hvt_available()) ?
 		MODE_HVT : MODE_SPT;
-	memory_load(&tender.memory, options.image);
 	prepare_descriptors();
+	broker_setup(options.store);
+	memory_load(&tender.memory, options.image);
 	if (tender.mode == MODE_HVT)
 		hvt_setup(&tender.memory);
 	else

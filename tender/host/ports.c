@@ -123,6 +123,7 @@ void ports_detach(uint16_t number)
 {
 	struct port *p = &tender.port[number];
 	unwatch(p, number);
+	broker_bury(FD_PORT_FIRST + number);
 	close(FD_PORT_FIRST + number);
 	if (p->state == PORT_DOWN)
 		down_count--;

@@ -79,6 +79,9 @@ static void dispatch(const struct epoll_event *e)
 	case WATCH_STORE:
 		store_event(e->events);
 		break;
+	case WATCH_BROKER:
+		store_answer();
+		break;
 	case WATCH_PEER:
 		control_event(number, e->events);
 		break;

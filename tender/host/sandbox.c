@@ -59,11 +59,8 @@ static void allow_sockets(void)
 	ALLOW(recvfrom, RANGE(0, FD_SOCKET_FIRST, FD_SOCKET_MASK));
 	ALLOW(sendto, RANGE(0, FD_SOCKET_FIRST, FD_SOCKET_MASK), EQ(4, 0));
 	ALLOW(dup3, RANGE(1, FD_SOCKET_FIRST, FD_SOCKET_MASK));
-	if (tender.options->store[0]) {
-		/* the store may restart: connecting anew cannot be done before the sandbox */
-		ALLOW(socket, EQ(0, AF_UNIX), EQ(1, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC), EQ(2, 0));
-		allow(SCMP_SYS(connect), 0, NULL);
-	}
+	ALLOW(recvmsg, EQ(0, FD_BROKER));
+	ALLOW(sendmsg, EQ(0, FD_BROKER));
 	if (tender.options->control[0]) {
 		ALLOW(accept4, EQ(0, FD_LISTEN));
 		ALLOW(dup3, RANGE(1, FD_PORT_FIRST, FD_PORT_MASK));
@@ -102,23 +99,45 @@ static void limit(__rlimit_resource_t resource, rlim_t value)
 		die_errno("resource limit", "");
 }
 
-void sandbox_enter(void)
+static void begin(void)
 {
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NOFILE, FD_LIMIT);
-	limit(RLIMIT_NPROC, 0);
 	drop_capabilities();
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		die(EXIT_SETUP, "seccomp", "");
-	allow_always();
-	allow_sockets();
-	if (hvt_vcpu_fd() >= 0)
-		allow_vcpu();
+}
+
+static void load(void)
+{
 	int error = seccomp_load(filter);
 	if (error) {
 		errno = -error;
 		die_errno("seccomp", "");
 	}
 	/* the filter stands; its description may stay in memory */
+}
+
+void sandbox_enter_broker(void)
+{
+	begin();
+	ALLOW(recvmsg, EQ(0, FD_BROKER));
+	ALLOW(sendmsg, EQ(0, FD_BROKER));
+	ALLOW(socket, EQ(0, AF_UNIX), EQ(1, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC), EQ(2, 0));
+	allow(SCMP_SYS(connect), 0, NULL); /* a filter cannot read the path; the guest has no say here */
+	allow(SCMP_SYS(close), 0, NULL);
+	allow(SCMP_SYS(exit_group), 0, NULL);
+	load();
+}
+
+void sandbox_enter(void)
+{
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, FD_LIMIT);
+	limit(RLIMIT_NPROC, 0);
+	begin();
+	allow_always();
+	allow_sockets();
+	if (hvt_vcpu_fd() >= 0)
+		allow_vcpu();
+	load();
 }

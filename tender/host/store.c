@@ -7,13 +7,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKOFF_MIN_NS UINT64_C(10000000)
 #define BACKOFF_MAX_NS UINT64_C(1000000000)
 
 static struct channel channel = { .number = 0 };
+static bool asked; /* the broker, for a connection */
 static uint64_t retry_ns, backoff_ns = BACKOFF_MIN_NS;
 static uint32_t watched;
 static uint8_t unsent[RING_CHANNEL_BYTES];
@@ -40,17 +40,22 @@ static void lose(void)
 	retry_ns = tender.now_ns + backoff_ns;
 }
 
-static void try_connect(void)
+static void ask(void)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	memcpy(to.sun_path, tender.options->store, sizeof(to.sun_path));
 	retry_ns = tender.now_ns + backoff_ns;
 	backoff_ns = backoff_ns * 2 > BACKOFF_MAX_NS ? BACKOFF_MAX_NS : backoff_ns * 2;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	asked = broker_ask_store();
+}
+
+void store_answer(void)
+{
+	int fd;
+	if (!broker_answer(&fd))
+		return;
+	asked = false;
 	if (fd < 0)
 		return;
-	bool ok = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
-		dup3(fd, FD_STORE, O_CLOEXEC) >= 0;
+	bool ok = !channel.open && dup3(fd, FD_STORE, O_CLOEXEC) >= 0;
 	close(fd);
 	if (!ok)
 		return;
@@ -60,6 +65,7 @@ static void try_connect(void)
 		return;
 	}
 	channel_open(&channel);
+	pump_progress();
 }
 
 /* As much as the guest has room for; false at the end of the stream. */
@@ -98,11 +104,9 @@ void store_pump(void)
 	if (!tender.options->store[0])
 		return;
 	if (!channel.open) {
-		if (tender.now_ns < retry_ns || !channel_quiet(&channel))
-			return;
-		try_connect();
-		if (!channel.open)
-			return;
+		if (!asked && tender.now_ns >= retry_ns && channel_quiet(&channel))
+			ask();
+		return;
 	}
 	if (!transmit() || !receive()) {
 		lose();
@@ -119,5 +123,5 @@ void store_event(uint32_t events)
 
 uint64_t store_deadline(void)
 {
-	return tender.options->store[0] && !channel.open ? retry_ns : 0;
+	return tender.options->store[0] && !channel.open && !asked ? retry_ns : 0;
 }

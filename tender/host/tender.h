@@ -27,6 +27,7 @@ enum {
 	FD_EPOLL = 16,
 	FD_LISTEN = 17,
 	FD_WAKE = 18, /* eventfd: a signal came */
+	FD_BROKER = 19,
 	FD_SOCKET_FIRST = 32, FD_SOCKET_MASK = 31,
 	FD_STORE = FD_SOCKET_FIRST,
 	FD_PEER_FIRST = FD_STORE + 1,
@@ -36,7 +37,7 @@ enum {
 };
 
 /* epoll data: a kind above a number */
-enum watch { WATCH_PORT, WATCH_WAKE, WATCH_LISTEN, WATCH_STORE, WATCH_PEER };
+enum watch { WATCH_PORT, WATCH_WAKE, WATCH_LISTEN, WATCH_STORE, WATCH_BROKER, WATCH_PEER };
 
 enum port_state { PORT_FREE, PORT_UP, PORT_DOWN, PORT_GONE };
 
@@ -110,6 +111,13 @@ void hvt_interrupt(void); /* async-signal-safe: leave the guest soon */
 
 /* sandbox.c */
 void sandbox_enter(void);
+void sandbox_enter_broker(void);
+
+/* broker.c: the process beside; store is "" for none */
+void broker_setup(const char *store);
+bool broker_ask_store(void);      /* false: it cannot be asked now */
+bool broker_answer(int *store);   /* the answer came; *store is the connection, or -1 */
+void broker_bury(int fd);         /* it closes fd for good after we have closed ours */
 
 /* tap.c */
 int tap_open(const char *name, const char *netns, uint16_t *mtu);
@@ -167,6 +175,7 @@ uint32_t channel_up(struct channel *, void *bytes, uint32_t max); /* consumes */
 void store_setup(void);
 void store_pump(void);
 void store_event(uint32_t events);
+void store_answer(void); /* the broker says something */
 uint64_t store_deadline(void); /* 0: none */
 void control_setup(const char *path);
 void control_pump(void);

@@ -5,8 +5,8 @@
  *
  * Index item 2 * flow + dir has the tuple of that direction; no two items
  * have the same one, so out and back are each other's inverse. A free slot
- * stands in `free`. A flow in use stands in the queue of its class, in order
- * of its last touch, and in its port's queue of evictable or of firm flows.
+ * stands in `free`, or from `fresh` on. A flow in use stands in the queue of its
+ * class, in order of its last touch, and in its port's queue of evictable or of firm flows.
  */
 #include "conntrack.h"
 #include "queue.h"
@@ -31,6 +31,7 @@ struct ct {
 	/* changing */
 	struct table index;
 	struct queue free;
+	uint32_t fresh; /* slots from here on were never used */
 	struct queue class[CT_CLASS_COUNT];
 	uint64_t now_ns;
 	uint32_t count, serial;
@@ -69,8 +70,6 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 		queue_init(&ct->port[i].flows[FIRM]);
 		queue_init(&ct->port[i].flows[EVICTABLE]);
 	}
-	for (uint32_t i = 0; i < flows; i++)
-		queue_push(&ct->free, ct->class_link, i);
 	return ct;
 }
 
@@ -269,8 +268,8 @@ enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct i
 	if (victim != NONE)
 		evict(ct, victim);
 
-	uint32_t i = queue_pop(&ct->free, ct->class_link);
-	ensure(i != NONE);
+	uint32_t i = ct->free.count ? queue_pop(&ct->free, ct->class_link) : ct->fresh++;
+	ensure(i < ct->capacity);
 	struct flow *f = &ct->flow[i];
 	ct->serial = ct->serial == UINT32_MAX ? 1 : ct->serial + 1;
 	*f = (struct flow){ .orig = p->tuple, .reply = reply, .serial = ct->serial, .port = port,
@@ -478,7 +477,8 @@ static bool queues_valid(const struct ct *ct)
 		}
 	}
 	uint32_t free = queue_walk(ct, &ct->free, ct->class_link);
-	return free == ct->capacity - ct->count && in_classes == ct->count && in_ports == ct->count;
+	return ct->fresh <= ct->capacity && free == ct->fresh - ct->count && in_classes == ct->count &&
+	       in_ports == ct->count;
 }
 
 bool ct_valid(const struct ct *ct)

@@ -8,7 +8,8 @@
 
 enum { CAPACITY_MAX = 1 << 30, LINE_BYTES = 64 };
 
-#define OUT (NONE - 1) /* in `next`: stands in no chain */
+/* In `next`: stands in no chain. Beyond any item, and equal bytes, so that one memset writes it. */
+#define OUT 0xfefefefeu
 
 static uint32_t buckets(uint32_t capacity)
 {
@@ -34,10 +35,9 @@ bool table_init(struct table *t, struct arena *a, uint32_t capacity)
 	uint32_t *tag = arena_take(&rest, capacity, sizeof(*tag));
 	if (!bucket || !next || !tag)
 		return false;
-	for (uint32_t i = 0; i < n; i++)
-		bucket[i] = NONE;
-	for (uint32_t i = 0; i < capacity; i++)
-		next[i] = OUT;
+	_Static_assert(NONE == UINT32_MAX, "its bytes are all ones");
+	memset(bucket, 0xff, n * sizeof(*bucket));
+	memset(next, OUT & 0xff, capacity * sizeof(*next));
 	*t = (struct table){ bucket, next, tag, n - 1, capacity, 0 };
 	*a = rest;
 	return true;

@@ -8,10 +8,12 @@
  * come back from being held pass through fragments_take a second time;
  * fragments_decide therefore clears all ranges but the first piece's.
  *
- * Full: new datagrams are refused, and so are those of a port that has a
- * quarter of the entries; only age makes room. Frames of datagrams that timed
- * out wait in `late` for fragments_poll, so that what fragments_take drops
- * always has the reason it returns.
+ * Full, or a port at its quarter of the entries: the port's oldest datagram of
+ * which nothing has passed makes room, so that strangers' pieces do not keep
+ * out those that belong to flows; it may begin anew, as nothing of it is on its
+ * way. One of which a piece has passed goes by age only. Frames of datagrams
+ * forgotten so wait in `late` for fragments_poll, so that what fragments_take
+ * drops always has the reason it returns.
  */
 #include "fragment.h"
 
@@ -44,6 +46,7 @@ struct datagram {
 	uint8_t state;
 	uint8_t reason;
 	uint8_t pieces, ranges;
+	bool passed; /* something of it; else it stands in its port's `loose` */
 	uint16_t first_end; /* of the first piece, in units */
 	uint32_t total;     /* bytes, 0 until the last piece was seen */
 	struct range range[RANGES_MAX]; /* sorted, apart from each other */
@@ -59,8 +62,9 @@ struct fragments {
 	uint32_t capacity;
 	struct datagram *datagram;
 	struct table index;
-	struct link *links;
+	struct link *links, *loose_links;
 	struct queue free, order; /* order: oldest first */
+	struct queue loose[PORT_COUNT]; /* oldest first */
 	struct frame_queue late;
 	uint16_t serial;
 	uint32_t held; /* frames in all `held` */
@@ -77,8 +81,8 @@ static uint32_t clamp(uint32_t datagrams)
 size_t fragments_bytes(uint32_t datagrams)
 {
 	uint32_t n = clamp(datagrams);
-	size_t each = sizeof(struct datagram) + sizeof(struct link);
-	return sizeof(struct fragments) + n * each + table_bytes(n) + 3 * 64;
+	size_t each = sizeof(struct datagram) + 2 * sizeof(struct link);
+	return sizeof(struct fragments) + n * each + table_bytes(n) + 4 * 64;
 }
 
 struct fragments *fragments_new(struct arena *a, uint32_t datagrams, struct secret *secret)
@@ -90,10 +94,13 @@ struct fragments *fragments_new(struct arena *a, uint32_t datagrams, struct secr
 	f->capacity = clamp(datagrams);
 	f->datagram = arena_take(a, f->capacity, sizeof(*f->datagram));
 	f->links = arena_take(a, f->capacity, sizeof(*f->links));
-	if (!f->datagram || !f->links || !table_init(&f->index, a, f->capacity))
+	f->loose_links = arena_take(a, f->capacity, sizeof(*f->loose_links));
+	if (!f->datagram || !f->links || !f->loose_links || !table_init(&f->index, a, f->capacity))
 		return NULL;
 	queue_init(&f->free);
 	queue_init(&f->order);
+	for (size_t port = 0; port < PORT_COUNT; port++)
+		queue_init(&f->loose[port]);
 	for (uint32_t i = 0; i < f->capacity; i++)
 		queue_push(&f->free, f->links, i);
 	return f;
@@ -137,6 +144,8 @@ static void forget(struct fragments *f, uint32_t i, struct frame_queue *to)
 {
 	struct datagram *d = &f->datagram[i];
 	release(f, d, to);
+	if (!d->passed)
+		queue_remove(&f->loose[d->key.port], f->loose_links, i);
 	d->state = FREE;
 	f->port_count[d->key.port]--;
 	table_remove(&f->index, i);
@@ -160,8 +169,11 @@ static uint32_t share(uint32_t of)
 
 static uint32_t create(struct fragments *f, const struct key *k)
 {
-	if (f->free.count == 0 || f->port_count[k->port] >= share(f->capacity))
-		return NONE;
+	if (f->free.count == 0 || f->port_count[k->port] >= share(f->capacity)) {
+		if (f->loose[k->port].count == 0)
+			return NONE;
+		forget(f, f->loose[k->port].head, &f->late);
+	}
 	uint32_t i = queue_pop(&f->free, f->links);
 	f->datagram[i] = (struct datagram){
 		.key = *k,
@@ -172,6 +184,7 @@ static uint32_t create(struct fragments *f, const struct key *k)
 	f->port_count[k->port]++;
 	table_insert(&f->index, hash(f, k), i);
 	queue_push(&f->order, f->links, i);
+	queue_push(&f->loose[k->port], f->loose_links, i);
 	return i;
 }
 
@@ -323,6 +336,10 @@ void fragments_decide(struct fragments *f, uint32_t handle, const struct fragmen
 		return;
 	d->state = DECIDED;
 	d->way = *way;
+	if (way->pass) {
+		queue_remove(&f->loose[d->key.port], f->loose_links, i);
+		d->passed = true;
+	}
 	if (whole(d) && d->held.count == 0) {
 		forget(f, i, released);
 		return;
@@ -383,7 +400,7 @@ static bool datagram_valid(const struct datagram *d)
 
 bool fragments_valid(const struct fragments *f)
 {
-	uint32_t count = 0, held = 0, by_port = 0, held_by_port = 0;
+	uint32_t count = 0, held = 0, by_port = 0, held_by_port = 0, loose = 0, loose_by_port = 0;
 	uint64_t before = 0;
 	for (uint32_t i = f->order.head; i != NONE; i = queue_after(f->links, i)) {
 		const struct datagram *d = &f->datagram[i];
@@ -393,6 +410,7 @@ bool fragments_valid(const struct fragments *f)
 			return false;
 		before = d->due_ns;
 		held += d->held.count;
+		loose += !d->passed;
 	}
 	for (size_t port = 0; port < PORT_COUNT; port++) {
 		if (f->port_count[port] > share(f->capacity)
@@ -400,8 +418,9 @@ bool fragments_valid(const struct fragments *f)
 			return false;
 		by_port += f->port_count[port];
 		held_by_port += f->port_held[port];
+		loose_by_port += f->loose[port].count;
 	}
 	return count == f->order.count && count == f->index.count && count == by_port
-		&& count + f->free.count == f->capacity && held == f->held && held == held_by_port
+		&& count + f->free.count == f->capacity && held == f->held && held == held_by_port && loose == loose_by_port
 		&& held <= FRAGMENTS_HELD_MAX && table_valid(&f->index);
 }

@@ -19,7 +19,8 @@ enum {
 	FRAGMENT_PIECES_MAX = 64,  /* per datagram */
 	FRAGMENT_HELD_MAX = 16,    /* frames per datagram that wait for the first, */
 	FRAGMENTS_HELD_MAX = 256,  /* over all, a quarter of them from one port */
-	FRAGMENTS_MAX = 65536,     /* datagrams, whatever the caller asks for; a quarter from one port */
+	FRAGMENTS_MAX = 65536,     /* datagrams, whatever the caller asks for; a quarter from one port, */
+	                           /* where the oldest of which nothing passed makes room */
 	FRAGMENT_TIMEOUT_S = 30,   /* RFC 791: 15 s, RFC 1122: 60-120 s; Linux: 30 s */
 };
 

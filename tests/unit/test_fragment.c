@@ -254,24 +254,26 @@ static void shares(void **state)
 	(void)state;
 	static struct bench b;
 	const struct piece held = { 64, 8, true, HELD };
+	const struct piece first = { 0, 64, true, JUDGE, 0 };
 	const struct piece refused = { 64, 8, true, DIES(LIMIT, 0) };
 	set_up(&b, CAPACITY);
 	for (b.port = 0; b.port < 4; b.port++) {
 		for (b.id = 0; b.id < CAPACITY / 4; b.id++)
-			expect(&b, &held, 0);
+			expect(&b, &first, 0);
 		expect(&b, &refused, 0);
 	}
 	expect(&b, &refused, 30 * S - 1);
 	assert_int_equal(fragments_count(b.f), CAPACITY);
-	/* what timed out makes room, and comes back from poll alone */
 	expect(&b, &held, 30 * S);
 	assert_int_equal(fragments_count(b.f), 1);
-	assert_int_equal(fragments_deadline(b.f), 30 * S);
+	/* what timed out makes room, and comes back from poll alone */
 	struct frame_queue dropped = { 0 };
-	fragments_poll(b.f, 30 * S, &dropped);
-	assert_int_equal(dropped.count, CAPACITY);
-	back(&b, &dropped);
+	expect(&b, &held, 60 * S);
 	assert_int_equal(fragments_deadline(b.f), 60 * S);
+	fragments_poll(b.f, 60 * S, &dropped);
+	assert_int_equal(dropped.count, 1);
+	back(&b, &dropped);
+	assert_int_equal(fragments_deadline(b.f), 90 * S);
 	/* held frames: a quarter of them for one port */
 	set_up(&b, 64);
 	for (b.id = 0; b.frames_away < FRAGMENTS_HELD_MAX / 4; b.id++)
@@ -280,6 +282,41 @@ static void shares(void **state)
 	expect(&b, &refused, 0);
 	b.port++;
 	expect(&b, &held, 0);
+}
+
+/* Of a port at its share, the oldest datagram of which nothing passed makes room: waiting, refused or dead. */
+static void strangers_make_room(void **state)
+{
+	(void)state;
+	static struct bench b;
+	const struct piece held = { 64, 8, true, HELD }, first = { 0, 64, true, JUDGE, 0 };
+	const struct piece follows = { 64, 8, true, FOLLOW };
+	struct frame_queue dropped = { 0 };
+	set_up(&b, CAPACITY);
+	expect(&b, &first, 0); /* id 0 passes, and stays whoever comes */
+	b.id = 1;
+	expect(&b, &held, 0);
+	b.id = 2;
+	expect(&b, &held, 0);
+	expect(&b, &(struct piece){ 64, 8, true, DIES(OVERLAP, 1) }, 0);
+	b.way = (struct fragment_way){ .reason = DROP_RULE };
+	for (b.id = 3; b.id < CAPACITY / 4; b.id++)
+		expect(&b, &first, 0);
+	b.way = (struct fragment_way){ .pass = true, .port = 3 };
+	for (b.id = 1000; b.id < 1000 + 3 * CAPACITY; b.id++) {
+		expect(&b, &held, 1);
+		assert_int_equal(fragments_count(b.f), CAPACITY / 4);
+		fragments_poll(b.f, 1, &dropped);
+		back(&b, &dropped);
+		assert_true(b.frames_away < CAPACITY / 4);
+	}
+	/* a first piece finds its way between them */
+	b.id = 5000;
+	expect(&b, &first, 1);
+	expect(&b, &follows, 1);
+	fragments_poll(b.f, 30 * S + 1, &dropped);
+	back(&b, &dropped);
+	assert_int_equal(b.frames_away, 0);
 }
 
 static void time_out_and_flush(void **state)
@@ -453,6 +490,7 @@ int main(void)
 		cmocka_unit_test_teardown(scenarios, name_failed),
 		cmocka_unit_test(limits_of_a_datagram),
 		cmocka_unit_test(shares),
+		cmocka_unit_test(strangers_make_room),
 		cmocka_unit_test(time_out_and_flush),
 		cmocka_unit_test(verdict_and_handle),
 		cmocka_unit_test(against_bitmap),

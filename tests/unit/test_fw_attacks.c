@@ -385,6 +385,29 @@ static void test_refused_first_piece_takes_all_with_it(void **state)
 	assert_dropped(l, &last, DROP_POLICY);
 }
 
+static void test_strangers_pieces_do_not_shut_others_out(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet out = piece(1, 0, 8), first = down(PROTO_UDP, 53, 4000), last = first, stray = first;
+	parsed(l, lab_send(l, &out));
+	stray.from = ip_v4(198, 51, 100, 66);
+	stray.fragment = IPV4_MF;
+	stray.payload = first.payload = last.payload = out.payload;
+	stray.payload_len = first.payload_len = 24;
+	last.payload_len = 8;
+	for (uint16_t id = 0; id < 100; id++) {
+		stray.id = id;
+		stray.fragment = id % 2 ? IPV4_MF : IPV4_MF | 4;
+		lab_give(l, lab_send(l, &stray));
+	}
+	first.id = last.id = 7;
+	first.fragment = IPV4_MF;
+	last.fragment = 4;
+	assert_int_equal(parsed(l, lab_send(l, &first)).frame->port, 1);
+	assert_int_equal(parsed(l, lab_send(l, &last)).frame->port, 1);
+	assert_true(fragments_count(l->fw.fragments) <= 8);
+}
+
 /* --- ICMP errors ------------------------------------------------------------------------------ */
 
 struct quote { uint8_t bytes[28]; };
@@ -601,7 +624,7 @@ int main(void)
 		T(test_impossible_flags), T(test_wrong_segments_do_not_move_a_flow), T(test_lies_in_headers),
 		T(test_addresses_nobody_may_use), T(test_arp_lies), T(test_overlap_ends_a_datagram),
 		T(test_pieces_do_not_outlive_the_rules), T(test_refused_first_piece_takes_all_with_it),
-		T(test_forged_errors), T(test_errors_by_guess), T(test_error_of_another_client),
+		T(test_strangers_pieces_do_not_shut_others_out), T(test_forged_errors), T(test_errors_by_guess), T(test_error_of_another_client),
 		T(test_one_client_does_not_see_anothers_errors), T(test_other_protocols_do_not_share_a_flow),
 		T(test_sweep_reaches_everybody), T(test_uplink_without_ipv4),
 		T(test_nothing_waits_for_a_link_that_is_down), T(test_super_frame_with_large_segments),

@@ -539,7 +539,8 @@ static void test_other_protocols_do_not_share_a_flow(void **state)
 {
 	struct lab *l = *state;
 	/* ICMPv6 over IPv4 has no identifier: a second client cannot be told from the first */
-	struct lab_packet one = up(PROTO_ICMPV6, 0, 0), two = up2(PROTO_ICMPV6, 0, 0), gre = up(47, 0, 0), gre2 = up2(47, 0, 0);
+	struct lab_packet one = up(PROTO_ICMPV6, 0, 0), two = up2(PROTO_ICMPV6, 0, 0);
+	struct lab_packet gre = up(47, 0, 0), gre2 = up2(47, 0, 0);
 	one.payload = two.payload = gre.payload = gre2.payload = "\x80\0\0\0\0\1\0\1";
 	one.payload_len = two.payload_len = gre.payload_len = gre2.payload_len = 8;
 	parsed(l, lab_send(l, &one));
@@ -600,7 +601,9 @@ static void test_super_frame_with_large_segments(void **state)
 {
 	struct lab *l = *state;
 	static const uint8_t data[DATA_MAX];
-	static const struct { uint16_t gso_size; bool passes; } t[] = { { 500, true }, { 560, true }, { 561, false }, { 9000, false } };
+	static const struct { uint16_t gso_size; bool passes; } t[] = {
+		{ 500, true }, { 560, true }, { 561, false }, { 9000, false },
+	};
 	l->fw.port[PORT_UPLINK].config.mtu = 600;
 	for (size_t i = 0; i < array_len(t); i++) {
 		struct lab_packet p = up(PROTO_TCP, (uint16_t)(3000 + i), 80);
@@ -624,7 +627,8 @@ int main(void)
 		T(test_impossible_flags), T(test_wrong_segments_do_not_move_a_flow), T(test_lies_in_headers),
 		T(test_addresses_nobody_may_use), T(test_arp_lies), T(test_overlap_ends_a_datagram),
 		T(test_pieces_do_not_outlive_the_rules), T(test_refused_first_piece_takes_all_with_it),
-		T(test_strangers_pieces_do_not_shut_others_out), T(test_forged_errors), T(test_errors_by_guess), T(test_error_of_another_client),
+		T(test_strangers_pieces_do_not_shut_others_out), T(test_forged_errors), T(test_errors_by_guess),
+		T(test_error_of_another_client),
 		T(test_one_client_does_not_see_anothers_errors), T(test_other_protocols_do_not_share_a_flow),
 		T(test_sweep_reaches_everybody), T(test_uplink_without_ipv4),
 		T(test_nothing_waits_for_a_link_that_is_down), T(test_super_frame_with_large_segments),

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: ISC
+"""The workloads with their bars, and how results are told: a line, a JSON list, a picture."""
+import json
+import os
+import statistics
+from dataclasses import dataclass, field
+
+NOISY = 1.3 # max/min of one side's runs
+
+
+@dataclass
+class Workload:
+    name: str
+    unit: str
+    bar: float          # of the ratio to the kernel, or of our own figure where `own`
+    proud: float
+    less: bool = False  # less is better
+    own: bool = False   # the kernel has no such figure
+    rules: int = 0
+    repeat: bool = True # False: one run says all
+
+
+WORKLOADS = [
+    Workload("udp64_1", "Mpps", 1.3, 1.5),
+    Workload("udp64_50k", "Mpps", 1.6, 1.9),
+    Workload("udp64_new_r1000", "Mpps", 8, 10, rules=1000),
+    Workload("udp64_unreplied_r1000", "Mpps", 8, 10, rules=1000),
+    Workload("newflow_scale", "ratio", 0.95, 0.99, own=True, rules=10),
+    Workload("cps_r0", "kconn/s", 1.3, 1.6),
+    Workload("cps_r1000", "kconn/s", 1.6, 2.0, rules=1000),
+    Workload("rtt_spin", "us", 1.7, 1.45, less=True),
+    Workload("rtt_block", "us", 1.1, 1.0, less=True),
+    Workload("tcp1_up", "Gbit/s", 0.75, 0.85),
+    Workload("tcp1_down", "Gbit/s", 0.75, 0.85),
+    Workload("tcp4_up", "Gbit/s", 0.38, 0.45),
+    Workload("tcp4_down", "Gbit/s", 0.38, 0.45),
+    Workload("udp1400", "Mpps", 1.0, 1.2),
+    Workload("cpu_packet", "ns", 1.5, 1.1, less=True),
+    Workload("core_64k", "ns", 30, 20, less=True, own=True),
+    Workload("core_1m", "ns", 80, 50, less=True, own=True),
+    Workload("boot_ms", "ms", 6, 3, less=True, own=True),
+    Workload("attach256_ms", "ms", 60, 25, less=True, own=True),
+    Workload("image_kib", "KiB", 400, 200, less=True, own=True, repeat=False),
+    Workload("rss_mib", "MiB", 28, 20, less=True, own=True, repeat=False),
+]
+
+
+@dataclass
+class Result:
+    workload: Workload
+    postern: list = field(default_factory=list)
+    kernel: list = field(default_factory=list)
+    runs: int = 0
+    p99: dict = field(default_factory=dict)
+
+    def median(self, side):
+        values = getattr(self, side)
+        return statistics.median(values) if values else None
+
+    def compared(self):
+        """What the bar is held against: our own figure, or each run's ratio to its neighbour."""
+        if self.workload.own:
+            return self.postern
+        return [p / k if k else 0.0 for p, k in zip(self.postern, self.kernel)]
+
+    def figure(self):
+        if self.workload.own:
+            return self.median("postern")
+        kernel = self.median("kernel")
+        return self.median("postern") / kernel if kernel else 0.0
+
+    def meets(self, wanted):
+        return self.figure() <= wanted if self.workload.less else self.figure() >= wanted
+
+    def noisy(self):
+        return [side for side in ("postern", "kernel")
+                if getattr(self, side) and max(getattr(self, side)) > NOISY * max(min(getattr(self, side)), 1e-9)]
+
+    def entry(self):
+        """ratio, min and max: of the ratio to the kernel; of our own figure where the kernel has none."""
+        w, seen = self.workload, self.compared()
+        e = {"workload": w.name, "postern": rounded(self.median("postern")), "kernel": rounded(self.median("kernel")),
+             "ratio": rounded(self.figure()), "min": rounded(min(seen)), "max": rounded(max(seen)),
+             "runs": self.runs, "unit": w.unit, "bar": w.bar, "proud": w.proud, "less_is_better": w.less,
+             "meets_bar": self.meets(w.bar), "meets_proud": self.meets(w.proud), "noisy": self.noisy(),
+             "postern_runs": [rounded(v) for v in self.postern], "kernel_runs": [rounded(v) for v in self.kernel]}
+        if self.p99:
+            e["p99"] = {side: rounded(statistics.median(values)) for side, values in self.p99.items()}
+        return e
+
+
+def rounded(v):
+    return None if v is None else float("%.4g" % v)
+
+
+HEAD = "%-22s %8s %9s %9s %8s %17s %7s %7s  %s" % (
+    "workload", "unit", "postern", "kernel", "ratio", "min..max", "bar", "proud", "verdict")
+
+
+def line(r):
+    w, seen = r.workload, r.compared()
+    verdict = "proud" if r.meets(w.proud) else "ok" if r.meets(w.bar) else "MISSED"
+    if r.noisy():
+        verdict += ", noisy (%s)" % ", ".join(r.noisy())
+    if r.p99:
+        verdict += ", p99 " + " / ".join("%.4g" % statistics.median(r.p99.get(s, [0])) for s in ("postern", "kernel"))
+    kernel = r.median("kernel")
+    return "%-22s %8s %9.4g %9s %8.4g %17s %7g %7g  %s" % (
+        w.name, w.unit, r.median("postern"), "-" if kernel is None else "%.4g" % kernel, r.figure(),
+        "%.4g..%.4g" % (min(seen), max(seen)), w.bar, w.proud, verdict)
+
+
+def summary(results, failures, about):
+    print("\n" + HEAD)
+    for r in results:
+        print(line(r))
+    for name, why in failures:
+        print("%-22s not measured: %s" % (name, why.splitlines()[0] if why else "?"))
+    met = sum(r.meets(r.workload.bar) for r in results)
+    noisy = [r.workload.name for r in results if r.noisy()]
+    print("%d of %d bars met, %d not measured, %d s%s" % (
+        met, len(results), len(failures), about["took"],
+        "; noisy: " + " ".join(noisy) if noisy else "; nothing was noisy"))
+
+
+# --- the picture: how far each figure is from its bar ---------------------------------
+ROW, LEFT, WIDTH, SPAN = 22, 190, 420, 2.0 # a bar of WIDTH is SPAN times as good as asked
+
+
+def goodness(r, figure):
+    w = r.workload
+    if figure <= 0:
+        return 0.0
+    return w.bar / figure if w.less else figure / w.bar
+
+
+def picture(results, about):
+    height = ROW * (len(results) + 3)
+    at = LEFT + WIDTH / SPAN
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">'
+           % (LEFT + WIDTH + 230, height),
+           '<rect width="100%" height="100%" fill="#fff"/>',
+           '<text x="8" y="16" font-weight="bold">Postern and the kernel\'s nftables: '
+           'each figure against its bar (line); further right is better</text>']
+    for n, r in enumerate(results):
+        y = ROW * (n + 1) + 6
+        w, f = r.workload, r.figure()
+        length = min(goodness(r, f), SPAN) * WIDTH / SPAN
+        colour = "#2a7f3f" if r.meets(w.proud) else "#7fb069" if r.meets(w.bar) else "#c0504d"
+        ends = sorted(min(goodness(r, v), SPAN) for v in (min(r.compared()), max(r.compared())))
+        out += ['<text x="8" y="%d">%s</text>' % (y + 13, w.name),
+                '<rect x="%d" y="%d" width="%.1f" height="14" fill="%s"/>' % (LEFT, y + 2, length, colour),
+                '<path d="M%.1f %d H%.1f" stroke="#333"/>' % (
+                    LEFT + ends[0] * WIDTH / SPAN, y + 9, LEFT + ends[1] * WIDTH / SPAN),
+                '<path d="M%.1f %d v14" stroke="#1f4e9c" stroke-dasharray="2 2"/>' % (
+                    LEFT + min(goodness(r, w.proud), SPAN) * WIDTH / SPAN, y + 2),
+                '<text x="%d" y="%d">%s</text>' % (LEFT + WIDTH + 8, y + 13, told(r))]
+    bottom = ROW * (len(results) + 1) + 6
+    out += ['<path d="M%.1f %d V%d" stroke="#000" stroke-width="1.5"/>' % (at, ROW, bottom),
+            '<text x="8" y="%d" fill="#555">%s</text>' % (
+                bottom + 18, "%s, %d CPUs, Linux %s, %s UTC; medians of %d; thin line: min to max; dashed: proud" % (
+                    escaped(about["cpu"]), about["cpus"], about["kernel"], about["date"], about["runs"])),
+            "</svg>"]
+    return "\n".join(out) + "\n"
+
+
+def told(r):
+    w = r.workload
+    if w.own:
+        return "%.4g %s" % (r.figure(), w.unit)
+    return "%.4g : %.4g %s = %.3g" % (r.median("postern"), r.median("kernel"), w.unit, r.figure())
+
+
+def escaped(text):
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def write(folder, results, about):
+    for name, text in (("bench.json", json.dumps([r.entry() for r in results], indent=1) + "\n"),
+                       ("machine.json", json.dumps(about, indent=1) + "\n"),
+                       ("bench.svg", picture(results, about))):
+        path = os.path.join(folder, name)
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.replace(path + ".new", path)

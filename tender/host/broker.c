@@ -17,7 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ASK_STORE = 'S', BURY = 'B', HERE_IT_IS = 'H', NOT_NOW = 'N' };
+enum { ASK_STORE = 'S', BURY = 'B', HERE_IT_IS = 'H', NOT_NOW = 'N', BURIED = 'D' };
+
+static uint64_t asked_to_bury, buried; /* of this process: in order, so counting is enough */
 
 static bool pass(int to, int flags, char word, int fd)
 {
@@ -76,6 +78,8 @@ _Noreturn static void serve(const char *store)
 		char word = receive(FD_BROKER, 0, &fd, &gone);
 		if (fd >= 0)
 			close(fd);
+		if (word == BURY && !pass(FD_BROKER, 0, BURIED, -1))
+			break;
 		if (word != ASK_STORE)
 			continue;
 		int connection = connect_store(store);
@@ -122,17 +126,27 @@ bool broker_ask_store(void)
 	return pass(FD_BROKER, MSG_DONTWAIT, ASK_STORE, -1);
 }
 
-void broker_bury(int fd)
+uint64_t broker_bury(int fd)
 {
 	/* when it does not take it (its queue is full), our own close is the last one, and slow */
-	(void)pass(FD_BROKER, MSG_DONTWAIT, BURY, fd);
+	if (pass(FD_BROKER, MSG_DONTWAIT, BURY, fd))
+		asked_to_bury++;
+	return asked_to_bury + 1;
+}
+
+bool broker_buried(uint64_t burial)
+{
+	return buried + 1 >= burial;
 }
 
 bool broker_answer(int *store)
 {
 	bool gone;
 	char word = receive(FD_BROKER, MSG_DONTWAIT, store, &gone);
+	if (word == BURIED)
+		buried++;
 	if (gone) {
+		buried = UINT64_MAX - 1; /* what it held is closed with it */
 		pump_ignore(FD_BROKER);
 		say("broker ended: ", "the store will not be found again");
 	}

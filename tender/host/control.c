@@ -197,7 +197,7 @@ static bool request(struct peer *p, size_t len)
 		p->turn_ns = tender.now_ns + PATIENCE_NS;
 	if (tender.now_ns < p->turn_ns)
 		return false;
-	p->turn_ns = 0;
+	p->turn_ns = p->burial = 0;
 	answer(p, "error timeout");
 	return true;
 }

@@ -16,6 +16,8 @@ struct peer {
 	uint32_t watched;
 	uint64_t patience_ns; /* it does not read: until when that is borne; 0 while it does */
 	uint64_t turn_ns;     /* its request waits for its turn: until when; 0 when none does */
+	uint64_t burial;      /* its detach ends with this burial (broker.c); 0: no detach under way */
+	uint32_t detached;    /* the port of that detach */
 	size_t in_len, out_at, out_len;
 	char in[PEER_IN_BYTES];
 	char out[PEER_OUT_BYTES];

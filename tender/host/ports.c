@@ -119,11 +119,11 @@ static void unwatch(struct port *p, uint16_t number)
 /* Takes back what the guest had queued. */
 static void discard_tx(uint16_t number);
 
-void ports_detach(uint16_t number)
+uint64_t ports_detach(uint16_t number)
 {
 	struct port *p = &tender.port[number];
 	unwatch(p, number);
-	broker_bury(FD_PORT_FIRST + number);
+	uint64_t burial = broker_bury(FD_PORT_FIRST + number);
 	close(FD_PORT_FIRST + number);
 	if (p->state == PORT_DOWN)
 		down_count--;
@@ -133,6 +133,7 @@ void ports_detach(uint16_t number)
 	send_event(number, RING_PORT_DETACHED);
 	if (number != PORT_UPLINK)
 		idle_put(number);
+	return burial;
 }
 
 int ports_find(const char *name, size_t len)

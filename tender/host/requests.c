@@ -70,6 +70,12 @@ static enum control_result attach(struct peer *p, struct cursor line)
 
 static enum control_result detach(struct peer *p, struct cursor line)
 {
+	if (p->burial) {
+		if (!broker_buried(p->burial))
+			return CONTROL_LATER;
+		p->burial = 0;
+		return number(p, p->detached);
+	}
 	int port = ports_find((const char *)line.at, line.left);
 	if (port < 0)
 		return error(p, "no such port");
@@ -77,8 +83,10 @@ static enum control_result detach(struct peer *p, struct cursor line)
 		return error(p, "the uplink stays");
 	if (pump_event_room() < 64)
 		return CONTROL_LATER;
-	ports_detach((uint16_t)port);
-	return number(p, (uint32_t)port);
+	/* the answer comes when the interface is let go: its name is free then */
+	p->burial = ports_detach((uint16_t)port);
+	p->detached = (uint32_t)port;
+	return detach(p, line);
 }
 
 static void member(struct text *t, const char *name, uint64_t value)

@@ -117,7 +117,9 @@ void sandbox_enter_broker(void);
 void broker_setup(const char *store);
 bool broker_ask_store(void);      /* false: it cannot be asked now */
 bool broker_answer(int *store);   /* the answer came; *store is the connection, or -1 */
-void broker_bury(int fd);         /* it closes fd for good after we have closed ours */
+/* It closes fd for good after we have closed ours; the number of this burial, from 1. */
+uint64_t broker_bury(int fd);
+bool broker_buried(uint64_t burial);
 
 /* tap.c */
 int tap_open(const char *name, const char *netns, uint16_t *mtu);
@@ -139,7 +141,7 @@ _Noreturn void pump_exit(int status);
 void ports_setup(void);
 /* The number, fd taken over; -1: none free now, fd left alone; -2: none will be, fd closed. */
 int ports_attach(int number, const struct option_port *, int fd);
-void ports_detach(uint16_t number);
+uint64_t ports_detach(uint16_t number); /* the burial of its descriptor */
 int ports_find(const char *name, size_t len); /* by number or name; -1 */
 void ports_readable(uint16_t number, uint32_t events);
 void ports_transmit(void);

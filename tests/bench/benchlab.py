@@ -285,9 +285,9 @@ class Postern(Lab):
             return "tap=%s,netns=%s" % (dev, self.port_ns[dev])
         return "%s=f%s,netns=%s" % (self.port, dev, self.port_ns[dev])
 
-    def command(self):
-        return [self.out + "/postern-tender", "--image", self.out + "/postern.elf", "--mode", "spt",
-                "--mem", str(self.mem),
+    def command(self, **more):
+        mem = more.get("mem", self.mem)
+        return [self.out + "/postern-tender", "--image", self.out + "/postern.elf", "--mode", "spt", *(["--mem", str(mem)] if mem else []),
                 "--uplink", self.spec("up0") + ",ip=%s/24,gateway=%s,mac=%s" % (FW, SERVER, FW_UP_MAC),
                 "--client", self.spec("eth0") + ",ip=%s,name=c1,mac=%s" % (CLIENT, CLIENT_MAC),
                 "--store", self.folder + "/link", "--control", self.env["POSTERN_CONTROL"]]
@@ -298,6 +298,9 @@ class Postern(Lab):
 
     def halt(self):
         self.end(self.tender)
+
+    def status(self):
+        return json.loads(run(self.out + "/postern", "status", "-j", env=self.env))
 
     def answers(self):
         return subprocess.run([self.out + "/postern", "status"], env=self.env, timeout=20,

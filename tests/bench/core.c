@@ -3,8 +3,8 @@
  * Measures the pure core alone: nanoseconds a packet, on bursts in memory, by flows and by rules.
  *
  * core                 the table; --json: one JSON object; --runs=N; --pages=4k|2m
- * core --callgrind=F   FORWARD_PACKETS (F: flows) or NEW_PACKETS (F: rN) packets inside
- *                      core_burst(), which is what callgrind's --toggle-collect names
+ * core --callgrind=W   a fixed count of packets of workload W; all that is measured happens
+ *                      inside core_burst(), for callgrind's --toggle-collect to name
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -63,7 +63,7 @@ PRODUCTS := $(O)/postern.elf $(O)/postern-tender $(O)/postern-store $(O)/postern
 all: $(PRODUCTS)
 
 help:
-	@sed -n 's/^#: //p' Makefile
+	@sed -n 's/^#: //p' Makefile tests/bench/bench.mk
 #: make            builds $(O)/postern.elf, postern-tender, postern-store, postern
 #: make demo       the lab demonstration (MODE=spt or hvt); root
 #: make test       every test; root
@@ -113,7 +113,8 @@ BEARSSL := $(firstword $(wildcard /usr/lib/*/libbearssl.a /usr/lib/libbearssl.a)
 $(O)/postern.elf: $(call guest_o,$(GUEST_SRC) $(GUEST_ASM)) tender/guest/postern.ld
 	$(call say,LD(guest),$@)
 	$(Q)$(CC) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections \
-		-Wl,-T,tender/guest/postern.ld -o $@ $(filter %.o,$^) $(BEARSSL)
+		-Wl,-T,tender/guest/postern.ld -o $@.debug $(filter %.o,$^) $(BEARSSL)
+	$(Q)objcopy --strip-debug $@.debug $@
 
 $(O)/postern-tender: $(call host_o,$(TENDER_SRC)) $(O)/host/tools/hostpanic.c.o
 	$(call say,LD,$@)
@@ -167,6 +168,8 @@ fuzz: $(O)/fuzz/$(T)
 	$(Q)mkdir -p $(O)/corpus/$(T)
 	$(Q)$(O)/fuzz/$(T) -max_total_time=$(or $(SECONDS),60) -max_len=4096 -artifact_prefix=$(O)/fuzz/ \
 		$(O)/corpus/$(T) tests/fuzz/corpus/$(T)
+
+include tests/bench/bench.mk
 
 lint: $(PRODUCTS) $(call host_o,$(PURE))
 	$(Q)O=$(O) CC="$(CC)" tests/lint.sh

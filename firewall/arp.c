@@ -38,14 +38,6 @@ static void learn(struct fw *fw, uint16_t from, struct ip_addr ip, struct mac ma
 	}
 }
 
-static bool owns(const struct fw_port *p, struct ip_addr ip)
-{
-	for (uint32_t i = 0; i < p->config.addr_count; i++)
-		if (ip_eq(ip, p->config.addr[i]))
-			return true;
-	return false;
-}
-
 static void from_client(struct fw *fw, struct packet *p, uint16_t from)
 {
 	struct fw_port *port = &fw->port[from];
@@ -53,7 +45,7 @@ static void from_client(struct fw *fw, struct packet *p, uint16_t from)
 	struct ip_addr sender = ip_of_v4(arp->sender_ip), target = ip_of_v4(arp->target_ip);
 	/* a probe (RFC 5227) has no sender address yet */
 	bool probe = be32_get(arp->sender_ip) == 0;
-	if (!(probe || owns(port, sender)) || mac_is_group(arp->sender_mac)) {
+	if (!(probe || fw_port_owns(port, sender)) || mac_is_group(arp->sender_mac)) {
 		fw_drop(fw, p->frame, from, DROP_ARP_SPOOFED);
 		return;
 	}
@@ -64,7 +56,7 @@ static void from_client(struct fw *fw, struct packet *p, uint16_t from)
 		}
 		learn(fw, from, sender, arp->sender_mac);
 	}
-	if (be16_get(arp->operation) == 1 && !owns(port, target) && !ip_eq(sender, target))
+	if (be16_get(arp->operation) == 1 && !fw_port_owns(port, target) && !ip_eq(sender, target))
 		answer(fw, p, from);
 	else
 		fw_drop(fw, p->frame, from, DROP_ARP_CONSUMED);

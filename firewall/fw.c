@@ -329,7 +329,7 @@ static enum drop source_check(const struct fw *fw, const struct packet *p, uint1
 			return DROP_SPOOFED;
 		if (fw_is_protected(fw, p->tuple.dst))
 			return DROP_NEW_FROM_UPLINK;
-	} else if (fw_port_of(fw, p->tuple.src) != from) {
+	} else if (!fw_port_owns(&fw->port[from], p->tuple.src)) {
 		return DROP_SPOOFED;
 	} else if (stays_on_link(fw, p->tuple.dst)) {
 		return DROP_MARTIAN;

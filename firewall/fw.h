@@ -106,8 +106,7 @@ void fw_set_ours(struct fw *, const struct ip_addr *, uint32_t count);
 void fw_set_protected(struct fw *, const struct ip_addr *, uint32_t count);
 /* A rule set was published or closed: silent flows are judged again too, a few per poll. */
 void fw_rules_changed(struct fw *);
-/* PORT_NONE when no attached client has it. */
-uint16_t fw_port_of(const struct fw *, struct ip_addr);
+bool fw_port_owns(const struct fw_port *, struct ip_addr); /* a client port's own address */
 bool fw_is_ours(const struct fw *, struct ip_addr);
 /* Belongs to a client, attached or (connected-ips) not. */
 bool fw_is_protected(const struct fw *, struct ip_addr);

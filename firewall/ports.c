@@ -38,18 +38,25 @@ bool fw_init(struct fw *fw, struct arena *arena, const struct fw_sizes *sizes, s
 	return fw->neigh && fw->fragments && fw->ct;
 }
 
-static uint32_t owner_of(const struct fw *fw, struct ip_addr ip)
+static uint32_t owner_hashed(const struct fw *fw, uint64_t hash, struct ip_addr ip)
 {
-	uint32_t i = table_first(&fw->owners, address_hash(fw, ip));
+	uint32_t i = table_first(&fw->owners, hash);
 	while (i != NONE && !ip_eq(fw->owner[i].ip, ip))
 		i = table_next(&fw->owners, i);
 	return i;
 }
 
-uint16_t fw_port_of(const struct fw *fw, struct ip_addr ip)
+static uint32_t owner_of(const struct fw *fw, struct ip_addr ip)
 {
-	uint32_t i = owner_of(fw, ip);
-	return i == NONE ? PORT_NONE : (uint16_t)(i / FW_PORT_ADDRS_MAX);
+	return owner_hashed(fw, address_hash(fw, ip), ip);
+}
+
+bool fw_port_owns(const struct fw_port *p, struct ip_addr ip)
+{
+	for (uint32_t i = 0; i < p->config.addr_count; i++)
+		if (ip_eq(ip, p->config.addr[i]))
+			return true;
+	return false;
 }
 
 bool fw_is_ours(const struct fw *fw, struct ip_addr ip)
@@ -186,8 +193,9 @@ void fw_set_protected(struct fw *fw, const struct ip_addr *ips, uint32_t count)
 
 bool fw_is_protected(const struct fw *fw, struct ip_addr ip)
 {
-	uint32_t i = table_first(&fw->protected_index, address_hash(fw, ip));
+	uint64_t hash = address_hash(fw, ip);
+	uint32_t i = table_first(&fw->protected_index, hash);
 	while (i != NONE && !ip_eq(fw->protected_ip[i], ip))
 		i = table_next(&fw->protected_index, i);
-	return i != NONE || fw_port_of(fw, ip) != PORT_NONE;
+	return i != NONE || owner_hashed(fw, hash, ip) != NONE;
 }

@@ -159,7 +159,7 @@ test_clean_end() {
 	wait "$TENDER_PID"
 	code=$?
 	check "with exit status 0 (was $code)" test "$code" = 0
-	for p in $family; do check "and leaves no process behind" wait_for 1 gone "$p"; done
+	for p in $family; do check "and leaves no process behind" wait_for 5 gone "$p"; done
 }
 
 test_smaller_uplink() {

@@ -238,6 +238,8 @@ bool policy_publish(struct policy *p)
 		unstage(p);
 		return false;
 	}
+	/* no room for an image is no fault: the set is then walked, and policy_rules_walked says so */
+	ruleset_compile(p->stage.rules);
 	publish(p, c, p->stage.rules);
 	p->stage = (struct stage){ .active = false };
 	c->committed = p->stamp;
@@ -277,7 +279,13 @@ struct policy_view policy_show(const struct policy *p, uint32_t client)
 		.generation = c->generation,
 		.attached = c->attached,
 		.rules = c->rules,
+		.walked = c->rules && !ruleset_is_compiled(c->rules),
 	};
+}
+
+uint32_t policy_rules_walked(const struct policy *p)
+{
+	return rule_pool_walked(p->pool);
 }
 
 uint32_t policy_rules_free(const struct policy *p)

@@ -77,11 +77,13 @@ struct policy_view {
 	uint64_t generation;    /* stamp of the last change */
 	uint32_t attached;      /* ports */
 	const struct ruleset *rules; /* NULL when CLOSED */
+	bool walked;            /* the rules found no room as an image: judging costs as much as they are many */
 };
 
 /* The client behind this one (NONE: the first), or NONE. */
 uint32_t policy_next(const struct policy *, uint32_t client);
 struct policy_view policy_show(const struct policy *, uint32_t client);
 uint32_t policy_rules_free(const struct policy *);
+uint32_t policy_rules_walked(const struct policy *); /* clients whose rules are walked */
 
 #endif

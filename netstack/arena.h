@@ -14,5 +14,7 @@ struct arena {
 
 /* n items of size bytes, zeroed, 64-byte aligned; NULL (arena untouched) when they do not fit. */
 void *arena_take(struct arena *, size_t n, size_t size);
+/* The same as it lies there, untouched: for what is written before it is read. */
+void *arena_take_raw(struct arena *, size_t n, size_t size);
 
 #endif

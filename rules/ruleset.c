@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ruleset.c: rule sets as chains of chunks, walked from the front.
+ * ruleset.c: rule sets as chains of chunks, and the images that they are compiled to.
+ *
+ * Images lie one behind the other in the order of the list that links their
+ * sets. A new one goes behind the last; when there is too little room there,
+ * all move to the front first, so that no hole is ever lost.
  */
 #include "ruleset.h"
+#include "compiled.h"
 #include "headers.h"
 
 enum { CHUNK_RULES = 16, DNS_PORT = 53 };
@@ -18,6 +23,9 @@ struct ruleset {
 	uint32_t first, last;   /* chunks, NONE when empty */
 	uint32_t count;
 	enum rule_verdict policy;
+	bool walked;            /* compiling it failed */
+	size_t image_at, image_bytes; /* 0 bytes: none */
+	uint32_t before, behind; /* sets with the neighbouring images */
 };
 
 struct rule_pool {
@@ -26,6 +34,12 @@ struct rule_pool {
 	uint32_t *next;      /* per chunk: the next of its set or of the free ones */
 	uint32_t free_chunk, free_set;
 	uint32_t free_chunks;
+	struct compiler *compiler;
+	uint8_t *image;
+	size_t image_room;   /* fixed at creation */
+	size_t image_free;   /* of it, holes included */
+	uint32_t first_image, last_image; /* sets */
+	uint32_t walked;
 };
 
 static uint32_t chunks_of(uint32_t sets, uint32_t rules)
@@ -34,11 +48,23 @@ static uint32_t chunks_of(uint32_t sets, uint32_t rules)
 	return rules / CHUNK_RULES + sets / 2 + 1;
 }
 
+static size_t image_bytes_of(uint32_t sets, uint32_t chunks)
+{
+	return (size_t)chunks * CHUNK_RULES * COMPILED_RULE_BYTES + (size_t)sets * COMPILED_HEAD_BYTES;
+}
+
+/* Rules that one set can have and be compiled. */
+static uint32_t compiled_most(uint32_t chunks)
+{
+	return chunks < COMPILED_RULES / CHUNK_RULES ? chunks * CHUNK_RULES : COMPILED_RULES;
+}
+
 size_t rule_pool_bytes(uint32_t sets, uint32_t rules)
 {
-	size_t chunks = chunks_of(sets, rules);
+	uint32_t chunks = chunks_of(sets, rules);
 	return sizeof(struct rule_pool) + sets * sizeof(struct ruleset) +
-	       chunks * (sizeof(struct chunk) + sizeof(uint32_t)) + (size_t)4 * 64;
+	       chunks * (sizeof(struct chunk) + sizeof(uint32_t)) + image_bytes_of(sets, chunks) +
+	       compiler_bytes(compiled_most(chunks)) + (size_t)5 * 64;
 }
 
 struct rule_pool *rule_pool_new(struct arena *arena, uint32_t sets, uint32_t rules)
@@ -47,9 +73,11 @@ struct rule_pool *rule_pool_new(struct arena *arena, uint32_t sets, uint32_t rul
 	uint32_t chunks = chunks_of(sets, rules);
 	struct rule_pool *pool = arena_take(&rest, 1, sizeof(*pool));
 	struct ruleset *set = arena_take(&rest, sets, sizeof(*set));
-	struct chunk *chunk = arena_take(&rest, chunks, sizeof(*chunk));
-	uint32_t *next = arena_take(&rest, chunks, sizeof(*next));
-	if (!pool || !set || !chunk || !next)
+	struct chunk *chunk = arena_take_raw(&rest, chunks, sizeof(*chunk));
+	uint32_t *next = arena_take_raw(&rest, chunks, sizeof(*next));
+	uint8_t *image = arena_take_raw(&rest, 1, image_bytes_of(sets, chunks));
+	struct compiler *compiler = compiler_new(&rest, compiled_most(chunks));
+	if (!pool || !set || !chunk || !next || !image || !compiler)
 		return NULL;
 	for (uint32_t i = 0; i < chunks; i++)
 		next[i] = i + 1 < chunks ? i + 1 : NONE;
@@ -58,7 +86,12 @@ struct rule_pool *rule_pool_new(struct arena *arena, uint32_t sets, uint32_t rul
 		set[i].self = i;
 		set[i].next_free = i + 1 < sets ? i + 1 : NONE;
 	}
-	*pool = (struct rule_pool){ chunk, set, next, 0, sets > 0 ? 0 : NONE, chunks };
+	*pool = (struct rule_pool){
+		.chunk = chunk, .set = set, .next = next, .free_chunk = 0, .free_set = sets > 0 ? 0 : NONE,
+		.free_chunks = chunks, .compiler = compiler, .image = image,
+		.image_room = image_bytes_of(sets, chunks), .image_free = image_bytes_of(sets, chunks),
+		.first_image = NONE, .last_image = NONE,
+	};
 	*arena = rest;
 	return pool;
 }
@@ -77,6 +110,8 @@ struct ruleset *ruleset_new(struct rule_pool *pool, enum rule_verdict policy)
 	set->first = set->last = NONE;
 	set->count = 0;
 	set->policy = policy;
+	set->walked = false;
+	set->image_bytes = 0;
 	return set;
 }
 
@@ -99,6 +134,7 @@ static bool append_chunk(struct ruleset *set)
 
 bool ruleset_append(struct ruleset *set, const struct rule *rule)
 {
+	ensure(set->image_bytes == 0 && !set->walked);
 	if (set->count % CHUNK_RULES == 0 && !append_chunk(set))
 		return false;
 	set->pool->chunk[set->last].rule[set->count % CHUNK_RULES] = *rule;
@@ -106,9 +142,27 @@ bool ruleset_append(struct ruleset *set, const struct rule *rule)
 	return true;
 }
 
+static void free_image(struct ruleset *set)
+{
+	struct rule_pool *pool = set->pool;
+	if (set->before == NONE)
+		pool->first_image = set->behind;
+	else
+		pool->set[set->before].behind = set->behind;
+	if (set->behind == NONE)
+		pool->last_image = set->before;
+	else
+		pool->set[set->behind].before = set->before;
+	pool->image_free += set->image_bytes;
+	set->image_bytes = 0;
+}
+
 void ruleset_free(struct ruleset *set)
 {
 	struct rule_pool *pool = set->pool;
+	if (set->image_bytes > 0)
+		free_image(set);
+	pool->walked -= set->walked;
 	if (set->last != NONE) {
 		pool->next[set->last] = pool->free_chunk;
 		pool->free_chunk = set->first;
@@ -118,17 +172,99 @@ void ruleset_free(struct ruleset *set)
 	pool->free_set = set->self;
 }
 
-static bool is_dns(const struct rule *r, const struct tuple *t, const struct rule_context *context)
+/* --- images ---------------------------------------------------------------------- */
+
+/* The first byte behind the last image. */
+static size_t images_end(const struct rule_pool *pool)
+{
+	const struct ruleset *last = pool->last_image == NONE ? NULL : &pool->set[pool->last_image];
+	return last ? last->image_at + last->image_bytes : 0;
+}
+
+static void close_holes(struct rule_pool *pool)
+{
+	size_t to = 0;
+	for (uint32_t i = pool->first_image; i != NONE; i = pool->set[i].behind) {
+		struct ruleset *set = &pool->set[i];
+		if (to != set->image_at)
+			memmove(pool->image + to, pool->image + set->image_at, set->image_bytes);
+		set->image_at = to;
+		to += set->image_bytes;
+	}
+}
+
+static bool fill_compiler(const struct ruleset *set)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	const struct rule *rule;
+	compiler_begin(set->pool->compiler);
+	while ((rule = ruleset_next(set, &walk)))
+		if (!compiler_add(set->pool->compiler, rule))
+			return false;
+	return true;
+}
+
+bool ruleset_compile(struct ruleset *set)
+{
+	struct rule_pool *pool = set->pool;
+	ensure(set->image_bytes == 0 && !set->walked);
+	size_t bytes = 0;
+	if (fill_compiler(set)) {
+		if (pool->image_room - images_end(pool) < compiler_need(pool->compiler))
+			close_holes(pool);
+		size_t at = images_end(pool);
+		bytes = compiler_finish(pool->compiler, pool->image + at, pool->image_room - at);
+		set->image_at = at;
+	}
+	set->image_bytes = bytes;
+	set->walked = bytes == 0;
+	pool->walked += set->walked;
+	if (bytes == 0)
+		return false;
+	pool->image_free -= bytes;
+	set->before = pool->last_image;
+	set->behind = NONE;
+	if (pool->last_image == NONE)
+		pool->first_image = set->self;
+	else
+		pool->set[pool->last_image].behind = set->self;
+	pool->last_image = set->self;
+	return true;
+}
+
+bool ruleset_is_compiled(const struct ruleset *set)
+{
+	return set->image_bytes > 0;
+}
+
+uint32_t rule_pool_walked(const struct rule_pool *pool)
+{
+	return pool->walked;
+}
+
+size_t rule_pool_image_free(const struct rule_pool *pool)
+{
+	return pool->image_free;
+}
+
+/* --- judging ------------------------------------------------------------------------ */
+
+static bool is_to_dns(const struct tuple *t, const struct rule_context *context)
 {
 	if (t->dport != DNS_PORT || (t->proto != PROTO_TCP && t->proto != PROTO_UDP))
-		return false;
-	/* the Linux agent skips a dns rule whose ports are anything but exactly 53 */
-	if ((r->flags & RULE_HAS_PORTS) && (r->port_lo != DNS_PORT || r->port_hi != DNS_PORT))
 		return false;
 	for (uint32_t i = 0; i < context->dns_count; i++)
 		if (ip_eq(t->dst, context->dns[i]))
 			return true;
 	return false;
+}
+
+static bool is_dns(const struct rule *r, const struct tuple *t, const struct rule_context *context)
+{
+	/* the Linux agent skips a dns rule whose ports are anything but exactly 53 */
+	if ((r->flags & RULE_HAS_PORTS) && (r->port_lo != DNS_PORT || r->port_hi != DNS_PORT))
+		return false;
+	return is_to_dns(t, context);
 }
 
 static bool is_match(const struct rule *r, const struct tuple *t,
@@ -163,6 +299,17 @@ const struct rule *ruleset_next(const struct ruleset *set, struct ruleset_walk *
 
 enum rule_verdict ruleset_judge(const struct ruleset *set, const struct tuple *tuple,
 				const struct rule_context *context, uint32_t *number)
+{
+	if (set->image_bytes == 0)
+		return ruleset_judge_linear(set, tuple, context, number);
+	const void *image = set->pool->image + set->image_at;
+	const struct compiled_verdict *verdict = compiled_judge(image, tuple, is_to_dns(tuple, context));
+	*number = verdict ? verdict->number : (uint32_t)RULE_POLICY;
+	return verdict ? (enum rule_verdict)verdict->action : set->policy;
+}
+
+enum rule_verdict ruleset_judge_linear(const struct ruleset *set, const struct tuple *tuple,
+				       const struct rule_context *context, uint32_t *number)
 {
 	struct ruleset_walk walk = { 0, NONE };
 	const struct rule *rule;

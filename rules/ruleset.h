@@ -5,6 +5,11 @@
  *
  * Sets live in a pool taken from the arena once. The pool running out is a
  * normal outcome: the set that does not fit is given back by its owner.
+ *
+ * A set is walked rule by rule until it is compiled (compiled.h): then judging
+ * costs the same for ten rules and ten thousand. The pool has room for the
+ * images of as many rules as it holds; a set that does not get one (more than
+ * 10000 rules, or IPv6 sets at their worst in a full pool) goes on being walked.
  */
 #ifndef RULESET_H
 #define RULESET_H
@@ -34,6 +39,14 @@ struct ruleset *ruleset_new(struct rule_pool *, enum rule_verdict policy);
 /* Behind the last; false when the pool is full (the set stays as it was). */
 bool ruleset_append(struct ruleset *, const struct rule *);
 void ruleset_free(struct ruleset *);
+/*
+ * The set is complete: makes its image; it cannot be appended to any more.
+ * false: no room, it is walked. Images of other sets may be moved meanwhile.
+ */
+bool ruleset_compile(struct ruleset *);
+bool ruleset_is_compiled(const struct ruleset *);
+uint32_t rule_pool_walked(const struct rule_pool *);     /* sets that got no image, of those there are */
+size_t rule_pool_image_free(const struct rule_pool *);   /* bytes left for images */
 
 /*
  * May this tuple, in its request direction, pass? *number: of the rule that
@@ -42,6 +55,9 @@ void ruleset_free(struct ruleset *);
  */
 enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *,
 				const struct rule_context *, uint32_t *number);
+/* The same by walking the rules: what the image is tested against. */
+enum rule_verdict ruleset_judge_linear(const struct ruleset *, const struct tuple *, const struct rule_context *,
+				       uint32_t *number);
 
 uint32_t ruleset_count(const struct ruleset *);
 enum rule_verdict ruleset_policy(const struct ruleset *);

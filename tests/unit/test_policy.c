@@ -1,4 +1,4 @@
-/* links: firewall/policy.c rules/ruleset.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,6 +139,62 @@ static void test_exhausted(void **state)
 	assert_int_equal(policy_rules_free(p), room);
 }
 
+/* More rules than an image can have: the client is open, judged by walking, and shown so. */
+static void test_walked(void **state)
+{
+	(void)state;
+	enum { MANY = 10001 };
+	size_t bytes = policy_bytes(2, 2 * MANY);
+	void *big = malloc(bytes);
+	struct arena a = { big, bytes };
+	struct policy *p = policy_new(&a, &secret, 2, 2 * MANY);
+	uint32_t number;
+	for (int walked = 0; walked < 2; walked++) {
+		struct rule r = rule_of("action=accept proto=tcp dstports=80-80", 9);
+		policy_stage(p, client_ip(5), VERDICT_DROP);
+		for (int i = 0; i < MANY - !walked; i++)
+			policy_stage_rule(p, &r);
+		assert_true(policy_publish(p));
+		assert_int_equal(policy_show(p, index_of(p, 5)).walked, walked);
+		assert_int_equal(policy_rules_walked(p), walked);
+		assert_int_equal(judge(p, 5, 80, &number), DROP_NONE);
+		assert_int_equal(number, 9);
+		assert_int_equal(judge(p, 5, 81, &number), DROP_POLICY);
+	}
+	policy_close(p, client_ip(5), "x");
+	assert_int_equal(policy_rules_walked(p), 0);
+	free(big);
+}
+
+/* Whatever the pool's size, a set that does not fit closes its client and leaves nothing behind. */
+static void test_exhausted_anywhere(void **state)
+{
+	(void)state;
+	for (uint32_t rules = 0; rules < 200; rules += 7) {
+		size_t bytes = policy_bytes(2, rules);
+		void *small = malloc(bytes);
+		struct arena a = { small, bytes };
+		struct policy *p = policy_new(&a, &secret, 2, rules);
+		uint32_t number, room = policy_rules_free(p);
+		struct rule r = rule_of("action=accept dst4=10.139.1.0/24 dstports=70-80", 0);
+		for (uint32_t count = 0; count < 220; count += 11) {
+			policy_stage(p, client_ip(5), VERDICT_DROP);
+			for (r.number = 0; r.number < count; r.number++) {
+				r.dst.addr.b[14] = (uint8_t)r.number;
+				policy_stage_rule(p, &r);
+			}
+			bool fits = policy_publish(p);
+			assert_int_equal(judge(p, 5, 80, &number), !fits ? DROP_CLOSED : count < 2 ? DROP_POLICY : DROP_NONE);
+			struct policy_view view = policy_show(p, index_of(p, 5));
+			assert_string_equal(view.error, fits ? "" : "too many rules: no room left");
+			assert_false(view.walked);
+			policy_close(p, client_ip(5), "x");
+			assert_int_equal(policy_rules_free(p), room);
+		}
+		free(small);
+	}
+}
+
 static void test_eviction(void **state)
 {
 	struct policy *p = *state;
@@ -201,6 +257,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_states, make, unmake),
 		cmocka_unit_test_setup_teardown(test_publish, make, unmake),
 		cmocka_unit_test_setup_teardown(test_exhausted, make, unmake),
+		cmocka_unit_test(test_exhausted_anywhere),
+		cmocka_unit_test(test_walked),
 		cmocka_unit_test_setup_teardown(test_eviction, make, unmake),
 		cmocka_unit_test_setup_teardown(test_dns, make, unmake),
 	};

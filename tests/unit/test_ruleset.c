@@ -1,4 +1,4 @@
-/* links: rules/ruleset.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c */
+/* links: rules/ruleset.c rules/compiled.c rules/compiler.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c */
 // SPDX-License-Identifier: ISC
 #include <setjmp.h>
 #include <stdarg.h>
@@ -171,7 +171,7 @@ static void test_small_arena(void **state)
 	(void)state;
 	size_t bytes = rule_pool_bytes(SETS, RULES);
 	void *memory = malloc(bytes);
-	for (size_t have = 0; have < bytes - 4 * 64; have += 97) {
+	for (size_t have = 0; have < bytes - 12 * 64; have += 97) {
 		struct arena a = { memory, have };
 		assert_null(rule_pool_new(&a, SETS, RULES));
 		assert_int_equal(a.left, have);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * compiled.h: a rule set as an image whose judging cost does not grow with it.
+ *
+ * Destinations: the distinct prefixes of the set, sorted, each with the next
+ * wider one that holds it as its parent; the root stands for rules without a
+ * destination. A tuple finds the last prefix at or before its destination by
+ * halving and climbs from there: every prefix that holds the destination lies on
+ * that way. Ports: each prefix keeps, for its own rules, cells of neighbouring
+ * ports that the same rule decides; the cell of a port is found by halving.
+ *
+ * Judging n rules: one search among at most n prefixes, and at most 34 (IPv4) or
+ * 130 (IPv6) prefixes climbed, each with one search among at most 2m + 1 cells
+ * of its m rules; a climb ends as soon as nothing wider can come first.
+ * An image takes at most COMPILED_RULE_BYTES a rule, however the rules overlap
+ * (for IPv6 12 more in the worst case). It has no pointers: it can be moved.
+ */
+#ifndef COMPILED_H
+#define COMPILED_H
+
+#include "arena.h"
+#include "packet.h"
+#include "rule.h"
+
+enum {
+	COMPILED_RULES = RULE_NUMBER_MAX + 1, /* most rules in an image */
+	COMPILED_ALIGN = 16,
+	COMPILED_HEAD_BYTES = 64,             /* of an image without rules, rounding included */
+	COMPILED_RULE_BYTES = 48,
+};
+
+struct compiled;
+
+struct compiled_verdict {
+	uint16_t number;
+	uint8_t action, zero; /* enum rule_verdict */
+};
+
+/* Of the rule that decides, in request direction; NULL: none does. to_dns: the tuple goes to a name server's port 53. */
+const struct compiled_verdict *compiled_judge(const struct compiled *, const struct tuple *, bool to_dns);
+
+/* --- making one ---------------------------------------------------------------- */
+
+struct compiler;
+
+/* For images of so many rules, at most COMPILED_RULES; NULL: the arena is too small. */
+struct compiler *compiler_new(struct arena *, uint32_t rules);
+size_t compiler_bytes(uint32_t rules);
+
+void compiler_begin(struct compiler *);
+/* In rule order. false: more rules than there is room for, or one that no store line can mean. */
+bool compiler_add(struct compiler *, const struct rule *);
+/* Bytes that the image of what was added takes at most. */
+size_t compiler_need(const struct compiler *);
+/* The image, at a multiple of COMPILED_ALIGN; its size, or 0 when it takes more than room. */
+size_t compiler_finish(struct compiler *, void *at, size_t room);
+
+/* --- the image, for compiled.c and compiler.c ------------------------------------ */
+
+enum { COMPILED_NO_RULE = 0xffff };
+
+/* What a prefix keeps cells for. Other protocols see only rules for all of them. */
+enum compiled_map { MAP_TCP, MAP_UDP, MAP_MARKS, MAP_COUNT };
+
+/* Keys in MAP_MARKS; an ICMP type is added to its family's. */
+enum compiled_mark { MARK_ICMP = 0, MARK_ICMPV6 = 256, MARK_DNS_TCP = 512, MARK_DNS_UDP = 513 };
+
+struct compiled_key6 {
+	uint64_t high, low;
+};
+
+/* Rules are meant by their place in the set: 0 is the first. */
+struct compiled_node {
+	uint16_t cells;  /* the first; those of the maps follow each other */
+	uint16_t count[MAP_COUNT];
+	uint16_t parent; /* 0: the root, which is its own */
+	uint16_t all;    /* first rule for every protocol and port, or COMPILED_NO_RULE */
+	uint16_t best;   /* first of all rules here and above */
+	uint16_t bits;   /* of the prefix, in its family */
+};
+
+/* From this port up to the next cell's. A map's first cell starts at 0. */
+struct compiled_cell {
+	uint16_t start, rule;
+};
+
+/* Behind it: key6, node (the root, then those of key4, then those of key6), key4, verdict, cell. */
+struct compiled {
+	uint32_t count4, count6; /* prefixes */
+	uint32_t node_at, key4_at, verdict_at, cell_at; /* bytes from here */
+	uint32_t zero[2];
+};
+
+static inline const struct compiled_node *compiled_nodes(const struct compiled *c)
+{
+	return (const void *)((const uint8_t *)c + c->node_at);
+}
+
+static inline const struct compiled_cell *compiled_cells(const struct compiled *c)
+{
+	return (const void *)((const uint8_t *)c + c->cell_at);
+}
+
+/* Of these cells the one that holds the key. count > 0. */
+static inline uint32_t compiled_cell_of(const struct compiled_cell *cell, uint32_t count, uint32_t key)
+{
+	uint32_t at = 0;
+	while (count > 1) {
+		uint32_t half = count / 2;
+		at = cell[at + half].start <= key ? at + half : at;
+		count -= half;
+	}
+	return at;
+}
+
+static inline struct compiled_key6 compiled_key6_of(struct ip_addr ip)
+{
+	struct compiled_key6 key = { 0, 0 };
+	for (int i = 0; i < 8; i++) {
+		key.high = key.high << 8 | ip.b[i];
+		key.low = key.low << 8 | ip.b[i + 8];
+	}
+	return key;
+}
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * compiler.c: makes the image of a rule set: sorts prefixes, then cuts ports into cells.
+ *
+ * Cells: every port where a rule begins or has ended starts a cell. Rules are
+ * painted in order over cells nobody painted before; `skip` leads past painted
+ * ones, so that a cell is painted once and looked at hardly more often.
+ */
+#include "compiled.h"
+
+enum { KEY_MAX = 0xffff, WORD_BITS = 64, KEY_WORDS = (KEY_MAX + 1) / WORD_BITS };
+enum item_family { ITEM_ANY, ITEM_V4, ITEM_V6 };
+enum { MAP_ALL = 1 << MAP_COUNT }; /* instead of maps: every protocol and key */
+
+/* A rule's destination: what is sorted. An IPv4 address is the top of key.high. */
+struct item {
+	struct compiled_key6 key;
+	uint16_t rule;
+	uint8_t family, bits;
+	uint32_t zero;
+};
+
+/* A rule's protocols and ports. */
+struct shape {
+	uint16_t low, high; /* keys in each of the maps */
+	uint8_t maps;       /* bits: 1 << enum compiled_map, or MAP_ALL */
+};
+
+struct compiler {
+	uint32_t capacity; /* fixed at creation; in rules */
+	struct item *item, *spare;
+	struct shape *shape;
+	struct compiled_verdict *verdict;
+	uint16_t *skip;
+	uint64_t mark[KEY_WORDS];           /* the keys where cells start */
+	uint64_t word[KEY_WORDS / WORD_BITS]; /* the words of mark that are not 0 */
+	uint32_t rules, items;
+	size_t need;
+};
+
+/* The image under construction. */
+struct making {
+	struct compiler *c;
+	struct compiled_node *node;
+	uint32_t *key4;
+	struct compiled_key6 *key6;
+	struct compiled_cell *cell;
+	size_t cells, room; /* cells made; that fit */
+	uint32_t nodes, count4;
+};
+
+_Static_assert(6 * COMPILED_RULES <= UINT16_MAX, "a node's first cell is 16 bits");
+_Static_assert(sizeof(struct compiled_node) + sizeof(uint32_t) + sizeof(struct compiled_verdict) +
+	       6 * sizeof(struct compiled_cell) == COMPILED_RULE_BYTES, "an IPv4 rule at its worst");
+_Static_assert(sizeof(struct compiled) + sizeof(struct compiled_node) + COMPILED_ALIGN <= COMPILED_HEAD_BYTES,
+	       "an image without rules");
+_Static_assert(sizeof(struct compiled) % COMPILED_ALIGN == 0, "key6 is behind it");
+
+static size_t skips(uint32_t rules)
+{
+	return (size_t)2 * rules + 2; /* cells of one map, and the end */
+}
+
+size_t compiler_bytes(uint32_t rules)
+{
+	return sizeof(struct compiler) + rules * (2 * sizeof(struct item) + sizeof(struct shape) +
+	       sizeof(struct compiled_verdict)) + skips(rules) * sizeof(uint16_t) + (size_t)6 * 64;
+}
+
+struct compiler *compiler_new(struct arena *arena, uint32_t rules)
+{
+	ensure(rules <= COMPILED_RULES);
+	struct arena rest = *arena;
+	struct compiler *c = arena_take(&rest, 1, sizeof(*c));
+	struct item *item = arena_take_raw(&rest, rules, sizeof(*item));
+	struct item *spare = arena_take_raw(&rest, rules, sizeof(*spare));
+	struct shape *shape = arena_take_raw(&rest, rules, sizeof(*shape));
+	struct compiled_verdict *verdict = arena_take_raw(&rest, rules, sizeof(*verdict));
+	uint16_t *skip = arena_take_raw(&rest, skips(rules), sizeof(*skip));
+	if (!c || !item || !spare || !shape || !verdict || !skip)
+		return NULL;
+	c->capacity = rules;
+	c->item = item;
+	c->spare = spare;
+	c->shape = shape;
+	c->verdict = verdict;
+	c->skip = skip;
+	*arena = rest;
+	return c;
+}
+
+void compiler_begin(struct compiler *c)
+{
+	c->rules = c->items = 0;
+	c->need = COMPILED_HEAD_BYTES;
+}
+
+/* --- rules in ------------------------------------------------------------------- */
+
+enum meaning { MEANS_NOTHING, MEANS_TUPLES, MEANS_UNKNOWN };
+
+static uint8_t maps_of(const struct rule *r)
+{
+	if (!(r->flags & RULE_HAS_PROTO))
+		return 1 << MAP_TCP | 1 << MAP_UDP;
+	if (r->proto == PROTO_TCP)
+		return 1 << MAP_TCP;
+	return r->proto == PROTO_UDP ? 1 << MAP_UDP : 0;
+}
+
+static enum meaning dns_shape(const struct rule *r, struct shape *s)
+{
+	uint8_t maps = maps_of(r);
+	bool other_ports = (r->flags & RULE_HAS_PORTS) && (r->port_lo != 53 || r->port_hi != 53);
+	if (other_ports || maps == 0)
+		return MEANS_NOTHING;
+	s->maps = 1 << MAP_MARKS;
+	s->low = maps & 1 << MAP_TCP ? MARK_DNS_TCP : MARK_DNS_UDP;
+	s->high = maps & 1 << MAP_UDP ? MARK_DNS_UDP : MARK_DNS_TCP;
+	return MEANS_TUPLES;
+}
+
+static enum meaning icmp_shape(const struct rule *r, struct shape *s)
+{
+	uint16_t base = r->proto == PROTO_ICMP ? MARK_ICMP : MARK_ICMPV6;
+	bool one = r->flags & RULE_HAS_TYPE;
+	s->maps = 1 << MAP_MARKS;
+	s->low = (uint16_t)(base + (one ? r->icmp_type : 0));
+	s->high = (uint16_t)(base + (one ? r->icmp_type : UINT8_MAX));
+	return MEANS_TUPLES;
+}
+
+/* What ruleset_judge_linear says of a rule, destination aside. */
+static enum meaning shape_of(const struct rule *r, struct shape *s)
+{
+	bool icmp = r->proto == PROTO_ICMP || r->proto == PROTO_ICMPV6;
+	if (!(r->flags & RULE_HAS_PROTO))
+		icmp = false;
+	else if (!icmp && r->proto != PROTO_TCP && r->proto != PROTO_UDP)
+		return MEANS_UNKNOWN;
+	if ((r->flags & RULE_HAS_TYPE) && !icmp)
+		return MEANS_UNKNOWN;
+	if ((r->flags & RULE_HAS_HOST) && r->action == VERDICT_ACCEPT)
+		return MEANS_NOTHING;
+	if (r->flags & RULE_DNS)
+		return dns_shape(r, s);
+	if (r->flags & RULE_HAS_PORTS) {
+		*s = (struct shape){ r->port_lo, r->port_hi, maps_of(r) };
+		return s->maps && s->low <= s->high ? MEANS_TUPLES : MEANS_NOTHING;
+	}
+	if (icmp)
+		return icmp_shape(r, s);
+	*s = (struct shape){ 0, KEY_MAX, r->flags & RULE_HAS_PROTO ? maps_of(r) : MAP_ALL };
+	return MEANS_TUPLES;
+}
+
+static uint64_t cut64(uint64_t value, uint32_t bits)
+{
+	return bits == 0 ? 0 : value & UINT64_MAX << (WORD_BITS - bits);
+}
+
+static struct item item_of(const struct rule *r, uint32_t rule)
+{
+	struct item item = { .rule = (uint16_t)rule, .family = ITEM_ANY };
+	if (!(r->flags & RULE_HAS_DST))
+		return item;
+	bool v4 = ip_is_v4(r->dst.addr);
+	ensure(r->dst.len <= (v4 ? 32 : 128));
+	item.family = v4 ? ITEM_V4 : ITEM_V6;
+	item.bits = r->dst.len;
+	item.key = compiled_key6_of(r->dst.addr);
+	if (v4)
+		item.key = (struct compiled_key6){ item.key.low << 32, 0 };
+	item.key.low = item.bits > WORD_BITS ? cut64(item.key.low, item.bits - WORD_BITS) : 0;
+	item.key.high = item.bits < WORD_BITS ? cut64(item.key.high, item.bits) : item.key.high;
+	return item;
+}
+
+bool compiler_add(struct compiler *c, const struct rule *r)
+{
+	if (c->rules == c->capacity)
+		return false;
+	struct shape shape;
+	enum meaning meaning = shape_of(r, &shape);
+	if (meaning == MEANS_UNKNOWN)
+		return false;
+	uint32_t rule = c->rules++;
+	c->verdict[rule] = (struct compiled_verdict){ .number = r->number, .action = r->action };
+	c->need += sizeof(struct compiled_verdict);
+	if (meaning == MEANS_NOTHING)
+		return true;
+	struct item *item = &c->item[c->items++];
+	c->shape[rule] = shape;
+	*item = item_of(r, rule);
+	if (item->family != ITEM_ANY)
+		c->need += sizeof(struct compiled_node) +
+			   (item->family == ITEM_V4 ? sizeof(uint32_t) : sizeof(struct compiled_key6));
+	for (uint32_t map = 0; map < MAP_COUNT; map++)
+		if (shape.maps & 1u << map)
+			c->need += 3 * sizeof(struct compiled_cell);
+	return true;
+}
+
+size_t compiler_need(const struct compiler *c)
+{
+	return c->need;
+}
+
+/* --- destinations ------------------------------------------------------------------ */
+
+/* Wider prefixes before those inside them. */
+static int compare(const struct item *a, const struct item *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	if (a->key.high != b->key.high)
+		return a->key.high < b->key.high ? -1 : 1;
+	if (a->key.low != b->key.low)
+		return a->key.low < b->key.low ? -1 : 1;
+	return (int)a->bits - (int)b->bits;
+}
+
+/* Stable, so that rules with one prefix stay in order. Merges runs of twice the width until one is left. */
+static void sort(struct compiler *c)
+{
+	for (uint32_t width = 1; width < c->items; width *= 2) {
+		for (uint32_t from = 0; from < c->items; from += 2 * width) {
+			uint32_t middle = c->items - from > width ? from + width : c->items;
+			uint32_t end = c->items - from > 2 * width ? from + 2 * width : c->items;
+			uint32_t a = from, b = middle;
+			for (uint32_t to = from; to < end; to++) {
+				bool first = b == end || (a < middle && compare(&c->item[a], &c->item[b]) <= 0);
+				c->spare[to] = c->item[first ? a++ : b++];
+			}
+		}
+		struct item *sorted = c->spare;
+		c->spare = c->item;
+		c->item = sorted;
+	}
+}
+
+static bool is_inside(const struct item *inner, const struct compiled_key6 *key, uint32_t bits)
+{
+	uint64_t high = inner->key.high ^ key->high, low = inner->key.low ^ key->low;
+	return bits <= WORD_BITS ? cut64(high, bits) == 0 : high == 0 && cut64(low, bits - WORD_BITS) == 0;
+}
+
+/* The prefix before this one in the order holds it, or one of those that hold that one does. */
+static uint16_t parent_of(const struct making *m, const struct item *item)
+{
+	uint32_t at = m->nodes - 1;
+	while (at > 0) {
+		bool v4 = at <= m->count4;
+		struct compiled_key6 key = { 0, 0 };
+		if (v4)
+			key.high = (uint64_t)m->key4[at - 1] << 32;
+		else
+			key = m->key6[at - 1 - m->count4];
+		if (v4 == (item->family == ITEM_V4) && is_inside(item, &key, m->node[at].bits))
+			break;
+		at = m->node[at].parent;
+	}
+	return (uint16_t)at;
+}
+
+/* --- cells --------------------------------------------------------------------------- */
+
+static void mark(struct compiler *c, uint32_t key)
+{
+	c->mark[key / WORD_BITS] |= UINT64_C(1) << key % WORD_BITS;
+	c->word[key / WORD_BITS / WORD_BITS] |= UINT64_C(1) << key / WORD_BITS % WORD_BITS;
+}
+
+/* Cells at the marks, which it takes away, nobody's yet; false: they do not all fit. */
+static bool cut(struct making *m, uint32_t *count)
+{
+	struct compiler *c = m->c;
+	struct compiled_cell *cell = m->cell + m->cells;
+	size_t room = m->room - m->cells;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < array_len(c->word); i++) {
+		for (; c->word[i]; c->word[i] &= c->word[i] - 1) {
+			uint32_t w = i * WORD_BITS + (uint32_t)__builtin_ctzll(c->word[i]);
+			for (; c->mark[w]; c->mark[w] &= c->mark[w] - 1, n++)
+				if (n < room)
+					cell[n] = (struct compiled_cell){
+						(uint16_t)(w * WORD_BITS + (uint32_t)__builtin_ctzll(c->mark[w])),
+						COMPILED_NO_RULE };
+		}
+	}
+	*count = n;
+	return n <= room;
+}
+
+static uint32_t unpainted(uint16_t *skip, uint32_t at)
+{
+	while (skip[at] != at) {
+		skip[at] = skip[skip[at]];
+		at = skip[at];
+	}
+	return at;
+}
+
+static void paint(struct compiled_cell *cell, uint32_t count, uint16_t *skip, const struct shape *s, uint16_t rule)
+{
+	uint32_t at = unpainted(skip, compiled_cell_of(cell, count, s->low));
+	while (at < count && cell[at].start <= s->high) {
+		cell[at].rule = rule;
+		skip[at] = (uint16_t)(at + 1);
+		at = unpainted(skip, at + 1);
+	}
+}
+
+/* The cells of one map of a node, none when no rule is for this map alone. `all` takes what is left over. */
+static bool make_map(struct making *m, enum compiled_map map, const struct item *item, uint32_t items,
+		     struct compiled_node *node)
+{
+	struct compiler *c = m->c;
+	uint32_t count = 0, kept = 0, bit = 1u << map;
+	for (uint32_t i = 0; i < items; i++) {
+		const struct shape *s = &c->shape[item[i].rule];
+		if (!(s->maps & bit))
+			continue;
+		mark(c, s->low);
+		if (s->high < KEY_MAX)
+			mark(c, s->high + 1u);
+		count++;
+	}
+	node->count[map] = 0;
+	if (count == 0)
+		return true;
+	mark(c, 0);
+	if (!cut(m, &count))
+		return false;
+	struct compiled_cell *cell = m->cell + m->cells;
+	for (uint32_t i = 0; i <= count; i++)
+		c->skip[i] = (uint16_t)i;
+	for (uint32_t i = 0; i < items; i++)
+		if (c->shape[item[i].rule].maps & bit)
+			paint(cell, count, c->skip, &c->shape[item[i].rule], item[i].rule);
+	for (uint32_t i = 0; i < count; i++) {
+		uint16_t rule = cell[i].rule == COMPILED_NO_RULE ? node->all : cell[i].rule;
+		if (kept == 0 || cell[kept - 1].rule != rule)
+			cell[kept++] = (struct compiled_cell){ cell[i].start, rule };
+	}
+	node->count[map] = (uint16_t)kept;
+	m->cells += kept;
+	return true;
+}
+
+/* A node from its rules, which are in order. */
+static bool make_node(struct making *m, struct compiled_node *node, const struct item *item, uint32_t items)
+{
+	node->cells = (uint16_t)m->cells;
+	node->all = COMPILED_NO_RULE;
+	node->best = items > 0 ? item->rule : COMPILED_NO_RULE;
+	if (node != m->node && m->node[node->parent].best < node->best)
+		node->best = m->node[node->parent].best;
+	for (uint32_t i = 0; i < items; i++) {
+		if (m->c->shape[item[i].rule].maps == MAP_ALL) {
+			node->all = item[i].rule;
+			items = i; /* nothing behind it can come first */
+		}
+	}
+	return make_map(m, MAP_TCP, item, items, node) && make_map(m, MAP_UDP, item, items, node) &&
+	       make_map(m, MAP_MARKS, item, items, node);
+}
+
+/* --- the image ------------------------------------------------------------------------ */
+
+/* Where this item's prefix ends in the order. */
+static uint32_t group_end(const struct compiler *c, uint32_t from)
+{
+	uint32_t end = from + 1;
+	while (end < c->items && compare(&c->item[from], &c->item[end]) == 0)
+		end++;
+	return end;
+}
+
+/* The fixed parts' places; false: they do not fit. */
+static bool lay_out(struct making *m, struct compiled *image, size_t room)
+{
+	const struct compiler *c = m->c;
+	*image = (struct compiled){ .count4 = 0 };
+	for (uint32_t i = 0; i < c->items; i = group_end(c, i)) {
+		image->count4 += c->item[i].family == ITEM_V4;
+		image->count6 += c->item[i].family == ITEM_V6;
+	}
+	size_t at = sizeof(*image) + image->count6 * sizeof(struct compiled_key6);
+	image->node_at = (uint32_t)at;
+	at += (1 + image->count4 + image->count6) * sizeof(struct compiled_node);
+	image->key4_at = (uint32_t)at;
+	at += image->count4 * sizeof(uint32_t);
+	image->verdict_at = (uint32_t)at;
+	at += c->rules * sizeof(struct compiled_verdict);
+	image->cell_at = (uint32_t)at;
+	if (at > room)
+		return false;
+	uint8_t *base = (uint8_t *)image;
+	m->key6 = (void *)(image + 1);
+	m->node = (void *)(base + image->node_at);
+	m->key4 = (void *)(base + image->key4_at);
+	m->cell = (void *)(base + image->cell_at);
+	m->room = (room - at) / sizeof(struct compiled_cell);
+	m->count4 = image->count4;
+	memcpy(base + image->verdict_at, c->verdict, c->rules * sizeof(struct compiled_verdict));
+	return true;
+}
+
+size_t compiler_finish(struct compiler *c, void *at, size_t room)
+{
+	struct making m = { .c = c };
+	ensure((uintptr_t)at % COMPILED_ALIGN == 0);
+	room -= room % COMPILED_ALIGN;
+	if (room < COMPILED_HEAD_BYTES)
+		return 0;
+	sort(c);
+	if (!lay_out(&m, at, room))
+		return 0;
+	/* the root, first in the order when there are rules for it */
+	uint32_t end = c->items > 0 && c->item[0].family == ITEM_ANY ? group_end(c, 0) : 0;
+	m.node[0] = (struct compiled_node){ .parent = 0 };
+	m.nodes = 1;
+	if (!make_node(&m, &m.node[0], c->item, end))
+		return 0;
+	for (uint32_t i = end; i < c->items; i = end) {
+		const struct item *item = &c->item[i];
+		struct compiled_node *node = &m.node[m.nodes];
+		end = group_end(c, i);
+		*node = (struct compiled_node){ .parent = parent_of(&m, item), .bits = item->bits };
+		if (item->family == ITEM_V4)
+			m.key4[m.nodes - 1] = (uint32_t)(item->key.high >> 32);
+		else
+			m.key6[m.nodes - 1 - m.count4] = item->key;
+		m.nodes++;
+		if (!make_node(&m, node, item, end - i))
+			return 0;
+	}
+	size_t bytes = ((const struct compiled *)at)->cell_at + m.cells * sizeof(struct compiled_cell);
+	return (bytes + COMPILED_ALIGN - 1) / COMPILED_ALIGN * COMPILED_ALIGN;
+}

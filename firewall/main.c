@@ -329,7 +329,7 @@ _Noreturn void postern_main(const struct platform *platform)
 		if (fw_deadline(&self.fw) <= now)
 			fw_poll(&self.fw, now);
 		flush();
-		platform->wait(busy ? 0 : fw_deadline(&self.fw));
+		platform->wait(busy || self.shutdown ? 0 : fw_deadline(&self.fw));
 	}
 	log_line("shut down");
 	platform->exit(0);

@@ -159,6 +159,7 @@ test_clean_end() {
 	wait "$TENDER_PID"
 	code=$?
 	check "with exit status 0 (was $code)" test "$code" = 0
+	check "by the guest's own will" has_line "$LAB/tender.log" "shut down"
 	for p in $family; do check "and leaves no process behind" wait_for 5 gone "$p"; done
 }
 

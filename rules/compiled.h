@@ -36,7 +36,7 @@ struct compiled_verdict {
 	uint8_t action, zero; /* enum rule_verdict */
 };
 
-/* Of the rule that decides, in request direction; NULL: none does. to_dns: the tuple goes to a name server's port 53. */
+/* Of the rule that decides; NULL: none does. to_dns: the tuple goes to port 53 of a name server. */
 const struct compiled_verdict *compiled_judge(const struct compiled *, const struct tuple *, bool to_dns);
 
 /* --- making one ---------------------------------------------------------------- */

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * compiler.c: makes the image of a rule set: sorts prefixes, then cuts ports into cells.
- *
- * Cells: every port where a rule begins or has ended starts a cell. Rules are
- * painted in order over cells nobody painted before; `skip` leads past painted
- * ones, so that a cell is painted once and looked at hardly more often.
+ * compiler.c: makes the image of a rule set: prefixes sorted and linked to wider ones, each with its cells.
  */
-#include "compiled.h"
+#include "cells.h"
 
-enum { KEY_MAX = 0xffff, WORD_BITS = 64, KEY_WORDS = (KEY_MAX + 1) / WORD_BITS };
+enum { WORD_BITS = 64 };
 enum item_family { ITEM_ANY, ITEM_V4, ITEM_V6 };
 enum { MAP_ALL = 1 << MAP_COUNT }; /* instead of maps: every protocol and key */
 
@@ -31,9 +27,7 @@ struct compiler {
 	struct item *item, *spare;
 	struct shape *shape;
 	struct compiled_verdict *verdict;
-	uint16_t *skip;
-	uint64_t mark[KEY_WORDS];           /* the keys where cells start */
-	uint64_t word[KEY_WORDS / WORD_BITS]; /* the words of mark that are not 0 */
+	struct cells cells;
 	uint32_t rules, items;
 	size_t need;
 };
@@ -45,7 +39,7 @@ struct making {
 	uint32_t *key4;
 	struct compiled_key6 *key6;
 	struct compiled_cell *cell;
-	size_t cells, room; /* cells made; that fit */
+	size_t used, room; /* cells made; that fit */
 	uint32_t nodes, count4;
 };
 
@@ -56,15 +50,10 @@ _Static_assert(sizeof(struct compiled) + sizeof(struct compiled_node) + COMPILED
 	       "an image without rules");
 _Static_assert(sizeof(struct compiled) % COMPILED_ALIGN == 0, "key6 is behind it");
 
-static size_t skips(uint32_t rules)
-{
-	return (size_t)2 * rules + 2; /* cells of one map, and the end */
-}
-
 size_t compiler_bytes(uint32_t rules)
 {
 	return sizeof(struct compiler) + rules * (2 * sizeof(struct item) + sizeof(struct shape) +
-	       sizeof(struct compiled_verdict)) + skips(rules) * sizeof(uint16_t) + (size_t)6 * 64;
+	       sizeof(struct compiled_verdict)) + cells_skips(rules) * sizeof(uint16_t) + (size_t)6 * 64;
 }
 
 struct compiler *compiler_new(struct arena *arena, uint32_t rules)
@@ -76,7 +65,7 @@ struct compiler *compiler_new(struct arena *arena, uint32_t rules)
 	struct item *spare = arena_take_raw(&rest, rules, sizeof(*spare));
 	struct shape *shape = arena_take_raw(&rest, rules, sizeof(*shape));
 	struct compiled_verdict *verdict = arena_take_raw(&rest, rules, sizeof(*verdict));
-	uint16_t *skip = arena_take_raw(&rest, skips(rules), sizeof(*skip));
+	uint16_t *skip = arena_take_raw(&rest, cells_skips(rules), sizeof(*skip));
 	if (!c || !item || !spare || !shape || !verdict || !skip)
 		return NULL;
 	c->capacity = rules;
@@ -84,7 +73,7 @@ struct compiler *compiler_new(struct arena *arena, uint32_t rules)
 	c->spare = spare;
 	c->shape = shape;
 	c->verdict = verdict;
-	c->skip = skip;
+	c->cells.skip = skip;
 	*arena = rest;
 	return c;
 }
@@ -150,7 +139,7 @@ static enum meaning shape_of(const struct rule *r, struct shape *s)
 	}
 	if (icmp)
 		return icmp_shape(r, s);
-	*s = (struct shape){ 0, KEY_MAX, r->flags & RULE_HAS_PROTO ? maps_of(r) : MAP_ALL };
+	*s = (struct shape){ 0, CELLS_KEY_MAX, r->flags & RULE_HAS_PROTO ? maps_of(r) : MAP_ALL };
 	return MEANS_TUPLES;
 }
 
@@ -263,95 +252,41 @@ static uint16_t parent_of(const struct making *m, const struct item *item)
 	return (uint16_t)at;
 }
 
-/* --- cells --------------------------------------------------------------------------- */
-
-static void mark(struct compiler *c, uint32_t key)
-{
-	c->mark[key / WORD_BITS] |= UINT64_C(1) << key % WORD_BITS;
-	c->word[key / WORD_BITS / WORD_BITS] |= UINT64_C(1) << key / WORD_BITS % WORD_BITS;
-}
-
-/* Cells at the marks, which it takes away, nobody's yet; false: they do not all fit. */
-static bool cut(struct making *m, uint32_t *count)
-{
-	struct compiler *c = m->c;
-	struct compiled_cell *cell = m->cell + m->cells;
-	size_t room = m->room - m->cells;
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < array_len(c->word); i++) {
-		for (; c->word[i]; c->word[i] &= c->word[i] - 1) {
-			uint32_t w = i * WORD_BITS + (uint32_t)__builtin_ctzll(c->word[i]);
-			for (; c->mark[w]; c->mark[w] &= c->mark[w] - 1, n++)
-				if (n < room)
-					cell[n] = (struct compiled_cell){
-						(uint16_t)(w * WORD_BITS + (uint32_t)__builtin_ctzll(c->mark[w])),
-						COMPILED_NO_RULE };
-		}
-	}
-	*count = n;
-	return n <= room;
-}
-
-static uint32_t unpainted(uint16_t *skip, uint32_t at)
-{
-	while (skip[at] != at) {
-		skip[at] = skip[skip[at]];
-		at = skip[at];
-	}
-	return at;
-}
-
-static void paint(struct compiled_cell *cell, uint32_t count, uint16_t *skip, const struct shape *s, uint16_t rule)
-{
-	uint32_t at = unpainted(skip, compiled_cell_of(cell, count, s->low));
-	while (at < count && cell[at].start <= s->high) {
-		cell[at].rule = rule;
-		skip[at] = (uint16_t)(at + 1);
-		at = unpainted(skip, at + 1);
-	}
-}
+/* --- nodes --------------------------------------------------------------------------- */
 
 /* The cells of one map of a node, none when no rule is for this map alone. `all` takes what is left over. */
 static bool make_map(struct making *m, enum compiled_map map, const struct item *item, uint32_t items,
 		     struct compiled_node *node)
 {
-	struct compiler *c = m->c;
-	uint32_t count = 0, kept = 0, bit = 1u << map;
-	for (uint32_t i = 0; i < items; i++) {
-		const struct shape *s = &c->shape[item[i].rule];
-		if (!(s->maps & bit))
-			continue;
-		mark(c, s->low);
-		if (s->high < KEY_MAX)
-			mark(c, s->high + 1u);
-		count++;
-	}
+	struct cells *cells = &m->c->cells;
+	uint32_t bit = 1u << map;
+	bool any = false;
 	node->count[map] = 0;
-	if (count == 0)
-		return true;
-	mark(c, 0);
-	if (!cut(m, &count))
-		return false;
-	struct compiled_cell *cell = m->cell + m->cells;
-	for (uint32_t i = 0; i <= count; i++)
-		c->skip[i] = (uint16_t)i;
-	for (uint32_t i = 0; i < items; i++)
-		if (c->shape[item[i].rule].maps & bit)
-			paint(cell, count, c->skip, &c->shape[item[i].rule], item[i].rule);
-	for (uint32_t i = 0; i < count; i++) {
-		uint16_t rule = cell[i].rule == COMPILED_NO_RULE ? node->all : cell[i].rule;
-		if (kept == 0 || cell[kept - 1].rule != rule)
-			cell[kept++] = (struct compiled_cell){ cell[i].start, rule };
+	for (uint32_t i = 0; i < items; i++) {
+		const struct shape *s = &m->c->shape[item[i].rule];
+		if (s->maps & bit) {
+			cells_mark(cells, s->low, s->high);
+			any = true;
+		}
 	}
-	node->count[map] = (uint16_t)kept;
-	m->cells += kept;
+	if (!any)
+		return true;
+	if (!cells_cut(cells, m->cell + m->used, m->room - m->used))
+		return false;
+	for (uint32_t i = 0; i < items; i++) {
+		const struct shape *s = &m->c->shape[item[i].rule];
+		if (s->maps & bit)
+			cells_paint(cells, s->low, s->high, item[i].rule);
+	}
+	node->count[map] = (uint16_t)cells_merge(cells, node->all);
+	m->used += node->count[map];
 	return true;
 }
 
 /* A node from its rules, which are in order. */
 static bool make_node(struct making *m, struct compiled_node *node, const struct item *item, uint32_t items)
 {
-	node->cells = (uint16_t)m->cells;
+	node->cells = (uint16_t)m->used;
 	node->all = COMPILED_NO_RULE;
 	node->best = items > 0 ? item->rule : COMPILED_NO_RULE;
 	if (node != m->node && m->node[node->parent].best < node->best)
@@ -436,6 +371,6 @@ size_t compiler_finish(struct compiler *c, void *at, size_t room)
 		if (!make_node(&m, node, item, end - i))
 			return 0;
 	}
-	size_t bytes = ((const struct compiled *)at)->cell_at + m.cells * sizeof(struct compiled_cell);
+	size_t bytes = ((const struct compiled *)at)->cell_at + m.used * sizeof(struct compiled_cell);
 	return (bytes + COMPILED_ALIGN - 1) / COMPILED_ALIGN * COMPILED_ALIGN;
 }

@@ -1,4 +1,4 @@
-/* links: rules/ruleset.c rules/compiled.c rules/compiler.c netstack/text.c netstack/addr.c netstack/arena.c */
+/* links: rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c netstack/text.c netstack/addr.c netstack/arena.c */
 // SPDX-License-Identifier: ISC
 /*
  * Compiled rule sets against the walk from the front, over small universes in
@@ -160,7 +160,8 @@ static struct rule_pool *new_pool(uint32_t sets, uint32_t rules, void **memory)
 	return pool;
 }
 
-static struct ruleset *new_set(struct rule_pool *pool, const struct rule *rules, uint32_t count, uint32_t policy)
+static struct ruleset *new_set(struct rule_pool *pool, const struct rule *rules, uint32_t count,
+			       uint32_t policy)
 {
 	struct ruleset *set = ruleset_new(pool, (enum rule_verdict)policy);
 	assert_non_null(set);

@@ -1,4 +1,4 @@
-/* links: rules/ruleset.c rules/compiled.c rules/compiler.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c */
+/* links: rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c */
 // SPDX-License-Identifier: ISC
 #include <setjmp.h>
 #include <stdarg.h>

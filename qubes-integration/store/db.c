@@ -35,6 +35,22 @@ static const char schema[] =
 	"PRAGMA user_version = 1;"
 	"COMMIT;";
 
+/*
+ * A rule tree whose commit never came, because its writer or this program was
+ * killed in the middle, is taken back: the first old value of each key.
+ */
+static const char take_back[] =
+	"BEGIN IMMEDIATE;"
+	"CREATE TEMP TABLE undo AS SELECT path, old FROM change WHERE rowid IN"
+	" (SELECT min(c.rowid) FROM change c JOIN generation g ON g.number = c.generation"
+	"  WHERE g.closed = 0 GROUP BY c.path);"
+	"DELETE FROM kv WHERE path IN (SELECT path FROM undo);"
+	"INSERT INTO kv SELECT path, old FROM undo WHERE old IS NOT NULL;"
+	"DELETE FROM change WHERE generation IN (SELECT number FROM generation WHERE closed = 0);"
+	"DELETE FROM generation WHERE closed = 0;"
+	"DROP TABLE undo;"
+	"COMMIT;";
+
 static const char *const text[DB_STATEMENTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
 	[DB_COMMIT] = "COMMIT",
@@ -102,6 +118,8 @@ bool db_open(struct db *db, const char *file, char *reason, size_t len)
 		return refuse(db, reason, len, "cannot set up", sqlite3_errmsg(db->sqlite));
 	if (version != 0 && version != SCHEMA_VERSION)
 		return refuse(db, reason, len, "no store", "written by another version");
+	if (sqlite3_exec(db->sqlite, take_back, NULL, NULL, NULL) != SQLITE_OK)
+		return refuse(db, reason, len, "cannot recover", sqlite3_errmsg(db->sqlite));
 	for (int i = 0; i < DB_STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(db->sqlite, text[i], -1, SQLITE_PREPARE_PERSISTENT,
 				       &db->statement[i], NULL) != SQLITE_OK)

@@ -4,8 +4,8 @@
 
 Each of COMMITS commits is a small rule tree: RM, policy, one rule, the commit key. Several
 go out before the answers are read, so that the kill falls anywhere. After each restart every
-acknowledged change must be there, nothing may be there that was never sent, and the history
-must agree with the keys.
+acknowledged commit must be there, a rule tree without its commit must be back at the one
+before, nothing may be there that was never sent, and the history must agree with the keys.
 """
 import random
 import sqlite3
@@ -46,12 +46,23 @@ def apply(keys, change):
 
 
 def states_from(keys, changes):
-    """Every state that the changes lead through, the first being before any."""
-    keys = dict(keys)
+    """What a store that comes back may show after each change, the first being before any.
+
+    A change outside the rules counts at once, one of a rule tree when its commit key comes."""
+    now = dict(keys)
+    committed = dict(keys)
     states = [dict(keys)]
     for change in changes:
-        apply(keys, change)
-        states.append(dict(keys))
+        apply(now, change)
+        tree = '/'.join(change[1].split('/')[:3])
+        if not tree.startswith('/qubes-firewall/'):
+            apply(committed, change)
+        elif change == (WRITE, tree, b''):
+            for path in [p for p in committed if p == tree or p.startswith(tree + '/')]:
+                del committed[path]
+            committed.update({p: v for p, v in now.items()
+                              if p == tree or p.startswith(tree + '/')})
+        states.append(dict(committed))
     return states
 
 

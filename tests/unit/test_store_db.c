@@ -259,16 +259,37 @@ static void generations(void **state)
 	expect_sql("SELECT time > 1600000000000 FROM generation WHERE number = 1", "1");
 }
 
-static void open_generation_survives_restart(void **state)
+/* Killed in the middle of a rule tree: the tree of the last commit is back, the rest stays. */
+static void half_a_tree_is_taken_back(void **state)
 {
 	(void)state;
-	put("/qubes-firewall/1.1/policy", "drop");
+	put("/qubes-firewall/1.1/policy", "accept");
+	put("/qubes-firewall/1.1/0000", "old");
+	put("/qubes-firewall/1.1/0001", "gone");
+	put("/qubes-firewall/1.1", "");
+	put("/qubes-firewall/2.2/policy", "drop");
+	put("/qubes-firewall/2.2", "");
 	assert_true(db_commit(&db));
+	assert_int_equal(db_remove(&db, "/qubes-firewall/1.1/", &author), DB_DONE);
+	put("/qubes-firewall/1.1/policy", "drop");
+	put("/qubes-firewall/1.1/0000", "half");
+	put("/qubes-firewall/1.1/0000", "new");
+	put("/qubes-firewall/1.1/0002", "more");
+	put("/qubes-firewall/3.3/policy", "drop");
+	put("/mark", "1");
+	assert_true(db_commit(&db));
+	expect_sql("SELECT count(*) FROM generation WHERE closed = 0", "2");
 	db_close(&db);
 	open_store();
-	put("/qubes-firewall/1.1", "");
+	expect_dump("/", "/mark=1 /qubes-firewall/1.1= /qubes-firewall/1.1/0000=old "
+			 "/qubes-firewall/1.1/0001=gone /qubes-firewall/1.1/policy=accept "
+			 "/qubes-firewall/2.2= /qubes-firewall/2.2/policy=drop ");
+	expect_sql("SELECT count(*) || ':' || sum(closed) FROM generation", "3:3");
+	put("/qubes-firewall/3.3", "");
 	assert_true(db_commit(&db));
-	expect_sql("SELECT count(*) || ':' || sum(closed) FROM generation", "1:1");
+	db_close(&db);
+	open_store(); /* what has its commit stays */
+	expect("/qubes-firewall/3.3", "");
 }
 
 /* Another program holds the write lock: nothing is acknowledged, and it passes. */
@@ -368,7 +389,7 @@ int main(void)
 		TEST(only_commits_survive),   TEST(removes_only_below),
 		TEST(dumps_in_order),	      TEST(keys_are_bytes),
 		TEST(dump_shows_one_moment),  TEST(dump_shows_only_commits),
-		TEST(generations),	      TEST(open_generation_survives_restart),
+		TEST(generations),	      TEST(half_a_tree_is_taken_back),
 		TEST(locked_out),	      TEST(disk_full),
 		TEST(refuses_a_second_store), TEST(refuses_strange_files),
 	};

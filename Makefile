@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Werror
 DEPS := -MMD -MP
 REPRO := -ffile-prefix-map=$(CURDIR)=. -frandom-seed=postern
 
-GUEST_CFLAGS := -std=c11 -O2 -g $(WARN) $(DEPS) $(REPRO) -ffreestanding -fno-pic -fno-pie -mcmodel=small \
+GUEST_CFLAGS := -std=c11 -O2 -g $(WARN) $(DEPS) $(REPRO) -ffreestanding -fbuiltin -fno-tree-loop-distribute-patterns -fno-pic -fno-pie -mcmodel=small \
 	-mgeneral-regs-only -mno-red-zone -fstack-protector-strong -fno-asynchronous-unwind-tables \
 	-fcf-protection=none -ffunction-sections -fno-delete-null-pointer-checks
 HOST_CFLAGS := -std=c11 -O2 -g $(WARN) $(DEPS) $(REPRO) -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -fPIE \
@@ -90,7 +90,7 @@ $(O)/guest/%.S.o: %.S Makefile
 $(O)/host/%.c.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(HOST_CFLAGS) $(if $(filter $<,$(PURE)),-ffreestanding) $(CFLAGS) $(call include_of,$<) -c -o $@ $<
+	$(Q)$(CC) $(HOST_CFLAGS) $(if $(filter $<,$(PURE)),-ffreestanding -fbuiltin -fno-tree-loop-distribute-patterns) $(CFLAGS) $(call include_of,$<) -c -o $@ $<
 
 $(O)/asan/%.c.o: %.c Makefile
 	$(call say,CC(asan),$<)

@@ -267,25 +267,36 @@ static bool is_dns(const struct rule *r, const struct tuple *t, const struct rul
 	return is_to_dns(t, context);
 }
 
-static bool is_match(const struct rule *r, const struct tuple *t,
-		     const struct rule_context *context)
+enum rule_trial ruleset_try(const struct rule *r, const struct tuple *t,
+			    const struct rule_context *context)
 {
 	if ((r->flags & RULE_HAS_PROTO) && r->proto != t->proto)
-		return false;
+		return TRIAL_PROTO;
 	if ((r->flags & RULE_HAS_TYPE) && r->icmp_type != t->kind)
-		return false;
+		return TRIAL_TYPE;
 	if (r->flags & RULE_HAS_PORTS) {
 		if (t->proto != PROTO_TCP && t->proto != PROTO_UDP)
-			return false;
+			return TRIAL_PORTS;
 		if (t->dport < r->port_lo || t->dport > r->port_hi)
-			return false;
+			return TRIAL_PORTS;
 	}
 	if ((r->flags & RULE_HAS_DST) && !ip_in_prefix(t->dst, r->dst))
-		return false;
+		return TRIAL_DST;
 	/* fail closed: a name that is not resolved forbids everything and permits nothing */
 	if ((r->flags & RULE_HAS_HOST) && r->action == VERDICT_ACCEPT)
-		return false;
-	return !(r->flags & RULE_DNS) || is_dns(r, t, context);
+		return TRIAL_HOST;
+	return !(r->flags & RULE_DNS) || is_dns(r, t, context) ? TRIAL_HIT : TRIAL_DNS;
+}
+
+const char *rule_trial_word(enum rule_trial trial)
+{
+	static const char *const word[] = {
+		[TRIAL_HIT] = "hit",	 [TRIAL_PROTO] = "proto", [TRIAL_TYPE] = "icmptype",
+		[TRIAL_PORTS] = "dstports", [TRIAL_DST] = "dst",	  [TRIAL_HOST] = "dsthost",
+		[TRIAL_DNS] = "dns",
+	};
+	_Static_assert(array_len(word) == TRIAL_COUNT, "a word for each");
+	return word[trial];
 }
 
 const struct rule *ruleset_next(const struct ruleset *set, struct ruleset_walk *walk)
@@ -314,7 +325,7 @@ enum rule_verdict ruleset_judge_linear(const struct ruleset *set, const struct t
 	struct ruleset_walk walk = { 0, NONE };
 	const struct rule *rule;
 	while ((rule = ruleset_next(set, &walk))) {
-		if (is_match(rule, tuple, context)) {
+		if (ruleset_try(rule, tuple, context) == TRIAL_HIT) {
 			*number = rule->number;
 			return (enum rule_verdict)rule->action;
 		}

@@ -59,6 +59,20 @@ enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *,
 enum rule_verdict ruleset_judge_linear(const struct ruleset *, const struct tuple *, const struct rule_context *,
 				       uint32_t *number);
 
+/* How far one rule and one tuple agree: what explains a verdict. */
+enum rule_trial {
+	TRIAL_HIT,
+	TRIAL_PROTO, /* another protocol */
+	TRIAL_TYPE,  /* another ICMP type */
+	TRIAL_PORTS, /* another destination port, or a protocol without ports */
+	TRIAL_DST,   /* another destination */
+	TRIAL_HOST,  /* accepts only a name that is not resolved */
+	TRIAL_DNS,   /* not port 53 of a name server */
+	TRIAL_COUNT
+};
+enum rule_trial ruleset_try(const struct rule *, const struct tuple *, const struct rule_context *);
+const char *rule_trial_word(enum rule_trial);
+
 uint32_t ruleset_count(const struct ruleset *);
 enum rule_verdict ruleset_policy(const struct ruleset *);
 /* The rules in order, in O(1) each; starts as zeros; NULL at the end. */

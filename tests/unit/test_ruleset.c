@@ -179,11 +179,43 @@ static void test_small_arena(void **state)
 	free(memory);
 }
 
+/* Which part of a rule a packet disagrees with: the first in the order of enum rule_trial. */
+static void test_trials(void **state)
+{
+	static const struct {
+		const char *line;
+		uint8_t proto;
+		uint16_t port;
+		enum rule_trial trial;
+	} cases[] = {
+		{ "action=accept dst4=10.139.1.1/32 proto=udp dstports=53-53", PROTO_UDP, 53, TRIAL_HIT },
+		{ "action=accept dst4=10.139.1.1/32 proto=udp dstports=53-53", PROTO_TCP, 53, TRIAL_PROTO },
+		{ "action=accept dst4=10.139.1.1/32 proto=udp dstports=53-53", PROTO_UDP, 54, TRIAL_PORTS },
+		{ "action=accept dst4=10.139.1.2/32 proto=udp dstports=53-53", PROTO_UDP, 53, TRIAL_DST },
+		{ "action=drop dstports=1-65535", 47, 0, TRIAL_PORTS },
+		{ "action=drop proto=icmp icmptype=8", PROTO_ICMP, 8, TRIAL_HIT },
+		{ "action=drop proto=icmp icmptype=8", PROTO_ICMP, 13, TRIAL_TYPE },
+		{ "action=accept dsthost=example.com", PROTO_TCP, 1, TRIAL_HOST },
+		{ "action=drop dsthost=example.com", PROTO_TCP, 1, TRIAL_HIT },
+		{ "action=accept specialtarget=dns", PROTO_TCP, 53, TRIAL_HIT },
+		{ "action=accept specialtarget=dns", PROTO_TCP, 54, TRIAL_DNS },
+	};
+	struct rule_context context = { .dns = { ip_v4(10, 139, 1, 1) }, .dns_count = 1 };
+	(void)state;
+	for (size_t i = 0; i < array_len(cases); i++) {
+		struct rule rule = rule_of(cases[i].line, false, 0);
+		struct tuple t = tuple_of(ip_v4(10, 139, 1, 1), cases[i].proto, cases[i].port);
+		assert_string_equal(rule_trial_word(ruleset_try(&rule, &t, &context)),
+				    rule_trial_word(cases[i].trial));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_trials),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_small_arena),
 	};

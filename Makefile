@@ -32,18 +32,19 @@ inc_netstack := -iquote netstack
 inc_rules := -iquote rules $(inc_netstack)
 inc_firewall := -iquote firewall $(inc_rules)
 inc_qubes-integration := -iquote qubes-integration $(inc_firewall)
+inc_qubes-integration/xen := -iquote qubes-integration/xen -iquote tender $(inc_qubes-integration)
 inc_main := $(inc_qubes-integration) -iquote tender
 inc_tender/guest := -iquote tender/guest -iquote tender -iquote tender/abi -iquote netstack
 inc_tender/host := -iquote tender/host -iquote tender/abi -iquote netstack
 inc_qubes-integration/store := -iquote qubes-integration/store
 inc_tools := -iquote tools -iquote qubes-integration -iquote qubes-integration/store -iquote tender/abi $(inc_rules)
 inc_tests := -iquote tests/unit $(inc_main) -iquote qubes-integration/store -iquote tools -iquote tender/abi \
-	-iquote tender/host -iquote tender/guest
+	-iquote tender/host -iquote tender/guest -iquote qubes-integration/xen
 
 PURE := $(filter-out firewall/main.c,$(wildcard netstack/*.c rules/*.c firewall/*.c))
 QUBES := $(wildcard qubes-integration/*.c)
-GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c)
-GUEST_ASM := $(wildcard tender/guest/*.S)
+GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c qubes-integration/xen/*.c)
+GUEST_ASM := $(wildcard tender/guest/*.S qubes-integration/xen/*.S)
 TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c
 STORE_SRC := $(wildcard qubes-integration/store/*.c)
 TOOL_SRC := $(wildcard tools/*.c) rules/rule.c rules/qvm_rule.c netstack/text.c netstack/addr.c

@@ -16,6 +16,7 @@ may_include() { # folder: the folders whose headers it may name
 	rules) echo netstack rules ;;
 	firewall) echo netstack rules firewall ;;
 	qubes-integration) echo netstack rules firewall qubes-integration ;;
+	qubes-integration/xen) echo netstack rules firewall qubes-integration tender qubes-integration/xen ;;
 	qubes-integration/store) echo qubes-integration/store ;;
 	tender/guest) echo netstack tender tender/abi tender/guest ;;
 	tender/host) echo netstack tender/abi tender/host ;;

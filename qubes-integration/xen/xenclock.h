@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * xenclock.h: the PV clock.
+ */
+#ifndef XENCLOCK_H
+#define XENCLOCK_H
+
+#include "base.h"
+
+uint64_t xenclock_now_ns(void);  /* monotonic since the host booted */
+uint64_t xenclock_wall_ns(void); /* since 1970 */
+
+#endif

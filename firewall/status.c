@@ -1,113 +1,74 @@
 // SPDX-License-Identifier: ISC
 /* The appliance's own account of itself, one JSON line at a time. */
+#include "jsonline.h"
 #include "status.h"
 
 enum { NS_PER_S = 1000000000 };
 
-static void member_text(struct text *t, const char *name, const char *value)
-{
-	size_t len = 0;
-	while (value[len])
-		len++;
-	text_put(t, ",\"");
-	text_put(t, name);
-	text_put(t, "\":");
-	text_json(t, value, len);
-}
-
-static void member_u64(struct text *t, const char *name, uint64_t value)
-{
-	text_put(t, ",\"");
-	text_put(t, name);
-	text_put(t, "\":");
-	text_u64(t, value);
-}
-
-static void member_ip(struct text *t, const char *name, struct ip_addr ip)
-{
-	char buffer[IP_TEXT];
-	struct text value = text_on(buffer);
-	if (!ip_is_zero(ip))
-		text_ip(&value, ip);
-	member_text(t, name, buffer);
-}
-
-static void begin(struct text *t, const char *type)
-{
-	text_put(t, "{\"type\":\"");
-	text_put(t, type);
-	text_char(t, '"');
-}
-
-static void end(struct text *t)
-{
-	text_put(t, "}\n");
-}
-
 static void appliance_line(struct fw *fw, const struct status_facts *facts, uint64_t now_ns, struct text *t)
 {
 	const struct ct_stats *ct = ct_stats(fw->ct);
-	begin(t, "appliance");
-	member_u64(t, "schema", STATUS_SCHEMA);
-	member_text(t, "platform", facts->platform);
-	member_u64(t, "uptime_s", (now_ns - facts->started_ns) / NS_PER_S);
-	member_text(t, "store", facts->store);
-	member_ip(t, "uplink_ip", fw->uplink.ip);
-	member_ip(t, "gateway", fw->uplink.gateway);
-	member_u64(t, "flows", ct_count(fw->ct));
-	member_u64(t, "flow_capacity", ct_capacity(fw->ct));
-	member_u64(t, "client_share", ct_share(fw->ct));
-	member_u64(t, "opened", ct->opened);
-	member_u64(t, "closed", ct->closed);
-	member_u64(t, "expired", ct->expired);
-	member_u64(t, "evicted", ct->evicted);
-	member_u64(t, "cut", ct->cut);
-	member_u64(t, "port_collisions", ct->port_collisions);
-	member_u64(t, "neighbours", neigh_count(fw->neigh));
-	member_u64(t, "datagrams", fragments_count(fw->fragments));
-	member_u64(t, "rules_free", policy_rules_free(fw->policy));
-	end(t);
+	json_begin(t, "appliance");
+	json_u64(t, "schema", STATUS_SCHEMA);
+	json_text(t, "platform", facts->platform);
+	json_u64(t, "uptime_s", (now_ns - facts->started_ns) / NS_PER_S);
+	json_text(t, "store", facts->store);
+	json_ip(t, "uplink_ip", fw->uplink.ip);
+	json_ip(t, "gateway", fw->uplink.gateway);
+	json_u64(t, "flows", ct_count(fw->ct));
+	json_u64(t, "flow_capacity", ct_capacity(fw->ct));
+	json_u64(t, "client_share", ct_share(fw->ct));
+	json_u64(t, "opened", ct->opened);
+	json_u64(t, "closed", ct->closed);
+	json_u64(t, "expired", ct->expired);
+	json_u64(t, "evicted", ct->evicted);
+	json_u64(t, "cut", ct->cut);
+	json_u64(t, "port_collisions", ct->port_collisions);
+	json_u64(t, "neighbours", neigh_count(fw->neigh));
+	json_u64(t, "datagrams", fragments_count(fw->fragments));
+	json_u64(t, "rules_free", policy_rules_free(fw->policy));
+	json_u64(t, "clients_walked", policy_rules_walked(fw->policy));
+	json_end(t);
 }
 
 static void port_line(const struct fw *fw, uint32_t number, struct text *t)
 {
 	const struct fw_port *p = &fw->port[number];
-	begin(t, "port");
-	member_u64(t, "port", number);
-	member_text(t, "role", number == PORT_UPLINK ? "uplink" : "client");
-	member_text(t, "name", p->config.name);
-	member_ip(t, "ip", number == PORT_UPLINK ? fw->uplink.ip : p->config.addr[0]);
-	member_text(t, "link", p->up ? "up" : "down");
-	member_u64(t, "mtu", p->config.mtu);
-	member_u64(t, "rx_packets", p->rx_packets);
-	member_u64(t, "rx_bytes", p->rx_bytes);
-	member_u64(t, "tx_packets", p->tx_packets);
-	member_u64(t, "tx_bytes", p->tx_bytes);
-	member_u64(t, "drops", p->drops);
-	end(t);
+	json_begin(t, "port");
+	json_u64(t, "port", number);
+	json_text(t, "role", number == PORT_UPLINK ? "uplink" : "client");
+	json_text(t, "name", p->config.name);
+	json_ip(t, "ip", number == PORT_UPLINK ? fw->uplink.ip : p->config.addr[0]);
+	json_text(t, "link", p->up ? "up" : "down");
+	json_u64(t, "mtu", p->config.mtu);
+	json_u64(t, "rx_packets", p->rx_packets);
+	json_u64(t, "rx_bytes", p->rx_bytes);
+	json_u64(t, "tx_packets", p->tx_packets);
+	json_u64(t, "tx_bytes", p->tx_bytes);
+	json_u64(t, "drops", p->drops);
+	json_end(t);
 }
 
 static void client_line(const struct policy_view *view, struct text *t)
 {
-	begin(t, "client");
-	member_ip(t, "ip", view->ip);
-	member_text(t, "state", view->state == POLICY_OPEN ? "open" : "closed");
-	member_u64(t, "rules", view->rules ? ruleset_count(view->rules) : 0);
-	member_text(t, "policy", view->rules && ruleset_policy(view->rules) == VERDICT_ACCEPT ? "accept" : "drop");
-	member_u64(t, "generation", view->generation);
-	text_put(t, ",\"attached\":");
-	text_put(t, view->attached ? "true" : "false");
-	member_text(t, "error", view->error);
-	end(t);
+	json_begin(t, "client");
+	json_ip(t, "ip", view->ip);
+	json_text(t, "state", view->state == POLICY_OPEN ? "open" : "closed");
+	json_u64(t, "rules", view->rules ? ruleset_count(view->rules) : 0);
+	json_text(t, "policy", view->rules && ruleset_policy(view->rules) == VERDICT_ACCEPT ? "accept" : "drop");
+	json_u64(t, "generation", view->generation);
+	json_bool(t, "attached", view->attached);
+	json_text(t, "error", view->error);
+	json_end(t);
 }
 
 static void drop_line(const struct fw *fw, enum drop reason, struct text *t)
 {
-	begin(t, "drop");
-	member_text(t, "reason", drop_word(reason));
-	member_text(t, "text", drop_text(reason));
-	member_u64(t, "count", fw->drops[reason]);
-	end(t);
+	json_begin(t, "drop");
+	json_text(t, "reason", drop_word(reason));
+	json_text(t, "text", drop_text(reason));
+	json_u64(t, "count", fw->drops[reason]);
+	json_end(t);
 }
 
 static void flow_line(const struct flow *flow, uint64_t now_ns, struct text *t)
@@ -115,26 +76,26 @@ static void flow_line(const struct flow *flow, uint64_t now_ns, struct text *t)
 	char buffer[16];
 	struct text proto = text_on(buffer);
 	text_proto(&proto, flow->orig.proto);
-	begin(t, "flow");
-	member_text(t, "proto", buffer);
-	member_ip(t, "src", flow->orig.src);
-	member_u64(t, "sport", flow->orig.sport);
-	member_ip(t, "dst", flow->orig.dst);
-	member_u64(t, "dport", flow->orig.dport);
-	member_ip(t, "nat_ip", flow->reply.dst);
-	member_u64(t, "nat_port", flow->reply.dport);
-	member_text(t, "state", flow_state_word(flow));
-	member_ip(t, "client", flow->orig.src);
+	json_begin(t, "flow");
+	json_text(t, "proto", buffer);
+	json_ip(t, "src", flow->orig.src);
+	json_u64(t, "sport", flow->orig.sport);
+	json_ip(t, "dst", flow->orig.dst);
+	json_u64(t, "dport", flow->orig.dport);
+	json_ip(t, "nat_ip", flow->reply.dst);
+	json_u64(t, "nat_port", flow->reply.dport);
+	json_text(t, "state", flow_state_word(flow));
+	json_ip(t, "client", flow->orig.src);
 	if (flow->rule == RULE_POLICY)
-		member_text(t, "rule", "policy");
+		json_text(t, "rule", "policy");
 	else
-		member_u64(t, "rule", flow->rule);
-	member_u64(t, "idle_s", now_ns > flow->touched_ns ? (now_ns - flow->touched_ns) / NS_PER_S : 0);
-	member_u64(t, "up_packets", flow->half[CT_ORIG].packets);
-	member_u64(t, "up_bytes", flow->half[CT_ORIG].bytes);
-	member_u64(t, "down_packets", flow->half[CT_REPLY].packets);
-	member_u64(t, "down_bytes", flow->half[CT_REPLY].bytes);
-	end(t);
+		json_u64(t, "rule", flow->rule);
+	json_u64(t, "idle_s", now_ns > flow->touched_ns ? (now_ns - flow->touched_ns) / NS_PER_S : 0);
+	json_u64(t, "up_packets", flow->half[CT_ORIG].packets);
+	json_u64(t, "up_bytes", flow->half[CT_ORIG].bytes);
+	json_u64(t, "down_packets", flow->half[CT_REPLY].packets);
+	json_u64(t, "down_bytes", flow->half[CT_REPLY].bytes);
+	json_end(t);
 }
 
 /* --- one line after the other ------------------------------------------------------ */
@@ -220,22 +181,22 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 		next_drop(s, fw, line);
 		return true;
 	case STATUS_PLATFORM:
-		begin(line, "platform");
-		member_text(line, "name", facts->platform);
+		json_begin(line, "platform");
+		json_text(line, "name", facts->platform);
 		if (facts->counters) {
 			text_char(line, ',');
 			facts->counters(line);
 		}
-		end(line);
+		json_end(line);
 		enter(s, STATUS_END);
 		return true;
 	case STATUS_FLOWS:
 		next_flow(s, fw, now_ns, line);
 		return true;
 	case STATUS_ERROR:
-		begin(line, "error");
-		member_text(line, "error", "unknown request");
-		end(line);
+		json_begin(line, "error");
+		json_text(line, "error", "unknown request");
+		json_end(line);
 		enter(s, STATUS_END);
 		return true;
 	case STATUS_END:

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * jsonline.h: one JSON object a line, as the control protocol answers. Every
+ * object begins with its type; members follow in the order they are written.
+ */
+#ifndef JSONLINE_H
+#define JSONLINE_H
+
+#include "addr.h"
+
+void json_begin(struct text *, const char *type);
+void json_end(struct text *); /* with the newline */
+void json_text(struct text *, const char *name, const char *value);
+void json_u64(struct text *, const char *name, uint64_t value);
+void json_bool(struct text *, const char *name, bool value);
+void json_ip(struct text *, const char *name, struct ip_addr); /* zero: "" */
+
+#endif

@@ -21,6 +21,9 @@ static const struct verb {
 	{ "rules", verb_rules, "show or replace the rules of a client",
 	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },
+	{ "explain", verb_explain, "what would become of a packet, and which rule says so",
+	  "postern explain [-j] [--control SOCKET] CLIENT PROTO SRC SPORT DST DPORT\n"
+	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },
 	{ "attach", verb_attach, "give the running appliance a client port",
 	  "postern attach [--control SOCKET] "
 	  "tap=NAME,ip=ADDR[,ip=ADDR][,mac=MAC][,our-mac=MAC][,netns=NS][,name=NAME]\n" },

@@ -427,7 +427,7 @@ uint32_t ct_capacity(const struct ct *ct)
 
 uint32_t ct_next(const struct ct *ct, uint32_t from)
 {
-	for (uint32_t i = from; i < ct->capacity; i++) {
+	for (uint32_t i = from; i < ct->fresh; i++) {
 		if (ct->flow[i].serial != 0)
 			return i;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /* struct platform on our tender: calls, time, events, channels, log. */
 #include "guest.h"
+#include "runtime.h"
 
 struct shared *guest_shared;
 struct boot_info *guest_boot;
@@ -68,7 +69,7 @@ static _Noreturn void leave(int status)
 		guest_call(CALL_EXIT);
 }
 
-_Noreturn void panic(const char *reason)
+static _Noreturn void die(const char *reason)
 {
 	char line[256];
 	struct text t = text_on(line);
@@ -204,6 +205,7 @@ _Noreturn void guest_main(struct boot_info *boot)
 		.status = status,
 		.exit = leave,
 	};
+	runtime_panic = die;
 	guest_boot = boot;
 	guest_shared = (struct shared *)boot->shared;
 	ensure(boot->magic == ABI_MAGIC && boot->version == ABI_VERSION);

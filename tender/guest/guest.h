@@ -14,9 +14,6 @@ _Noreturn void guest_main(struct boot_info *boot);
 /* One call to the tender. */
 void guest_call(enum abi_call call);
 
-/* mem.c: this memory is zero and untouched. */
-void mem_fresh(const void *from, size_t n);
-
 extern struct shared *guest_shared;
 extern struct boot_info *guest_boot;
 

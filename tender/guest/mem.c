@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: ISC
 /* The memory functions and checks that the compiler and BearSSL expect to link. */
-#include "guest.h"
+#include "runtime.h"
 
 /* gcc would otherwise turn the loops below into calls to themselves */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
+
+void (*runtime_panic)(const char *reason) __attribute__((noreturn));
 
 size_t strlen(const char *s);
 void *__memcpy_chk(void *to, const void *from, size_t n, size_t room);
@@ -91,6 +93,11 @@ void *__memset_chk(void *to, int byte, size_t n, size_t room)
 {
 	ensure(n <= room);
 	return memset(to, byte, n);
+}
+
+_Noreturn void panic(const char *reason)
+{
+	runtime_panic(reason);
 }
 
 _Noreturn void __stack_chk_fail(void)

@@ -1,47 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* addr.c: the kinds of addresses, and their text both ways. */
+/* addr.c: prefixes, and the text of addresses both ways. */
 #include "addr.h"
-
-bool ip_is_v4(struct ip_addr ip)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	return !memcmp(ip.b, mapped, sizeof(mapped));
-}
-
-bool ip_is_zero(struct ip_addr ip)
-{
-	static const uint8_t zero[16];
-	if (ip_is_v4(ip))
-		return !memcmp(ip.b + 12, zero, 4);
-	return !memcmp(ip.b, zero, sizeof(zero));
-}
-
-bool ip_is_loopback(struct ip_addr ip)
-{
-	static const uint8_t one[16] = { [15] = 1 };
-	if (ip_is_v4(ip))
-		return ip.b[12] == 127;
-	return !memcmp(ip.b, one, sizeof(one));
-}
-
-bool ip_is_multicast(struct ip_addr ip)
-{
-	if (ip_is_v4(ip))
-		return (ip.b[12] & 0xf0) == 224;
-	return ip.b[0] == 0xff;
-}
-
-bool ip_is_broadcast(struct ip_addr ip)
-{
-	return ip_is_v4(ip) && be32_get(ip_to_v4(ip)) == UINT32_MAX;
-}
-
-bool ip_is_unicast(struct ip_addr ip)
-{
-	if (ip_is_zero(ip) || ip_is_loopback(ip) || ip_is_multicast(ip))
-		return false;
-	return !ip_is_v4(ip) || (ip.b[12] != 0 && ip.b[12] < 240);
-}
 
 bool ip_in_prefix(struct ip_addr ip, struct ip_prefix prefix)
 {

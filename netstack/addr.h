@@ -49,13 +49,43 @@ static inline be32 ip_to_v4(struct ip_addr ip)
 	return (be32){ { ip.b[12], ip.b[13], ip.b[14], ip.b[15] } };
 }
 
-bool ip_is_v4(struct ip_addr);
-bool ip_is_zero(struct ip_addr);      /* ::, and 0.0.0.0 */
-bool ip_is_loopback(struct ip_addr);  /* 127/8, ::1 */
-bool ip_is_multicast(struct ip_addr); /* 224/4, ff00::/8 */
-bool ip_is_broadcast(struct ip_addr); /* 255.255.255.255 */
+static inline bool ip_is_v4(struct ip_addr ip)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	return !memcmp(ip.b, mapped, 8) && !memcmp(ip.b + 8, mapped + 8, 4);
+}
+
+static inline bool ip_is_zero(struct ip_addr ip) /* ::, and 0.0.0.0 */
+{
+	static const struct ip_addr zero;
+	return ip_eq(ip, zero) || ip_eq(ip, ip_v4(0, 0, 0, 0));
+}
+
+static inline bool ip_is_loopback(struct ip_addr ip) /* 127/8, ::1 */
+{
+	static const struct ip_addr one = { { [15] = 1 } };
+	return ip_is_v4(ip) ? ip.b[12] == 127 : ip_eq(ip, one);
+}
+
+static inline bool ip_is_multicast(struct ip_addr ip) /* 224/4, ff00::/8 */
+{
+	return ip_is_v4(ip) ? (ip.b[12] & 0xf0) == 224 : ip.b[0] == 0xff;
+}
+
+static inline bool ip_is_broadcast(struct ip_addr ip) /* 255.255.255.255 */
+{
+	return ip_eq(ip, ip_v4(255, 255, 255, 255));
+}
+
 /* Can stand as the source of a forwarded packet (RFC 1812 5.3.7): not zero, 0/8, loopback, multicast, 240/4. */
-bool ip_is_unicast(struct ip_addr);
+static inline bool ip_is_unicast(struct ip_addr ip)
+{
+	static const struct ip_addr zero, one = { { [15] = 1 } };
+	if (ip_is_v4(ip))
+		return ip.b[12] != 0 && ip.b[12] != 127 && ip.b[12] < 224;
+	return !ip_eq(ip, zero) && !ip_eq(ip, one) && ip.b[0] != 0xff;
+}
+
 bool ip_in_prefix(struct ip_addr, struct ip_prefix); /* false across families */
 
 /* Text. The parsers consume what they read and touch nothing on failure. */

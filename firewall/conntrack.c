@@ -75,7 +75,7 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 
 static bool in_use(const struct ct *ct, uint32_t i)
 {
-	return i < ct->capacity && ct->flow[i].serial != 0;
+	return i < ct->fresh && ct->flow[i].serial != 0;
 }
 
 struct flow *ct_flow(struct ct *ct, uint32_t i)

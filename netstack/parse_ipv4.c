@@ -85,7 +85,7 @@ enum drop parse_ipv4(struct packet *p, struct cursor c)
 		return DROP_IP_HEADER;
 	if (!carve(&c, total, &whole) || !carve(&whole, header_bytes, &header))
 		return DROP_IP_HEADER;
-	if (sum_fold(sum_bytes(0, header.at, header.left)) != 0xffff)
+	if (!ipv4_sum_ok(header.at, header.left))
 		return DROP_IP_CHECKSUM;
 	take(&header, IPV4_MIN_BYTES);
 	if (!parse_ipv4_options(header))

@@ -31,7 +31,7 @@ static enum drop quoted_ipv4(struct packet *p, struct cursor c)
 		return DROP_IP_HEADER;
 	if (!carve(&c, header_bytes, &header))
 		return parse_short(p);
-	if (sum_fold(sum_bytes(0, header.at, header.left)) != 0xffff)
+	if (!ipv4_sum_ok(header.at, header.left))
 		return DROP_IP_CHECKSUM;
 
 	p->inner.src = ip_of_v4(ip->src);

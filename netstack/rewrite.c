@@ -42,73 +42,84 @@ static be16 *l4_sum(const struct packet *p)
 	return NULL;
 }
 
-/* Bytes of the pseudo header change. */
-static void l4_sum_addresses(struct packet *p, const void *from, const void *to, size_t len)
+/* The transport's checksum follows a change of addresses and one of its own header. */
+static void l4_follows(struct packet *p, uint64_t addresses, uint64_t header)
 {
 	be16 *sum = l4_sum(p);
 
-	if (!sum || p->tuple.proto == PROTO_ICMP) /* RFC 792 has no pseudo header */
+	if (!sum)
 		return;
-	uint16_t old = be16_get(*sum);
-	if (is_partial(p))
-		*sum = be16_of(partial_update(old, from, to, len));
-	else
-		*sum = sum_field(p->tuple.proto, checksum_update(old, from, to, len));
+	if (p->tuple.proto == PROTO_ICMP) /* RFC 792 has no pseudo header */
+		addresses = 0;
+	if (is_partial(p)) {
+		*sum = partial_changed(*sum, addresses);
+		return;
+	}
+	*sum = checksum_changed(*sum, native_add(addresses, header));
+	if (p->tuple.proto == PROTO_UDP && !be16_get(*sum))
+		*sum = be16_of(0xffff);
 }
 
-static void set_addresses(struct packet *p, struct ip_addr src, struct ip_addr dst)
+/* Stores the addresses, keeps the IPv4 header's checksum right; returns what they changed. */
+static uint64_t store_addresses(struct packet *p, struct ip_addr src, struct ip_addr dst)
 {
+	uint64_t change = 0;
+
+	p->tuple.src = src;
+	p->tuple.dst = dst;
 	if (p->v6) {
 		struct ipv6_hdr *ip = pkt_ipv6(p);
 		struct ip_addr new[2] = { src, dst };
-		l4_sum_addresses(p, &ip->src, new, sizeof(new));
-		memcpy(&ip->src, &new[0], sizeof(new[0]));
-		memcpy(&ip->dst, &new[1], sizeof(new[1]));
-	} else {
-		struct ipv4_hdr *ip = pkt_ipv4(p);
-		be32 old[2] = { ip->src, ip->dst }, new[2] = { ip_to_v4(src), ip_to_v4(dst) };
-		l4_sum_addresses(p, old, new, sizeof(new));
-		ip->checksum = be16_of(checksum_update(be16_get(ip->checksum), old, new, sizeof(new)));
-		ip->src = new[0];
-		ip->dst = new[1];
+		for (size_t i = 0; i < sizeof(new); i += 8)
+			change = native_add(change, native_change8(ip->src.b + i, new[0].b + i));
+		ip->src = src;
+		ip->dst = dst;
+		return change;
 	}
-	p->tuple.src = src;
-	p->tuple.dst = dst;
+	struct ipv4_hdr *ip = pkt_ipv4(p);
+	be32 new_src = ip_to_v4(src), new_dst = ip_to_v4(dst);
+	change = native_change4(&ip->src, &new_src) + native_change4(&ip->dst, &new_dst);
+	ip->checksum = checksum_changed(ip->checksum, change);
+	ip->src = new_src;
+	ip->dst = new_dst;
+	return change;
 }
 
-/* Bytes of the transport header change, two or four. */
-static void set_l4(struct packet *p, void *at, const void *bytes, size_t len)
+/* Stores the tuple's ports or identifier; returns what they changed. */
+static uint64_t store_ports(struct packet *p, const struct tuple *to)
 {
-	be16 *sum = l4_sum(p);
+	uint8_t *at = p->frame->data + p->l4;
+	be16 ports[2] = { be16_of(to->sport), be16_of(to->dport) };
 
-	if (sum && !is_partial(p))
-		*sum = sum_field(p->tuple.proto, checksum_update(be16_get(*sum), at, bytes, len));
-	memcpy(at, bytes, len);
+	if (p->class == PKT_ICMP_QUERY) {
+		/* the identifier, and the sequence number that stays */
+		struct icmp_hdr *icmp = pkt_icmp(p);
+		bool request = p->icmp_type == p->tuple.kind;
+		at = icmp->a.b;
+		ports[0] = be16_of(request ? to->sport : to->dport);
+		ports[1] = icmp->b;
+	} else if (p->class != PKT_TCP && p->class != PKT_UDP) {
+		return 0;
+	}
+	uint64_t change = native_change4(at, ports);
+	memcpy(at, ports, sizeof(ports));
+	p->tuple.sport = to->sport;
+	p->tuple.dport = to->dport;
+	return change;
 }
 
 void rewrite_tuple(struct packet *p, const struct tuple *to)
 {
 	ensure(to->proto == p->tuple.proto && to->kind == p->tuple.kind);
 	ensure(ip_is_v4(to->src) != p->v6 && ip_is_v4(to->dst) != p->v6);
-	set_addresses(p, to->src, to->dst);
-	if (p->class == PKT_TCP || p->class == PKT_UDP) {
-		be16 ports[2] = { be16_of(to->sport), be16_of(to->dport) };
-		set_l4(p, p->frame->data + p->l4, ports, sizeof(ports));
-	} else if (p->class == PKT_ICMP_QUERY) {
-		bool request = p->icmp_type == p->tuple.kind;
-		be16 id = be16_of(request ? to->sport : to->dport);
-		set_l4(p, &pkt_icmp(p)->a, &id, sizeof(id));
-	} else {
-		return;
-	}
-	p->tuple.sport = to->sport;
-	p->tuple.dport = to->dport;
+	uint64_t addresses = store_addresses(p, to->src, to->dst);
+	l4_follows(p, addresses, store_ports(p, to));
 }
 
 void rewrite_addresses(struct packet *p, struct ip_addr src, struct ip_addr dst)
 {
 	ensure(ip_is_v4(src) != p->v6 && ip_is_v4(dst) != p->v6);
-	set_addresses(p, src, dst);
+	l4_follows(p, store_addresses(p, src, dst), 0);
 }
 
 /* Quoted bytes change: the outer ICMP checksum covers them. */
@@ -203,17 +214,18 @@ void rewrite_ttl(struct packet *p)
 		return;
 	}
 	struct ipv4_hdr *ip = pkt_ipv4(p);
-	uint16_t from = (uint16_t)(ip->ttl << 8 | ip->proto);
-	ip->checksum = be16_of(checksum_update16(be16_get(ip->checksum), from, (uint16_t)(from - 0x100)));
+	uint8_t was[4] = { ip->ttl, ip->proto, 0, 0 }, is[4] = { p->ttl, ip->proto, 0, 0 };
+	ip->checksum = checksum_changed(ip->checksum, native_change4(was, is));
 	ip->ttl = p->ttl;
 }
 
 void rewrite_id(struct packet *p, uint16_t id)
 {
 	struct ipv4_hdr *ip = pkt_ipv4(p);
+	be16 was[2] = { ip->id }, is[2] = { be16_of(id) };
 
-	ip->checksum = be16_of(checksum_update16(be16_get(ip->checksum), p->id, id));
-	ip->id = be16_of(id);
+	ip->checksum = checksum_changed(ip->checksum, native_change4(was, is));
+	ip->id = is[0];
 	p->id = id;
 }
 

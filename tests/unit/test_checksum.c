@@ -96,13 +96,49 @@ static void updates_are_whole_sums(void **state)
 		fill(bytes + at, len, &seed, craft_random(&seed) % 3);
 		uint16_t want = (uint16_t)naive_add(0, bytes, sizeof(bytes));
 		assert_int_equal(checksum_update(before, old + at, bytes + at, len), (uint16_t)~want);
-		assert_int_equal(partial_update(partial, old + at, bytes + at, len), want);
 
 		memcpy(bytes, old, sizeof(old));
-		uint16_t word = (uint16_t)craft_random(&seed);
-		store16(bytes + at, word);
+		size_t wide = round % 2 ? 8 : 4;
+		fill(bytes + at, wide, &seed, craft_random(&seed) % 3);
 		want = (uint16_t)naive_add(0, bytes, sizeof(bytes));
-		assert_int_equal(checksum_update16(before, (uint16_t)load16(old + at), word), (uint16_t)~want);
+		uint64_t change = wide == 8 ? native_change8(old + at, bytes + at) : native_change4(old + at, bytes + at);
+		assert_int_equal(be16_get(checksum_changed(be16_of(before), change)), (uint16_t)~want);
+		assert_int_equal(be16_get(partial_changed(be16_of(partial), change)), want);
+	}
+}
+
+/* 20 to 60 bytes: right, and every single bit of them wrong. */
+static void ipv4_sums_are_told(void **state)
+{
+	uint64_t seed = 6;
+	(void)state;
+	for (size_t len = 20; len <= 60; len += 4) {
+		uint8_t *bytes = malloc(len);
+		fill(bytes, len, &seed, 0);
+		store16(bytes + 10, 0);
+		store16(bytes + 10, ~naive_add(0, bytes, len));
+		assert_true(ipv4_sum_ok(bytes, len));
+		for (size_t bit = 0; bit < len * 8; bit++) {
+			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_false(ipv4_sum_ok(bytes, len));
+			bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+		free(bytes);
+	}
+}
+
+/* Every sum of two halves that the folding must carry around. */
+static void sums_are_folded(void **state)
+{
+	static const uint64_t corners[] = { 0, 1, 0xfffe, 0xffff, 0x10000, 0xffff0000, UINT32_MAX, 0x100000000,
+	                                    0xffffffff00000000, 0xffffffff00000001, UINT64_MAX - 1, UINT64_MAX };
+	(void)state;
+	for (size_t i = 0; i < array_len(corners) * array_len(corners); i++) {
+		uint64_t a = corners[i % array_len(corners)], b = corners[i / array_len(corners)];
+		uint64_t sum = native_add(a, b), slow = a % 0xffff + b % 0xffff;
+		slow %= 0xffff;
+		assert_int_equal(canonical(sum_fold(sum)), slow);
+		assert_int_equal(!sum_fold(sum), !a && !b);
 	}
 }
 
@@ -113,6 +149,8 @@ int main(void)
 		cmocka_unit_test(sums_the_largest_packet),
 		cmocka_unit_test(sums_pseudo_headers),
 		cmocka_unit_test(updates_are_whole_sums),
+		cmocka_unit_test(ipv4_sums_are_told),
+		cmocka_unit_test(sums_are_folded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

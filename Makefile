@@ -45,7 +45,7 @@ PURE := $(filter-out firewall/main.c,$(wildcard netstack/*.c rules/*.c firewall/
 QUBES := $(wildcard qubes-integration/*.c)
 GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c qubes-integration/xen/*.c)
 GUEST_ASM := $(wildcard tender/guest/*.S qubes-integration/xen/*.S)
-TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c
+TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c netstack/checksum.c netstack/segment.c
 STORE_SRC := $(wildcard qubes-integration/store/*.c)
 TOOL_SRC := $(wildcard tools/*.c) rules/rule.c rules/qvm_rule.c netstack/text.c netstack/addr.c
 

@@ -9,8 +9,12 @@
  * before it looks at it.
  *
  * Buffers circulate: a buffer belongs to the tender or to the guest. It comes
- * to the guest in an rx descriptor or through `grants`, and goes back in a tx
- * descriptor or through `frees`.
+ * to the guest in an rx descriptor or through `grants` (small ones only), and
+ * goes back in a tx descriptor or through `frees`. Large ones are few: the guest
+ * gives them back in the turn in which they came.
+ *
+ * A descriptor's offload metadata speaks of the frame's own bytes, both ways;
+ * the tender judges what the guest says there, and computes hdr_len itself.
  *
  * Ports and channels carry a serial: the guest stores the serial of a DETACHED
  * or CLOSED event into `acked` once it has emptied what was on its way, and

@@ -6,7 +6,7 @@ enum { RESERVE_FRAMES = 64, RX_SHARE = 32 };
 
 static struct {
 	struct frame *frame; /* one per buffer, by number */
-	uint32_t count;
+	uint32_t small, count; /* buffers: small ones first, then large ones */
 	struct frame_queue reserve;
 	uint32_t next_port; /* where the next rx starts looking */
 	uint64_t rx, tx, tx_full, bad;
@@ -14,29 +14,43 @@ static struct {
 
 void buffers_boot(struct arena *arena)
 {
-	own.count = guest_boot->buffer_count;
+	own.small = guest_boot->buffer_count;
+	own.count = own.small + guest_boot->large_count;
 	own.frame = arena_take(arena, own.count, sizeof(*own.frame));
 	ensure(own.frame);
 	for (uint32_t i = 0; i < own.count; i++) {
 		struct frame *f = &own.frame[i];
-		f->buffer = (uint8_t *)(guest_boot->pool + (uint64_t)i * ABI_BUFFER_BYTES);
-		f->room = ABI_BUFFER_BYTES;
+		bool large = i >= own.small;
+		f->room = large ? ABI_LARGE_BYTES : ABI_BUFFER_BYTES;
+		f->buffer = (uint8_t *)(large ?
+			guest_boot->large + (uint64_t)(i - own.small) * ABI_LARGE_BYTES :
+			guest_boot->pool + (uint64_t)i * ABI_BUFFER_BYTES);
 		f->handle = i;
 		f->data = f->buffer;
 	}
 }
 
+/* The frame around a guest address, or NULL. */
+static struct frame *frame_at(uint64_t addr)
+{
+	uint64_t offset = addr - guest_boot->pool;
+	if (addr >= guest_boot->pool && offset / ABI_BUFFER_BYTES < own.small)
+		return &own.frame[offset / ABI_BUFFER_BYTES];
+	offset = addr - guest_boot->large;
+	if (addr >= guest_boot->large && offset / ABI_LARGE_BYTES < own.count - own.small)
+		return &own.frame[own.small + offset / ABI_LARGE_BYTES];
+	return NULL;
+}
+
 /* A descriptor outside the buffers would be a broken tender: it is counted and left alone. */
 static struct frame *frame_of(const struct desc *d, uint16_t port)
 {
-	uint64_t offset = d->addr - guest_boot->pool;
-	uint32_t inside = (uint32_t)(offset % ABI_BUFFER_BYTES);
-	if (d->addr < guest_boot->pool || offset / ABI_BUFFER_BYTES >= own.count ||
-	    d->len > ABI_BUFFER_BYTES - inside) {
+	struct frame *f = frame_at(d->addr);
+	uint32_t inside = f ? (uint32_t)(d->addr - (uintptr_t)f->buffer) : 0;
+	if (!f || d->len > f->room - inside) {
 		own.bad++;
 		return NULL;
 	}
-	struct frame *f = &own.frame[offset / ABI_BUFFER_BYTES];
 	f->data = f->buffer + inside;
 	f->len = d->len;
 	f->port = port;
@@ -107,7 +121,7 @@ bool buffers_ready(void)
 
 static void give(struct frame *f)
 {
-	if (own.reserve.count < RESERVE_FRAMES) {
+	if (f->handle < own.small && own.reserve.count < RESERVE_FRAMES) {
 		frames_put(&own.reserve, f);
 		return;
 	}
@@ -171,7 +185,7 @@ void buffers_take_grants(void)
 	uint32_t cons = ring_get(&guest_shared->grant_cons), prod = ring_get(&guest_shared->grant_prod);
 	for (; cons != prod; cons++) {
 		uint32_t i = guest_shared->grants[cons % RING_GRANTS];
-		if (i < own.count)
+		if (i < own.small)
 			give(&own.frame[i]);
 		else
 			own.bad++;

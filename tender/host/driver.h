@@ -89,7 +89,7 @@ struct driver {
 	 * One frame that lies in count (<= DRIVER_PARTS_MAX) parts, none of it kept:
 	 * pieces of super-frames, and the link probe. part[-1] belongs to the driver.
 	 */
-	void (*put)(struct driver_port *, struct iovec part[], int count, struct driver_result *);
+	void (*put)(struct driver_port *, struct iovec *part, int count, struct driver_result *);
 	/* Before the descriptor is buried: buffers that the driver still holds go back. NULL: none. */
 	void (*close)(struct driver_port *);
 	/* Tells the sandbox which system calls these functions make (sandbox_allow). */

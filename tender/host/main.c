@@ -156,31 +156,6 @@ static int out_of_the_way(int fd)
 	return moved;
 }
 
-static void open_port(int number, struct option_port *about)
-{
-	static const struct mac fixed = { { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
-	uint16_t mtu = 0;
-	int fd;
-	if (about->tap[0]) {
-		fd = tap_open(about->tap, about->netns, &mtu);
-	} else {
-		fd = about->fd;
-		if (!tap_is_usable(fd))
-			die(EXIT_SETUP, "not a tap without packet information: ", about->name);
-	}
-	if (about->mtu == 0)
-		about->mtu = mtu;
-	if (!about->has_ours && number != PORT_UPLINK)
-		about->ours = fixed;
-	if (!about->has_ours && number == PORT_UPLINK) {
-		if (getrandom(about->ours.b, sizeof(about->ours.b), 0) != sizeof(about->ours.b))
-			die_errno("getrandom", "");
-		about->ours.b[0] = 0x02;
-	}
-	if (ports_attach(number, about, fd) < 0)
-		die_errno("port ", about->name);
-}
-
 static void move_given(struct option_port *about)
 {
 	if (about->fd >= 0)
@@ -208,9 +183,9 @@ static void open_ports(void)
 {
 	ports_setup();
 	if (options.has_uplink)
-		open_port(PORT_UPLINK, &options.uplink);
+		ports_open(PORT_UPLINK, &options.uplink);
 	for (uint32_t i = 0; i < options.client_count; i++)
-		open_port(PORT_CLIENT_FIRST, &options.client[i]);
+		ports_open(PORT_CLIENT_FIRST, &options.client[i]);
 	if (options.store[0])
 		store_setup();
 	if (options.control[0])

@@ -44,9 +44,15 @@ static uint64_t page_up(uint64_t at)
 static uint32_t buffers_for(uint64_t bytes)
 {
 	uint32_t n = ABI_BUFFERS_MIN;
-	while (n < ABI_BUFFERS_MAX && n * 2 * (uint64_t)ABI_BUFFER_BYTES <= bytes / 8)
+	while (n < ABI_BUFFERS_MAX / 2 && n * 2 * (uint64_t)ABI_BUFFER_BYTES <= bytes / 8)
 		n *= 2;
 	return n;
+}
+
+static uint32_t large_for(uint64_t bytes)
+{
+	uint64_t n = bytes / 16 / ABI_LARGE_BYTES;
+	return n < ABI_LARGE_MIN ? ABI_LARGE_MIN : n > ABI_LARGE_MAX ? ABI_LARGE_MAX : (uint32_t)n;
 }
 
 void memory_load(struct memory *m, const char *path)
@@ -59,7 +65,9 @@ void memory_load(struct memory *m, const char *path)
 	m->buffer_count = buffers_for(m->bytes);
 	m->shared = m->image.end + ABI_PAGE_BYTES; /* an unmapped page between */
 	m->pool = page_up(m->shared + sizeof(struct shared));
-	m->arena = page_up(m->pool + (uint64_t)m->buffer_count * ABI_BUFFER_BYTES);
+	m->large_count = large_for(m->bytes);
+	m->large = page_up(m->pool + (uint64_t)m->buffer_count * ABI_BUFFER_BYTES);
+	m->arena = page_up(m->large + (uint64_t)m->large_count * ABI_LARGE_BYTES);
 	if (m->arena > m->guard || m->guard - m->arena < ARENA_MIN_BYTES)
 		die(EXIT_SETUP, "--mem is too small for ", path);
 }
@@ -87,10 +95,12 @@ void memory_fill(const struct memory *m, uint64_t spt_call)
 		.kernel_end = m->image.end,
 		.shared = m->shared,
 		.pool = m->pool,
+		.large = m->large,
 		.arena = m->arena,
 		.arena_bytes = m->guard - m->arena,
 		.spt_call = spt_call,
 		.buffer_count = m->buffer_count,
+		.large_count = m->large_count,
 	};
 	if (getrandom(boot->entropy, sizeof(boot->entropy), 0) != sizeof(boot->entropy))
 		die_errno("getrandom", "");

@@ -8,9 +8,10 @@ const char options_usage[] =
 	"usage: postern-tender --image FILE --uplink tap=NAME[,..] [--client tap=NAME,ip=ADDR[,..]]...\n"
 	"  --mode hvt|spt|auto   KVM guest, process, or whichever is fast here (auto)\n"
 	"  --mem MIB             guest memory (32)\n"
-	"  --uplink PORT         tap=NAME or fd=N, netns=, ip=ADDR/LEN, gateway=, mac=, name=, mtu=\n"
+	"  --uplink PORT         tap=NAME or fd=N, netns=, ip=ADDR/LEN, gateway=, mac=, name=, mtu=,\n"
+	"                        offload=on|off\n"
 	"  --client PORT         tap=NAME or fd=N, netns=, ip= (twice for two), mac= (the client's),\n"
-	"                        our-mac= (fe:ff:ff:ff:ff:ff), name=, mtu=\n"
+	"                        our-mac= (fe:ff:ff:ff:ff:ff), name=, mtu=, offload=on|off\n"
 	"  --store SOCKET        the config store\n"
 	"  --control SOCKET      made here, mode 0660: attach, detach, tender; the rest is the guest's\n"
 	"  --config FILE         the same options, one a line without dashes, # comments\n"
@@ -71,6 +72,17 @@ static bool set_number(struct option_port *p, struct cursor *c, const char *key)
 	return true;
 }
 
+static bool is_word(const char *word, const char *value, size_t len)
+{
+	return strlen(word) == len && !memcmp(word, value, len);
+}
+
+static bool set_switch(bool *on, const char *value, size_t len)
+{
+	*on = is_word("on", value, len);
+	return *on || is_word("off", value, len);
+}
+
 static bool set_word(struct option_port *p, const char *key, const char *value, size_t len,
 	bool *known)
 {
@@ -82,6 +94,8 @@ static bool set_word(struct option_port *p, const char *key, const char *value, 
 	if (!strcmp(key, "netns"))
 		return copy(p->netns, sizeof(p->netns), value, len) && is_name(p->netns) &&
 			p->netns[0] != '.';
+	if (!strcmp(key, "offload"))
+		return set_switch(&p->offload, value, len);
 	*known = false;
 	return false;
 }
@@ -109,7 +123,7 @@ static bool set_field(struct option_port *p, const char *key, const char *value,
 bool options_port(struct option_port *out, const char *value, size_t len, bool uplink,
 	struct text *why)
 {
-	struct option_port p = { .fd = -1 };
+	struct option_port p = { .fd = -1, .offload = true };
 	const char *end = value + len;
 	while (value < end) {
 		const char *comma = memchr(value, ',', (size_t)(end - value));

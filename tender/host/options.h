@@ -24,6 +24,7 @@ struct option_port {
 	char netns[64];
 	char name[OPTION_NAME_BYTES];
 	uint16_t mtu; /* 0: ask the interface */
+	bool offload; /* take and give super-frames and partial checksums, where the port can */
 	bool has_ours;
 	struct mac ours, theirs;
 	uint8_t addr_count, prefix_len;

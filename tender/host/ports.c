@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: ISC
-/* Ports: attach and detach, frames between interfaces and rings. */
+/* Ports: open, attach and detach, and what their links are. */
 #include "tender.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-	RX_BURST = 64,
-	FRAME_BYTES_MAX = ABI_BUFFER_BYTES - FRAME_HEADROOM_BYTES,
-	ETHERNET_BYTES = 14, VLAN_BYTES = 4,
-	MTU_MAX = FRAME_BYTES_MAX - ETHERNET_BYTES - VLAN_BYTES - 1,
+	ETHERNET_BYTES = 14,
 	EVENTS_RESERVED = 64, /* room kept for links and channels */
 };
 #define RETRY_NS UINT64_C(1000000000)
@@ -54,7 +53,7 @@ static void send_event(uint16_t number, enum ring_event_kind kind)
 		.addr_count = p->about.addr_count,
 		.prefix_len = p->about.prefix_len,
 		.port = number,
-		.mtu = p->about.mtu < MTU_MAX ? p->about.mtu : MTU_MAX,
+		.mtu = p->about.mtu,
 		.serial = p->serial,
 		.ours = p->about.ours,
 		.theirs = p->about.theirs,
@@ -80,8 +79,52 @@ static int choose(int number)
 	return first;
 }
 
-int ports_attach(int number, const struct option_port *about, int fd)
+bool ports_adopt(struct driver_port *way, int fd, const struct option_port *about)
 {
+	for (size_t i = 0; drivers[i]; i++) {
+		*way = (struct driver_port){ .driver = drivers[i], .fd = -1 };
+		if (drivers[i]->adopt && drivers[i]->adopt(way, fd, about))
+			return true;
+	}
+	return false;
+}
+
+static bool open_named(struct driver_port *way, const struct option_port *about)
+{
+	for (size_t i = 0; drivers[i]; i++) {
+		*way = (struct driver_port){ .driver = drivers[i], .fd = -1 };
+		if (drivers[i]->open && drivers[i]->open(way, about))
+			return true;
+	}
+	return false;
+}
+
+void ports_open(int number, struct option_port *about)
+{
+	static const struct mac fixed = { { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
+	struct driver_port way;
+	if (about->fd >= 0) {
+		if (!ports_adopt(&way, about->fd, about))
+			die(EXIT_SETUP, "not a tap without packet information: ", about->name);
+	} else if (!open_named(&way, about)) {
+		die(EXIT_SETUP, "no such kind of port: ", about->name);
+	}
+	if (about->mtu == 0)
+		about->mtu = way.mtu;
+	if (!about->has_ours && number != PORT_UPLINK)
+		about->ours = fixed;
+	if (!about->has_ours && number == PORT_UPLINK) {
+		if (getrandom(about->ours.b, sizeof(about->ours.b), 0) != sizeof(about->ours.b))
+			die_errno("getrandom", "");
+		about->ours.b[0] = 0x02;
+	}
+	if (ports_attach(number, about, &way) < 0)
+		die_errno("port ", about->name);
+}
+
+int ports_attach(int number, const struct option_port *about, const struct driver_port *way)
+{
+	int fd = way->fd;
 	number = choose(number);
 	if (number == -2)
 		close(fd);
@@ -100,11 +143,15 @@ int ports_attach(int number, const struct option_port *about, int fd)
 	p->about = *about;
 	if (p->about.mtu == 0)
 		p->about.mtu = 1500;
+	p->way = *way;
+	p->way.fd = FD_PORT_FIRST + n;
+	if (p->way.driver->moved)
+		p->way.driver->moved(&p->way);
 	p->count = (struct port_counters){ 0 };
 	p->link_said = true;
 	p->tx_cons = ring_get(&rings(n)->tx.prod); /* nothing of the port's past goes out */
 	ring_set(&rings(n)->tx.cons, p->tx_cons);
-	p->watched = pump_watch(FD_PORT_FIRST + n, EPOLLIN, WATCH_PORT, n);
+	p->watched = pump_watch(p->way.fd, EPOLLIN, WATCH_PORT, n);
 	send_event(n, RING_PORT_ATTACHED);
 	return n;
 }
@@ -116,20 +163,19 @@ static void unwatch(struct port *p, uint16_t number)
 	p->watched = false;
 }
 
-/* Takes back what the guest had queued. */
-static void discard_tx(uint16_t number);
-
 uint64_t ports_detach(uint16_t number)
 {
 	struct port *p = &tender.port[number];
 	unwatch(p, number);
+	if (p->way.driver->close)
+		p->way.driver->close(&p->way);
 	uint64_t burial = broker_bury(FD_PORT_FIRST + number);
 	close(FD_PORT_FIRST + number);
 	if (p->state == PORT_DOWN)
 		down_count--;
 	p->state = PORT_FREE;
 	p->serial++;
-	discard_tx(number);
+	traffic_discard(number);
 	send_event(number, RING_PORT_DETACHED);
 	if (number != PORT_UPLINK)
 		idle_put(number);
@@ -199,58 +245,12 @@ static void link_error(uint16_t number, int error)
 		link_is(number, PORT_DOWN);
 }
 
-/* One frame into one buffer; false when there is nothing to read or nowhere to put it. */
-static bool receive_one(uint16_t number, uint32_t buffer, struct desc *d)
+void ports_result(uint16_t number, const struct driver_result *r)
 {
-	struct port *p = &tender.port[number];
-	uint64_t addr = tender.memory.pool + (uint64_t)buffer * ABI_BUFFER_BYTES + FRAME_HEADROOM_BYTES;
-	for (;;) {
-		ssize_t n = read(FD_PORT_FIRST + number, memory_at(&tender.memory, addr), FRAME_BYTES_MAX);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			if (errno != EAGAIN)
-				p->count.rx_drop++;
-			link_error(number, errno);
-			return false;
-		}
-		if (n == 0)
-			return false;
-		if (n == FRAME_BYTES_MAX) { /* it was cut */
-			p->count.rx_drop++;
-			continue;
-		}
-		*d = (struct desc){ .addr = (uint32_t)addr, .len = (uint32_t)n, .stamp = tender.now_ns };
-		return true;
-	}
-}
-
-static void receive(uint16_t number)
-{
-	struct port *p = &tender.port[number];
-	struct desc_ring *ring = &rings(number)->rx;
-	uint32_t used = p->rx_prod - ring_get(&ring->cons), got = 0;
-	if (used > RING_DESCS)
-		return;
-	for (; used < RING_DESCS && got < RX_BURST; used++, got++) {
-		struct desc d;
-		uint32_t buffer;
-		if (!buffers_take(&buffer))
-			break;
-		if (!receive_one(number, buffer, &d)) {
-			buffers_back(buffer);
-			break;
-		}
-		tender.guest_owns[buffer] = true;
-		ring->at[p->rx_prod++ % RING_DESCS] = d;
-		p->count.rx++;
-		p->count.rx_bytes += d.len;
-	}
-	if (got == 0)
-		return;
-	ring_set(&ring->prod, p->rx_prod);
-	ring_bit_set(tender.shared->rx_ready, number);
-	link_is(number, PORT_UP);
+	if (r->error)
+		link_error(number, r->error);
+	else if (r->frames)
+		link_is(number, PORT_UP);
 }
 
 void ports_readable(uint16_t number, uint32_t events)
@@ -258,108 +258,24 @@ void ports_readable(uint16_t number, uint32_t events)
 	if (tender.port[number].state == PORT_FREE)
 		return;
 	if (events & EPOLLIN)
-		receive(number);
+		traffic_receive(number);
 	if (events & (EPOLLERR | EPOLLHUP))
 		link_is(number, PORT_GONE);
-}
-
-/* The buffer a descriptor speaks of, when it lies in the pool and is the guest's. */
-static bool buffer_of(const struct desc *d, uint32_t *buffer, uint32_t *inside)
-{
-	uint64_t pool_bytes = (uint64_t)tender.memory.buffer_count * ABI_BUFFER_BYTES;
-	if (d->addr < tender.memory.pool || d->addr - tender.memory.pool >= pool_bytes)
-		return false;
-	uint64_t offset = d->addr - tender.memory.pool;
-	*buffer = (uint32_t)(offset / ABI_BUFFER_BYTES);
-	*inside = (uint32_t)(offset % ABI_BUFFER_BYTES);
-	return tender.guest_owns[*buffer];
-}
-
-static void send_one(uint16_t number, const struct desc *d)
-{
-	struct port *p = &tender.port[number];
-	if (p->state == PORT_GONE || p->state == PORT_FREE) {
-		p->count.tx_drop++;
-		return;
-	}
-	ssize_t n;
-	do {
-		n = write(FD_PORT_FIRST + number, memory_at(&tender.memory, d->addr), d->len);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		p->count.tx_drop++;
-		link_error(number, errno);
-		return;
-	}
-	p->count.tx++;
-	p->count.tx_bytes += d->len;
-	link_is(number, PORT_UP);
-}
-
-static void transmit(uint16_t number, bool discard)
-{
-	struct port *p = &tender.port[number];
-	struct desc_ring *ring = &rings(number)->tx;
-	uint32_t prod = ring_get(&ring->prod), buffer, inside;
-	if (prod - p->tx_cons > RING_DESCS) {
-		p->count.tx_bad++;
-		p->tx_cons = prod;
-	}
-	for (; p->tx_cons != prod; p->tx_cons++) {
-		struct desc d;
-		memcpy(&d, &ring->at[p->tx_cons % RING_DESCS], sizeof(d));
-		__asm__ volatile("" : : "r"(&d) : "memory"); /* one copy is judged and used */
-		if (!buffer_of(&d, &buffer, &inside)) {
-			p->count.tx_bad++;
-			continue;
-		}
-		bool good = d.len >= ETHERNET_BYTES && d.len <= ABI_BUFFER_BYTES - inside &&
-			d.flags == 0 && d.reserved == 0 && !(d.offload.flags & OFFLOAD_NEEDS_CSUM) &&
-			d.offload.gso_type == GSO_NONE;
-		if (!good)
-			p->count.tx_bad++;
-		else if (discard)
-			p->count.tx_drop++;
-		else
-			send_one(number, &d);
-		buffers_back(buffer);
-	}
-	ring_set(&ring->cons, p->tx_cons);
-}
-
-static void discard_tx(uint16_t number)
-{
-	transmit(number, true);
-}
-
-void ports_transmit(void)
-{
-	for (uint32_t w = 0; w < RING_PORT_WORDS; w++) {
-		uint64_t *pending = &tender.shared->tx_pending[w];
-		if (!ring_word(pending))
-			continue;
-		uint64_t word = __atomic_exchange_n(pending, 0, __ATOMIC_ACQ_REL);
-		for (; word; word &= word - 1) {
-			uint32_t number = w * 64 + (uint32_t)__builtin_ctzll(word);
-			if (number < PORT_COUNT)
-				transmit((uint16_t)number, tender.port[number].state == PORT_FREE);
-		}
-	}
 }
 
 /* Ethernet alone, from us to us, of an experimental type: nobody takes it, a dead link says so. */
 static void probe(uint16_t number)
 {
-	const struct port *p = &tender.port[number];
+	struct port *p = &tender.port[number];
 	uint8_t frame[ETHERNET_BYTES];
+	struct iovec part[] = { { 0 } /* the driver's */, { frame, sizeof(frame) } };
+	struct driver_result r = { 0 };
 	memcpy(frame, p->about.ours.b, 6);
 	memcpy(frame + 6, p->about.ours.b, 6);
 	frame[12] = 0x88;
 	frame[13] = 0xb5;
-	if (write(FD_PORT_FIRST + number, frame, sizeof(frame)) > 0)
-		link_is(number, PORT_UP);
-	else
-		link_error(number, errno);
+	p->way.driver->put(&p->way, &part[1], 1, &r);
+	ports_result(number, &r);
 }
 
 uint64_t ports_tick(void)
@@ -381,6 +297,25 @@ static void member(struct text *t, const char *name, uint64_t value)
 	text_u64(t, value);
 }
 
+static void offload_status(struct text *t, uint32_t can)
+{
+	static const struct { uint32_t bit; const char *word; } words[] = {
+		{ DRIVER_CSUM, "csum" }, { DRIVER_TSO4, "tso4" }, { DRIVER_TSO6, "tso6" },
+		{ DRIVER_USO, "uso" },
+	};
+	bool first = true;
+	text_put(t, ",\"offload\":[");
+	for (size_t i = 0; i < array_len(words); i++) {
+		if (!(can & words[i].bit))
+			continue;
+		text_put(t, first ? "\"" : ",\"");
+		text_put(t, words[i].word);
+		text_put(t, "\"");
+		first = false;
+	}
+	text_put(t, "]");
+}
+
 void ports_status(struct text *t)
 {
 	static const char *const state[] = { "free", "up", "down", "gone" };
@@ -395,14 +330,21 @@ void ports_status(struct text *t)
 		text_json(t, p->about.name, strlen(p->about.name));
 		text_put(t, ",\"link\":\"");
 		text_put(t, state[p->state]);
-		member(t, "\",\"rx\":", p->count.rx);
+		text_put(t, "\",\"driver\":\"");
+		text_put(t, p->way.driver->name);
+		text_put(t, "\"");
+		offload_status(t, p->way.can);
+		member(t, ",\"rx\":", p->count.rx);
 		member(t, ",\"rx_bytes\":", p->count.rx_bytes);
 		member(t, ",\"rx_drop\":", p->count.rx_drop);
 		member(t, ",\"tx\":", p->count.tx);
 		member(t, ",\"tx_bytes\":", p->count.tx_bytes);
 		member(t, ",\"tx_drop\":", p->count.tx_drop);
 		member(t, ",\"tx_bad\":", p->count.tx_bad);
+		member(t, ",\"tx_cut\":", p->count.tx_cut);
 		member(t, ",\"link_downs\":", p->count.link_down);
+		if (p->way.driver->status)
+			p->way.driver->status(&p->way, t);
 		text_put(t, "}");
 		first = false;
 	}

@@ -55,12 +55,13 @@ static enum control_result attach(struct peer *p, struct cursor line)
 		return error(p, "the name is taken");
 	if (!about.has_ours)
 		about.ours = (struct mac){ { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
-	if (!tap_is_usable(p->passed))
+	struct driver_port way;
+	if (!ports_adopt(&way, p->passed, &about))
 		return error(p, "the descriptor is not a tap without packet information");
-	int keep = dup(p->passed); /* the attempt takes one over */
-	int port = ports_attach(PORT_CLIENT_FIRST, &about, keep);
+	way.fd = dup(p->passed); /* the attempt takes one over */
+	int port = ports_attach(PORT_CLIENT_FIRST, &about, &way);
 	if (port == -1) {
-		close(keep);
+		close(way.fd);
 		return CONTROL_LATER;
 	}
 	close(p->passed);
@@ -106,7 +107,9 @@ static enum control_result status(struct peer *p)
 	member(&t, ",\"sleeps\":", tender.sleeps);
 	member(&t, ",\"exits\":", tender.exits);
 	member(&t, ",\"buffers\":", tender.memory.buffer_count);
-	member(&t, ",\"buffers_free\":", tender.free_count);
+	member(&t, ",\"buffers_free\":", buffers_left(BUFFER_SMALL));
+	member(&t, ",\"large_buffers\":", tender.memory.large_count);
+	member(&t, ",\"large_buffers_free\":", buffers_left(BUFFER_LARGE));
 	member(&t, ",\"bad_frees\":", tender.bad_frees);
 	text_put(&t, ",\"ports\":");
 	ports_status(&t);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: ISC
 /* Gives up every privilege and every system call that the running guest does not need. */
-#include "tender.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/if_tun.h>
 #include <linux/kvm.h>
-#include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -18,7 +16,7 @@
 
 static scmp_filter_ctx filter;
 
-static void allow(int syscall_number, unsigned count, const struct scmp_arg_cmp *args)
+void sandbox_allow(int syscall_number, unsigned count, const struct scmp_arg_cmp *args)
 {
 	int error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, syscall_number, count, args);
 	if (error) {
@@ -27,30 +25,25 @@ static void allow(int syscall_number, unsigned count, const struct scmp_arg_cmp 
 	}
 }
 
-#define ALLOW(name, ...) do { \
-	const struct scmp_arg_cmp args_[] = { __VA_ARGS__ }; \
-	allow(SCMP_SYS(name), (unsigned)array_len(args_), args_); \
-} while (0)
-#define EQ(arg, value) SCMP_CMP64(arg, SCMP_CMP_EQ, (scmp_datum_t)(value))
-/* A descriptor in the power-of-two range first..first+mask. */
-#define RANGE(arg, first, mask) SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, \
-	UINT64_C(0xffffffff) & ~(scmp_datum_t)(mask), (scmp_datum_t)(first))
+#define ALLOW SANDBOX_ALLOW
+#define EQ SANDBOX_EQ
+#define RANGE SANDBOX_RANGE
 
 static void allow_always(void)
 {
 	ALLOW(write, EQ(0, STDERR_FILENO));
 	ALLOW(write, EQ(0, FD_WAKE));
 	ALLOW(read, EQ(0, FD_WAKE));
-	ALLOW(read, RANGE(0, FD_PORT_FIRST, FD_PORT_MASK));
-	ALLOW(write, RANGE(0, FD_PORT_FIRST, FD_PORT_MASK));
+	for (size_t i = 0; drivers[i]; i++)
+		drivers[i]->allow();
 	ALLOW(epoll_pwait2, EQ(0, FD_EPOLL));
 	ALLOW(epoll_ctl, EQ(0, FD_EPOLL));
 	ALLOW(ppoll, EQ(1, 1)); /* the console's readiness */
 	ALLOW(setitimer, EQ(0, 0));
-	allow(SCMP_SYS(clock_gettime), 0, NULL);
-	allow(SCMP_SYS(close), 0, NULL);
-	allow(SCMP_SYS(rt_sigreturn), 0, NULL);
-	allow(SCMP_SYS(exit_group), 0, NULL);
+	sandbox_allow(SCMP_SYS(clock_gettime), 0, NULL);
+	sandbox_allow(SCMP_SYS(close), 0, NULL);
+	sandbox_allow(SCMP_SYS(rt_sigreturn), 0, NULL);
+	sandbox_allow(SCMP_SYS(exit_group), 0, NULL);
 }
 
 static void allow_sockets(void)
@@ -64,10 +57,7 @@ static void allow_sockets(void)
 	if (tender.options->control[0]) {
 		ALLOW(accept4, EQ(0, FD_LISTEN));
 		ALLOW(dup3, RANGE(1, FD_PORT_FIRST, FD_PORT_MASK));
-		allow(SCMP_SYS(dup), 0, NULL);
-		ALLOW(ioctl, EQ(1, TUNGETIFF));
-		ALLOW(fcntl, EQ(1, F_GETFL));
-		ALLOW(fcntl, EQ(1, F_SETFL));
+		sandbox_allow(SCMP_SYS(dup), 0, NULL);
 	}
 }
 
@@ -123,9 +113,9 @@ void sandbox_enter_broker(void)
 	ALLOW(recvmsg, EQ(0, FD_BROKER));
 	ALLOW(sendmsg, EQ(0, FD_BROKER));
 	ALLOW(socket, EQ(0, AF_UNIX), EQ(1, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC), EQ(2, 0));
-	allow(SCMP_SYS(connect), 0, NULL); /* a filter cannot read the path; the guest has no say here */
-	allow(SCMP_SYS(close), 0, NULL);
-	allow(SCMP_SYS(exit_group), 0, NULL);
+	sandbox_allow(SCMP_SYS(connect), 0, NULL); /* a filter cannot read the path; the guest has no say here */
+	sandbox_allow(SCMP_SYS(close), 0, NULL);
+	sandbox_allow(SCMP_SYS(exit_group), 0, NULL);
 	load();
 }
 

@@ -1,16 +1,45 @@
 // SPDX-License-Identifier: ISC
-/* Opens tap interfaces, in another network namespace if asked. */
+/*
+ * Tap ports: one frame a system call, with a virtio_net_hdr in front of it
+ * when the tap has one. A frame is read into a small buffer and, behind it, a
+ * large one; only one that does not fit the small one uses both, and is put
+ * together in the large one.
+ */
 #include "tender.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "sandbox.h"
+
+#ifndef TUN_F_USO4 /* Linux 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+enum {
+	SMALL_DATA_BYTES = ABI_BUFFER_BYTES - FRAME_HEADROOM_BYTES,
+	LARGE_REST_BYTES = ABI_LARGE_BYTES - FRAME_HEADROOM_BYTES - SMALL_DATA_BYTES,
+	HEADER_BYTES = sizeof(struct virtio_net_hdr),
+	HEADER_MAX_BYTES = 32, /* of a tap opened elsewhere; less than the headroom */
+	QUEUE_FRAMES = 10000,  /* a burst of many senders; the kernel's own choice is 500 or 1000 */
+	QUEUE_USUAL_MAX = 1000,
+	NO_BUFFER = UINT32_MAX,
+};
+_Static_assert((int)HEADER_MAX_BYTES < (int)FRAME_HEADROOM_BYTES, "the header goes in front of the data");
+
+/* --- opening --- */
 
 static int enter(const char *netns)
 {
@@ -29,7 +58,13 @@ static int enter(const char *netns)
 static uint16_t bring_up(struct ifreq *request)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, request))
+	if (fd < 0)
+		die_errno("tap ", request->ifr_name);
+	if (!ioctl(fd, SIOCGIFTXQLEN, request) && request->ifr_qlen <= QUEUE_USUAL_MAX) {
+		request->ifr_qlen = QUEUE_FRAMES;
+		(void)ioctl(fd, SIOCSIFTXQLEN, request); /* it works without, with more loss */
+	}
+	if (ioctl(fd, SIOCGIFFLAGS, request))
 		die_errno("tap ", request->ifr_name);
 	request->ifr_flags = (short)(request->ifr_flags | IFF_UP);
 	if (ioctl(fd, SIOCSIFFLAGS, request) || ioctl(fd, SIOCGIFMTU, request))
@@ -38,31 +73,235 @@ static uint16_t bring_up(struct ifreq *request)
 	return (uint16_t)(request->ifr_mtu > 65535 ? 65535 : request->ifr_mtu);
 }
 
-int tap_open(const char *name, const char *netns, uint16_t *mtu)
+/* Asks for all, and for less while the kernel refuses; what is not asked for, it does itself. */
+static void set_offload(struct driver_port *p, bool wanted)
 {
-	int home = netns[0] ? enter(netns) : -1;
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-	memcpy(request.ifr_name, name, OPTION_NAME_BYTES);
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &request))
-		die_errno("tap ", name);
-	*mtu = bring_up(&request);
-	if (home >= 0) {
-		if (setns(home, CLONE_NEWNET))
-			die_errno("network namespace: way back from ", netns);
-		close(home);
-	}
-	return fd;
+	static const struct { unsigned long flags; uint32_t can; } steps[] = {
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
+		  DRIVER_CSUM | DRIVER_TSO4 | DRIVER_TSO6 | DRIVER_USO },
+		{ TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+		  DRIVER_CSUM | DRIVER_TSO4 | DRIVER_TSO6 },
+		{ TUN_F_CSUM, DRIVER_CSUM },
+		{ 0, 0 },
+	};
+	size_t step = wanted && p->header_bytes ? 0 : array_len(steps) - 1;
+	while (step < array_len(steps) - 1 && ioctl(p->fd, TUNSETOFFLOAD, steps[step].flags))
+		step++;
+	if (step == array_len(steps) - 1)
+		(void)ioctl(p->fd, TUNSETOFFLOAD, 0UL); /* whoever had it before may have asked for more */
+	p->can = steps[step].can;
 }
 
-bool tap_is_usable(int fd)
+static bool tap_open(struct driver_port *p, const struct option_port *about)
+{
+	if (!about->tap[0])
+		return false;
+	int home = about->netns[0] ? enter(about->netns) : -1, header = HEADER_BYTES;
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	if (about->offload)
+		request.ifr_flags |= IFF_VNET_HDR;
+	memcpy(request.ifr_name, about->tap, OPTION_NAME_BYTES);
+	p->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (p->fd < 0 || ioctl(p->fd, TUNSETIFF, &request))
+		die_errno("tap ", about->tap);
+	if (about->offload && ioctl(p->fd, TUNSETVNETHDRSZ, &header))
+		die_errno("tap ", about->tap);
+	p->header_bytes = about->offload ? HEADER_BYTES : 0;
+	set_offload(p, about->offload);
+	p->mtu = bring_up(&request);
+	if (home >= 0) {
+		if (setns(home, CLONE_NEWNET))
+			die_errno("network namespace: way back from ", about->netns);
+		close(home);
+	}
+	return true;
+}
+
+static bool tap_adopt(struct driver_port *p, int fd, const struct option_port *about)
 {
 	struct ifreq request = { 0 };
+	int header = 0;
 	if (ioctl(fd, TUNGETIFF, &request))
 		return false;
 	unsigned flags = (unsigned short)request.ifr_flags;
-	if (!(flags & IFF_TAP) || !(flags & IFF_NO_PI) || flags & IFF_VNET_HDR)
+	if (!(flags & IFF_TAP) || !(flags & IFF_NO_PI))
+		return false;
+	if (flags & IFF_VNET_HDR && (ioctl(fd, TUNGETVNETHDRSZ, &header) || header < HEADER_BYTES ||
+	    header > HEADER_MAX_BYTES))
 		return false;
 	int mode = fcntl(fd, F_GETFL);
-	return mode >= 0 && fcntl(fd, F_SETFL, mode | O_NONBLOCK) == 0;
+	if (mode < 0 || fcntl(fd, F_SETFL, mode | O_NONBLOCK))
+		return false;
+	p->fd = fd;
+	p->header_bytes = (uint16_t)header;
+	set_offload(p, about->offload);
+	return true;
 }
+
+/* --- frames --- */
+
+static void header_read(const uint8_t *at, struct offload *o)
+{
+	struct virtio_net_hdr h;
+	memcpy(&h, at, sizeof(h));
+	*o = (struct offload){
+		.flags = h.flags & (OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID),
+		.gso_type = h.gso_type,
+		.hdr_len = le16toh(h.hdr_len),
+		.gso_size = le16toh(h.gso_size),
+		.csum_start = le16toh(h.csum_start),
+		.csum_offset = le16toh(h.csum_offset),
+	};
+}
+
+static void header_write(uint8_t *at, const struct offload *o, size_t bytes)
+{
+	const struct virtio_net_hdr h = {
+		.flags = o->flags,
+		.gso_type = o->gso_type,
+		.hdr_len = htole16(o->hdr_len),
+		.gso_size = htole16(o->gso_size),
+		.csum_start = htole16(o->csum_start),
+		.csum_offset = htole16(o->csum_offset),
+	};
+	memcpy(at, &h, sizeof(h));
+	if (bytes > sizeof(h))
+		memset(at + sizeof(h), 0, bytes - sizeof(h));
+}
+
+/* One frame into the buffers at hand, which is used up is set to NO_BUFFER; false: no more now. */
+static bool receive_one(const struct driver_port *p, uint32_t *small, uint32_t *large,
+	struct driver_frame *f, struct driver_result *r)
+{
+	uint8_t *near = buffers_at(*small) + FRAME_HEADROOM_BYTES;
+	uint8_t *far = buffers_at(*large) + FRAME_HEADROOM_BYTES;
+	const struct iovec part[] = {
+		{ near - p->header_bytes, (size_t)p->header_bytes + SMALL_DATA_BYTES },
+		{ far + SMALL_DATA_BYTES, LARGE_REST_BYTES },
+	};
+	ssize_t n;
+	do {
+		n = readv(p->fd, part, array_len(part));
+	} while (n < 0 && errno == EINTR);
+	if (n <= p->header_bytes) {
+		if (n < 0 && errno != EAGAIN) {
+			r->lost++;
+			r->error = errno;
+		}
+		return false;
+	}
+	f->len = (uint32_t)n - p->header_bytes;
+	f->offload = (struct offload){ 0 };
+	if (p->header_bytes)
+		header_read(near - p->header_bytes, &f->offload);
+	if (f->len <= SMALL_DATA_BYTES) {
+		f->buffer = *small;
+		f->data = near;
+		*small = NO_BUFFER;
+		return true;
+	}
+	memcpy(far, near, SMALL_DATA_BYTES);
+	f->buffer = *large;
+	f->data = far;
+	*large = NO_BUFFER;
+	return true;
+}
+
+static void tap_receive(struct driver_port *p, struct driver_frame out[], uint32_t max,
+	struct driver_result *r)
+{
+	uint32_t small = NO_BUFFER, large = NO_BUFFER;
+	while (r->frames < max && r->bytes < DRIVER_BURST_BYTES) {
+		/* without both, what is there stays in the tap's own queue */
+		if (small == NO_BUFFER && !buffers_take(BUFFER_SMALL, &small))
+			break;
+		if (large == NO_BUFFER && !buffers_take(BUFFER_LARGE, &large))
+			break;
+		struct driver_frame *f = &out[r->frames];
+		if (!receive_one(p, &small, &large, f, r))
+			break;
+		r->frames++;
+		r->bytes += f->len;
+	}
+	if (small != NO_BUFFER)
+		buffers_back(small);
+	if (large != NO_BUFFER)
+		buffers_back(large);
+}
+
+static void sent(ssize_t n, uint32_t len, struct driver_result *r)
+{
+	if (n < 0) {
+		r->lost++;
+		if (errno != EAGAIN)
+			r->error = errno;
+		return;
+	}
+	r->frames++;
+	r->bytes += len;
+}
+
+static void tap_put(struct driver_port *p, struct iovec *part, int count, struct driver_result *r)
+{
+	uint8_t header[HEADER_MAX_BYTES] = { 0 };
+	size_t len = 0;
+	ssize_t n;
+	for (int i = 0; i < count; i++)
+		len += part[i].iov_len;
+	part[-1] = (struct iovec){ header, p->header_bytes };
+	do {
+		n = writev(p->fd, part - 1, count + 1);
+	} while (n < 0 && errno == EINTR);
+	sent(n, (uint32_t)len, r);
+}
+
+static void send_one(const struct driver_port *p, const struct driver_frame *f,
+	struct driver_result *r)
+{
+	uint8_t header[HEADER_MAX_BYTES];
+	size_t before = (size_t)(f->data - buffers_at(f->buffer)), bytes = p->header_bytes;
+	/* in front of the frame if there is room: one part is cheaper than two */
+	uint8_t *at = before >= bytes ? f->data - bytes : header;
+	const struct iovec part[] = { { header, bytes }, { f->data, f->len } };
+	ssize_t n;
+	if (bytes)
+		header_write(at, &f->offload, bytes);
+	do {
+		n = at == header ? writev(p->fd, part, 2) : write(p->fd, at, bytes + f->len);
+	} while (n < 0 && errno == EINTR);
+	sent(n, f->len, r);
+}
+
+static void tap_send(struct driver_port *p, const struct driver_frame frames[], uint32_t count,
+	struct driver_result *r)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		send_one(p, &frames[i], r);
+		buffers_back(frames[i].buffer);
+	}
+}
+
+static void tap_allow(void)
+{
+	SANDBOX_ALLOW(readv, SANDBOX_PORT(0));
+	SANDBOX_ALLOW(write, SANDBOX_PORT(0));
+	SANDBOX_ALLOW(writev, SANDBOX_PORT(0));
+	if (!tender.options->control[0])
+		return;
+	/* a descriptor passed along is looked at, and told what we can do */
+	SANDBOX_ALLOW(ioctl, SANDBOX_EQ(1, TUNGETIFF));
+	SANDBOX_ALLOW(ioctl, SANDBOX_EQ(1, TUNGETVNETHDRSZ));
+	SANDBOX_ALLOW(ioctl, SANDBOX_EQ(1, TUNSETOFFLOAD));
+	SANDBOX_ALLOW(fcntl, SANDBOX_EQ(1, F_GETFL));
+	SANDBOX_ALLOW(fcntl, SANDBOX_EQ(1, F_SETFL));
+}
+
+const struct driver driver_tap = {
+	.name = "tap",
+	.open = tap_open,
+	.adopt = tap_adopt,
+	.receive = tap_receive,
+	.send = tap_send,
+	.put = tap_put,
+	.allow = tap_allow,
+};

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "driver.h"
 #include "elf.h"
 #include "options.h"
 #include "ring.h"
@@ -45,6 +46,7 @@ struct port_counters {
 	uint64_t rx, tx, rx_bytes, tx_bytes;
 	uint64_t rx_drop;   /* read failed, or frame larger than a buffer */
 	uint64_t tx_drop;   /* the interface refused it */
+	uint64_t tx_cut;    /* super-frames cut up here, their pieces count in tx */
 	uint64_t tx_bad;    /* the guest's descriptor was wrong */
 	uint64_t link_down;
 };
@@ -56,6 +58,7 @@ struct port {
 	bool link_said;    /* the guest was told the link is up */
 	bool watched;
 	struct option_port about;
+	struct driver_port way;
 	struct port_counters count;
 };
 
@@ -63,8 +66,8 @@ struct memory {
 	uintptr_t base; /* host address of guest address 0; 0 under spt */
 	uint64_t bytes;
 	struct elf_image image;
-	uint64_t shared, pool, arena, guard; /* guest addresses; guard is one page, stack behind it */
-	uint32_t buffer_count;
+	uint64_t shared, pool, large, arena, guard; /* guest addresses; guard is one page, stack behind it */
+	uint32_t buffer_count, large_count;
 };
 
 struct tender {
@@ -76,11 +79,9 @@ struct tender {
 	uint64_t now_ns;
 	uint64_t calls, waits, sleeps, exits;
 	bool shutdown_said;
-	/* buffers the tender owns */
-	uint32_t free_count, free_cons, grant_prod;
+	uint32_t free_cons, grant_prod;
 	uint64_t bad_frees;
-	uint32_t free[ABI_BUFFERS_MAX];
-	bool guest_owns[ABI_BUFFERS_MAX];
+	bool guest_owns[ABI_BUFFERS_MAX]; /* by buffer number */
 	uint32_t event_prod;
 };
 
@@ -121,10 +122,6 @@ bool broker_answer(int *store);   /* the answer came; *store is the connection, 
 uint64_t broker_bury(int fd);
 bool broker_buried(uint64_t burial);
 
-/* tap.c */
-int tap_open(const char *name, const char *netns, uint16_t *mtu);
-bool tap_is_usable(int fd); /* of a passed descriptor; makes it non-blocking */
-
 /* --- while the guest runs: nothing below ends the tender --- */
 /* pump.c */
 void pump_setup(void);
@@ -139,20 +136,43 @@ _Noreturn void pump_exit(int status);
 
 /* ports.c */
 void ports_setup(void);
-/* The number, fd taken over; -1: none free now, fd left alone; -2: none will be, fd closed. */
-int ports_attach(int number, const struct option_port *, int fd);
+/* Opens what `about` names, before the sandbox, and attaches it; says why and exits when it cannot. */
+void ports_open(int number, struct option_port *about);
+/* Which kind of port a passed descriptor is; false: none that we know. */
+bool ports_adopt(struct driver_port *, int fd, const struct option_port *about);
+/* The number, way.fd taken over; -1: none free now, it is left alone; -2: none will be, it is closed. */
+int ports_attach(int number, const struct option_port *, const struct driver_port *way);
 uint64_t ports_detach(uint16_t number); /* the burial of its descriptor */
 int ports_find(const char *name, size_t len); /* by number or name; -1 */
-void ports_readable(uint16_t number, uint32_t events);
-void ports_transmit(void);
+void ports_readable(uint16_t number, uint32_t events); /* of epoll */
+void ports_result(uint16_t number, const struct driver_result *); /* what it says of the link */
 uint64_t ports_tick(void); /* retries links; when to call again, 0 never */
 void ports_announce(void); /* events that had no room */
 void ports_status(struct text *);
 
-/* buffers.c */
+/* traffic.c: frames between ports and rings */
+void traffic_receive(uint16_t number); /* one burst; nothing when there is nothing */
+void ports_transmit(void); /* all that the guest has queued */
+void traffic_discard(uint16_t number); /* takes back what the guest had queued for a port */
+
+/* wayout.c: what the way out must be able to do, and what is done when it is not */
+uint32_t wayout_needs(const struct offload *); /* enum driver_can */
+/* Cuts the frame up or completes its checksum, and sends it; its buffer goes back. */
+void wayout_send(struct driver_port *, struct driver_frame *, struct driver_result *);
+
+/* buffers.c: small ones are numbered from 0, large ones behind them */
+enum buffer_class { BUFFER_SMALL, BUFFER_LARGE };
 void buffers_setup(void);
-bool buffers_take(uint32_t *number);
+bool buffers_take(enum buffer_class, uint32_t *number);
 void buffers_back(uint32_t number); /* one the tender had taken, or got from the guest */
+uint32_t buffers_left(enum buffer_class);
+uint64_t buffers_addr(uint32_t number); /* guest address of its first byte */
+/* The buffer around a guest address, and the bytes from there to its end; false unless it is the guest's. */
+bool buffers_find(uint64_t addr, uint32_t *number, uint32_t *room);
+static inline uint8_t *buffers_at(uint32_t number)
+{
+	return memory_at(&tender.memory, buffers_addr(number));
+}
 void buffers_collect(void);
 void buffers_grant(void);
 

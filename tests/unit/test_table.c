@@ -20,36 +20,23 @@ static uint64_t random_of(uint64_t *seed)
 	return *seed >> 33;
 }
 
-/* The oracle: what each item's hash is, and when it came in (0: it is out). */
+/* The oracle: what each item's hash is, and which are in. */
 struct naive {
 	uint64_t hash[ITEMS_MAX];
-	uint32_t since[ITEMS_MAX];
+	bool in[ITEMS_MAX];
 };
 
-/* The next item of this hash, from the newest to the oldest. */
-static uint32_t naive_before(const struct naive *n, uint64_t hash, uint32_t since)
-{
-	uint32_t best = NONE;
-	for (uint32_t i = 0; i < ITEMS_MAX; i++) {
-		if (n->since[i] && n->since[i] < since && (uint32_t)n->hash[i] == (uint32_t)hash
-		    && (best == NONE || n->since[i] > n->since[best]))
-			best = i;
-	}
-	return best;
-}
-
+/* Every item of this hash is met, none twice, and none that is out or of another bucket. */
 static void compare(const struct table *t, const struct naive *n, uint64_t hash)
 {
-	uint32_t since = UINT32_MAX;
-	uint32_t item = table_first(t, hash);
-	for (;;) {
-		uint32_t want = naive_before(n, hash, since);
-		assert_int_equal(item, want);
-		if (want == NONE)
-			return;
-		since = n->since[want];
-		item = table_next(t, item);
+	bool met[ITEMS_MAX] = { false };
+	for (uint32_t i = table_first(t, hash); i != NONE; i = table_next(t, i)) {
+		assert_true(i < ITEMS_MAX && n->in[i] && !met[i]);
+		assert_int_equal((n->hash[i] ^ hash) & t->mask, 0);
+		met[i] = true;
 	}
+	for (uint32_t i = 0; i < ITEMS_MAX; i++)
+		assert_true(met[i] || !n->in[i] || (uint32_t)n->hash[i] != (uint32_t)hash);
 }
 
 static void against_array(uint32_t capacity, uint64_t hashes)
@@ -66,14 +53,14 @@ static void against_array(uint32_t capacity, uint64_t hashes)
 		uint64_t hash = random_of(&seed) % hashes * 0x100000001000081;
 		/* long runs of filling and of emptying, so that both ends are reached */
 		bool fill = step / 300 % 2 == 0;
-		if (!n.since[item] && fill) {
+		if (!n.in[item] && fill) {
 			table_insert(&t, hash, item);
 			n.hash[item] = hash;
-			n.since[item] = step;
+			n.in[item] = true;
 			count++;
-		} else if (n.since[item] && (!fill || step % 3 == 0)) {
+		} else if (n.in[item] && (!fill || step % 3 == 0)) {
 			table_remove(&t, item);
-			n.since[item] = 0;
+			n.in[item] = false;
 			count--;
 		}
 		assert_int_equal(t.count, count);
@@ -114,21 +101,24 @@ static void damage_is_seen(void **state)
 	(void)state;
 	struct arena a = { memory, sizeof(memory) };
 	struct table t;
-	assert_true(table_init(&t, &a, 8));
-	for (uint32_t i = 0; i < 4; i++)
+	assert_true(table_init(&t, &a, 16));
+	for (uint32_t i = 0; i < TABLE_SLOTS + 4; i++)
 		table_insert(&t, 5, i);
 	assert_true(table_valid(&t));
 	t.count++;
 	assert_false(table_valid(&t));
 	t.count--;
-	t.tag[2]++;
+	t.item[2].hash ^= 1u << 20; /* no longer its tag */
 	assert_false(table_valid(&t));
-	t.tag[2]--;
-	uint32_t end = t.next[0];
-	t.next[0] = 3; /* a circle */
+	t.item[2].hash ^= 1u << 20;
+	uint32_t end = t.item[TABLE_SLOTS].next;
+	assert_int_equal(end, NONE);
+	t.item[TABLE_SLOTS].next = TABLE_SLOTS + 3; /* a circle */
 	assert_false(table_valid(&t));
-	t.next[0] = end;
+	t.item[TABLE_SLOTS].next = end;
 	assert_true(table_valid(&t));
+	t.bucket[5 & t.mask].tag[1] = 0;
+	assert_false(table_valid(&t));
 }
 
 int main(void)

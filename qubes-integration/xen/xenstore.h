@@ -17,7 +17,6 @@
 enum {
 	XS_LIMIT_MS = 2000,
 	XS_PATH_BYTES = 256,   /* of a watch event's path, with the NUL: longer ones are cut */
-	XS_EVENTS_MAX = 1024,
 };
 
 enum xs_result {

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * trap.h: descriptor tables; exceptions say where and end the guest.
+ */
+#ifndef TRAP_H
+#define TRAP_H
+
+enum { TRAP_UPCALL_VECTOR = 0x20 }; /* event channels: only wakes, see evtchn.h */
+
+void trap_boot(void);
+
+#endif

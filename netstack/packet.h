@@ -85,25 +85,74 @@ struct packet {
 
 /*
  * Parses and validates; trims padding. DROP_NONE, or why not: in that case
- * *p is unspecified. Checksums: the IPv4 header's, and the transport's unless
- * offload says NEEDS_CSUM or DATA_VALID, or the packet is a fragment. ICMP
- * errors: the outer ICMP checksum and the quoted IPv4 header checksum
- * (RFC 5508 REQ-3), never the quoted transport checksum.
+ * *p is unspecified; f's bytes are never changed.
+ *
+ * Checksums: the IPv4 header's always. The transport's is not ours to judge in
+ * what is only forwarded, since rewrite leaves a wrong one wrong; it is verified
+ * where the packet alone changes a state: every ICMP message, every TCP segment
+ * with SYN, FIN or RST or without data; and by reply.h before anything is
+ * answered. Not when offload says NEEDS_CSUM or DATA_VALID, nor for fragments.
+ * ICMP errors: also the quoted IPv4 header checksum (RFC 5508 REQ-3), never the
+ * quoted transport checksum.
+ *
+ * Offload metadata are believed as far as the headers bear them out, else
+ * DROP_OFFLOAD: NEEDS_CSUM names the checksum field of a whole TCP segment or UDP
+ * datagram; GSO comes with it and names transport and family, its headers fit
+ * segment.h's limit and its pieces are at most SEGMENT_PIECES_MAX, none of them
+ * SYN or RST; UFO (GSO_UDP), unknown types and flags are refused. What is left in
+ * f->offload is canonical: hdr_len is the payload's offset, unused fields are 0.
+ *
  * IPv6 is parsed whole (extension headers walked, RFC 8200, RH0 refused);
  * the caller decides not to forward it. A mapped IPv4 address in an IPv6
  * header is DROP_MARTIAN: in a tuple it would pass for IPv4. TCP options are
  * read in a SYN only. At most 8 IPv6 extension headers.
  */
-enum drop pkt_parse(struct frame *, struct packet *);
+enum drop pkt_parse(struct frame *f, struct packet *p);
+
+/* The transport checksum of an IPv4 or IPv6 packet is right, or not to be told here (none, offload, fragment). */
+bool pkt_l4_sum_ok(const struct packet *);
 
 /* Total accessors; only for a packet of the right class. */
-struct eth_hdr *pkt_eth(const struct packet *);
-struct arp_hdr *pkt_arp(const struct packet *);
-struct ipv4_hdr *pkt_ipv4(const struct packet *);
-struct ipv6_hdr *pkt_ipv6(const struct packet *);
-struct tcp_hdr *pkt_tcp(const struct packet *);
-struct udp_hdr *pkt_udp(const struct packet *);
-struct icmp_hdr *pkt_icmp(const struct packet *);
+static inline struct eth_hdr *pkt_eth(const struct packet *p)
+{
+	return (struct eth_hdr *)p->frame->data;
+}
+
+static inline struct arp_hdr *pkt_arp(const struct packet *p)
+{
+	ensure(p->class == PKT_ARP);
+	return (struct arp_hdr *)(p->frame->data + p->l3);
+}
+
+static inline struct ipv4_hdr *pkt_ipv4(const struct packet *p)
+{
+	ensure(p->class != PKT_ARP && !p->v6);
+	return (struct ipv4_hdr *)(p->frame->data + p->l3);
+}
+
+static inline struct ipv6_hdr *pkt_ipv6(const struct packet *p)
+{
+	ensure(p->class != PKT_ARP && p->v6);
+	return (struct ipv6_hdr *)(p->frame->data + p->l3);
+}
+
+static inline struct tcp_hdr *pkt_tcp(const struct packet *p)
+{
+	ensure(p->class == PKT_TCP);
+	return (struct tcp_hdr *)(p->frame->data + p->l4);
+}
+
+static inline struct udp_hdr *pkt_udp(const struct packet *p)
+{
+	ensure(p->class == PKT_UDP);
+	return (struct udp_hdr *)(p->frame->data + p->l4);
+}
+
+static inline struct icmp_hdr *pkt_icmp(const struct packet *p)
+{
+	ensure(p->class == PKT_ICMP_QUERY || p->class == PKT_ICMP_ERROR || p->class == PKT_ICMP_OTHER);
+	return (struct icmp_hdr *)(p->frame->data + p->l4);
+}
 
 /* One line for a reader: "tcp 10.137.0.5:40000 > 1.2.3.4:80 S". Walks every accessor. */
 void text_packet(struct text *, const struct packet *);

@@ -87,9 +87,11 @@ enum drop parse_ipv4(struct packet *p, struct cursor c)
 		return DROP_IP_HEADER;
 	if (!ipv4_sum_ok(header.at, header.left))
 		return DROP_IP_CHECKSUM;
-	take(&header, IPV4_MIN_BYTES);
-	if (!parse_ipv4_options(header))
-		return DROP_IP_OPTIONS;
+	if (header_bytes > IPV4_MIN_BYTES) {
+		take(&header, IPV4_MIN_BYTES);
+		if (!parse_ipv4_options(header))
+			return DROP_IP_OPTIONS;
+	}
 
 	p->l4 = p->payload = parse_offset(p, whole.at);
 	p->end = p->l3 + total;

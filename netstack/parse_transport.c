@@ -13,6 +13,14 @@ static bool sum_ok(const struct packet *p, const uint8_t *at, size_t len, bool p
 	return sum_fold(sum_bytes(sum, at, len)) == 0xffff;
 }
 
+bool pkt_l4_sum_ok(const struct packet *p)
+{
+	if (!p->has_l4_sum)
+		return true;
+	size_t len = p->class == PKT_UDP ? be16_get(pkt_udp(p)->len) : p->data_len;
+	return sum_ok(p, p->frame->data + p->l4, len, p->tuple.proto != PROTO_ICMP);
+}
+
 /* The combinations that a TCP can send; PSH, ECE and CWR may come with any. */
 static bool flags_ok(uint8_t flags)
 {
@@ -66,7 +74,9 @@ static enum drop parse_tcp(struct packet *p, struct cursor c)
 		return DROP_L4_HEADER;
 	if (!carve(&c, header_bytes, &header))
 		return parse_short(p);
-	if (!sum_ok(p, segment.at, segment.left, true))
+	/* a receiver would not see it, so it must not move our state either; data alone moves none */
+	bool moves = tcp->flags & (TCP_SYN | TCP_FIN | TCP_RST) || !c.left;
+	if (moves && !sum_ok(p, segment.at, segment.left, true))
 		return DROP_L4_CHECKSUM;
 	if (!flags_ok(tcp->flags))
 		return DROP_TCP_FLAGS;
@@ -101,8 +111,6 @@ static enum drop parse_udp(struct packet *p, struct cursor c)
 		return DROP_L4_HEADER;
 	p->has_l4_sum = p->frame->offload.flags & OFFLOAD_NEEDS_CSUM || be16_get(udp->checksum);
 	if (!p->has_l4_sum && p->v6) /* RFC 8200 8.1 */
-		return DROP_L4_CHECKSUM;
-	if (p->has_l4_sum && !sum_ok(p, c.at, len, true))
 		return DROP_L4_CHECKSUM;
 	p->class = PKT_UDP;
 	p->payload = (uint16_t)(p->l4 + UDP_BYTES);
@@ -161,13 +169,13 @@ static void icmp_ports(struct tuple *t, const struct icmp_hdr *icmp)
 
 void parse_ports(struct tuple *t, const uint8_t *transport)
 {
-	/* the other family's ICMP is but some protocol */
-	if (t->proto == (ip_is_v4(t->src) ? PROTO_ICMP : PROTO_ICMPV6)) {
-		icmp_ports(t, (const struct icmp_hdr *)transport);
-	} else if (t->proto == PROTO_TCP || t->proto == PROTO_UDP) {
+	if (t->proto == PROTO_TCP || t->proto == PROTO_UDP) {
 		const struct udp_hdr *ports = (const struct udp_hdr *)transport;
 		t->sport = be16_get(ports->sport);
 		t->dport = be16_get(ports->dport);
+	} else if (t->proto == (ip_is_v4(t->src) ? PROTO_ICMP : PROTO_ICMPV6)) {
+		/* the other family's ICMP is but some protocol */
+		icmp_ports(t, (const struct icmp_hdr *)transport);
 	}
 }
 

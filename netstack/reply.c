@@ -120,7 +120,7 @@ bool reply_icmp_error(struct packet *p, struct ip_addr from, uint8_t type, uint8
 {
 	struct frame *f = p->frame;
 
-	if (p->v6 || !reply_error_allowed(p) || !ip_is_v4(from))
+	if (p->v6 || !reply_error_allowed(p) || !ip_is_v4(from) || !pkt_l4_sum_ok(p))
 		return false;
 	size_t quote = p->end - p->l3;
 	if (quote > ICMP_QUOTE_MAX_BYTES)
@@ -152,7 +152,7 @@ bool reply_rst(struct packet *p)
 	/* how long a segment in pieces is, its first piece does not tell */
 	if (p->class != PKT_TCP || p->v6 || p->has_fragments || p->tcp.flags & TCP_RST)
 		return false;
-	if (!between_hosts(p) || frame_room(f) < L4 + TCP_MIN_BYTES)
+	if (!between_hosts(p) || frame_room(f) < L4 + TCP_MIN_BYTES || !pkt_l4_sum_ok(p))
 		return false;
 
 	struct tuple to = tuple_reverse(&p->tuple);

@@ -2,8 +2,9 @@
 /*
  * reply.h: answers, built in place over the frame that asked for them, and
  * the few frames we send unasked. All leave with complete checksums, no
- * offload metadata, and no stale byte of the old frame. On true *p is the
- * parsed view of the answer; its link addresses are those of p, exchanged.
+ * offload metadata, and no stale byte of the old frame; nothing is answered
+ * whose own checksum is wrong. On true *p is the parsed view of the answer;
+ * its link addresses are those of p, exchanged.
  */
 #ifndef REPLY_H
 #define REPLY_H

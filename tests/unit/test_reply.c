@@ -126,12 +126,34 @@ static void quotes_with_whole_checksums(void **state)
 	(void)state;
 	store16(b + V4_L4 + 16, naive_pseudo(b + ETH_BYTES, PROTO_TCP, segment));
 	struct frame f = roomy(b, len, 28);
-	f.offload = (struct offload){ OFFLOAD_NEEDS_CSUM, GSO_TCPV4, 74, 1, V4_L4, 16 };
+	f.offload = (struct offload){ OFFLOAD_NEEDS_CSUM, GSO_TCPV4, 74, 1448, V4_L4, 16 };
 	assert_int_equal(pkt_parse(&f, &p), DROP_NONE);
 	assert_true(reply_icmp_error(&p, ip_v4(1, 2, 3, 4), 11, 0, 0));
 	assert_complete(&f);
 	assert_int_equal(load16(f.data + V4_L4 + 8 + 20 + 16), whole);
 	free(f.buffer);
+}
+
+/* A host behind would not have seen them (RFC 1122 4.1.3.4, RFC 9293 3.1). */
+static void wrong_sums_are_not_answered(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t b[CRAFT_ROOM];
+		size_t len = craft_sample(i ? S_TCP : S_UDP, b);
+		struct packet p;
+		b[V4_L4 + 13] = i ? TCP_ACK : b[V4_L4 + 13];
+		naive_fix(b + ETH_BYTES, 20, len - V4_L4, i ? PROTO_TCP : PROTO_UDP);
+		b[len - 1] ^= 1;
+		struct frame f = roomy(b, len, 28);
+		assert_int_equal(pkt_parse(&f, &p), DROP_NONE);
+		assert_false(reply_icmp_error(&p, ip_v4(1, 2, 3, 4), 3, 13, 0));
+		assert_false(reply_rst(&p));
+		assert_memory_equal(f.data, b, len);
+		f.data[len - 1] ^= 1;
+		assert_true(reply_icmp_error(&p, ip_v4(1, 2, 3, 4), 3, 13, 0));
+		free(f.buffer);
+	}
 }
 
 static void no_room_leaves_the_frame(void **state)
@@ -252,6 +274,7 @@ int main(void)
 		cmocka_unit_test(answers_echo_without_options),
 		cmocka_unit_test(quotes_in_errors),
 		cmocka_unit_test(quotes_with_whole_checksums),
+		cmocka_unit_test(wrong_sums_are_not_answered),
 		cmocka_unit_test(no_room_leaves_the_frame),
 		cmocka_unit_test(errors_only_where_allowed),
 		cmocka_unit_test(resets),

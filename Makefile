@@ -127,7 +127,7 @@ $(O)/postern-store: $(call host_o,$(STORE_SRC))
 
 $(O)/postern: $(call host_o,$(TOOL_SRC))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lpcap
+	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lpcap -lnftnl -lmnl
 
 # --- tests: each links exactly what its first line names ----------------------
 define test_rules

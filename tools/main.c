@@ -35,6 +35,10 @@ static const struct verb {
 	  "postern store [--store SOCKET] rm KEY|DIRECTORY/...\n"
 	  "postern store [-j] [--store SOCKET] list [PREFIX]\n"
 	  "postern store [-j] [-n COUNT] [--store SOCKET] watch [KEY|DIRECTORY/]...\n" },
+	{ "nft", verb_nft, "the rules as an nftables ruleset, and back",
+	  "postern nft export [--apply] [--store SOCKET | --rules IP=FILE...] [--uplink IF] [--port IF=IP[,IP]]...\n"
+	  "                   [--dns IP]... [--table NAME] [--control SOCKET] [CLIENT]\n"
+	  "postern nft import [--client IP] [FILE|-]\n" },
 };
 
 int complain(enum verb_exit code, const char *format, ...)

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: ISC
+/* Fills a house from the store, from rule files, and from the running appliance. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "answer.h"
+#include "columns.h"
+#include "nft_gather.h"
+#include "ruletree.h"
+#include "storesay.h"
+
+/* --- files ------------------------------------------------------------------------ */
+
+char *nft_read_file(const char *name, size_t *len)
+{
+	enum { BLOCK = 65536 };
+	FILE *f = strcmp(name, "-") ? fopen(name, "re") : stdin;
+	char *text = malloc(BLOCK + 1);
+	size_t room = BLOCK, n = 0, got = 1;
+	while (f && text && got && n <= RULEFILE_BYTES_MAX) {
+		if (n == room) {
+			char *more = realloc(text, room * 2 + 1);
+			if (!more)
+				break;
+			text = more;
+			room *= 2;
+		}
+		n += got = fread(text + n, 1, room - n, f);
+	}
+	bool good = f && text && !ferror(f) && !got;
+	if (!good)
+		complain(EXIT_USAGE, "%s: %s", name, n > RULEFILE_BYTES_MAX ? "too large" : strerror(errno));
+	if (f && f != stdin)
+		fclose(f);
+	if (!good) {
+		free(text);
+		return NULL;
+	}
+	text[n] = 0;
+	*len = n;
+	return text;
+}
+
+int nft_gather_file(struct nft_house *h, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	struct cursor c = cursor_of(text, equals ? (size_t)(equals - text) : 0);
+	struct ip_addr ip;
+	if (!equals || !parse_ip4(&c, &ip) || c.left)
+		return complain(EXIT_USAGE, "%s: not IP=FILE", text);
+	struct rulefile_source s = { .name = equals + 1, .now = (uint64_t)time(NULL) };
+	struct rulefile f;
+	char *rules = nft_read_file(equals + 1, &s.len);
+	s.text = rules;
+	if (!rules)
+		return EXIT_USAGE;
+	int code = rulefile_parse(&f, &s, stderr) ? EXIT_YES : EXIT_USAGE;
+	struct nft_client *client = nft_house_client(h, ip);
+	nft_client_open(client, VERDICT_DROP);
+	for (size_t i = 0; code == EXIT_YES && i < f.count; i++)
+		nft_client_rule(client, f.line[i].number, f.line[i].text, strlen(f.line[i].text));
+	rulefile_free(&f);
+	free(rules);
+	return code;
+}
+
+/* --- the store --------------------------------------------------------------------- */
+
+/* ROOT IP, ROOT IP/policy, ROOT IP/0000; the order is ascending, so policy comes behind the rules. */
+static bool take_rule(void *context, const char *key, const uint8_t *value, size_t len)
+{
+	struct nft_house *h = context;
+	const char *path = key + strlen(RULETREE_ROOT);
+	size_t n = strcspn(path, "/");
+	struct cursor c = cursor_of(path, n);
+	struct ip_addr ip;
+	if (!parse_ip4(&c, &ip) || c.left || !path[n])
+		return true;
+	struct nft_client *client = nft_house_client(h, ip);
+	const char *leaf = path + n + 1;
+	bool fresh = !strcmp(client->why, "it has no rules");
+	if (fresh)
+		nft_client_close(client, "no policy");
+	if (strlen(leaf) == 4 && strspn(leaf, "0123456789") == 4)
+		nft_client_rule(client, (unsigned)strtoul(leaf, NULL, 10), (const char *)value, len);
+	else if (strcmp(leaf, "policy"))
+		nft_client_close(client, "a key that is neither policy nor a rule of four digits");
+	else if (strcmp(client->why, "no policy"))
+		return true; /* a fault was found: it stays closed */
+	else if (len == 4 && !memcmp(value, "drop", 4))
+		nft_client_open(client, VERDICT_DROP);
+	else if (len == 6 && !memcmp(value, "accept", 6))
+		nft_client_open(client, VERDICT_ACCEPT);
+	else
+		nft_client_close(client, "its policy is neither accept nor drop");
+	return true;
+}
+
+/* /dns/IP/HOST: what the appliance found for a name. */
+static bool take_name(void *context, const char *key, const uint8_t *value, size_t len)
+{
+	struct nft_house *h = context;
+	const char *path = key + strlen("/dns/");
+	size_t n = strcspn(path, "/");
+	struct cursor c = cursor_of(path, n);
+	struct ip_addr ip;
+	char addresses[WIRE_VALUE_MAX + 1];
+	if (!parse_ip4(&c, &ip) || c.left || !path[n])
+		return true;
+	memcpy(addresses, value, len);
+	addresses[len] = 0;
+	nft_client_name(nft_house_client(h, ip), path + n + 1, addresses);
+	return true;
+}
+
+static enum store_result read_text(struct storeclient *c, const char *key, char text[WIRE_VALUE_MAX + 1])
+{
+	size_t len = 0;
+	enum store_result r = storeclient_read(c, key, (uint8_t *)text, &len);
+	text[r == STORE_DONE ? len : 0] = 0;
+	return r == STORE_ABSENT ? STORE_DONE : r;
+}
+
+static enum store_result read_settings(struct storeclient *c, struct nft_house *h)
+{
+	static const char *const dns[] = { "/qubes-primary-dns", "/qubes-secondary-dns" };
+	char text[WIRE_VALUE_MAX + 1];
+	enum store_result r = STORE_DONE;
+	/* one that is not there is the default, as for the appliance */
+	for (size_t i = 0; i < array_len(dns) && r == STORE_DONE; i++) {
+		r = read_text(c, dns[i], text);
+		if (!nft_house_dns(h, text))
+			nft_house_dns(h, i ? "10.139.1.2" : "10.139.1.1");
+	}
+	if (r == STORE_DONE)
+		r = read_text(c, "/connected-ips", text);
+	if (r == STORE_DONE)
+		nft_house_away(h, text);
+	return r;
+}
+
+int nft_gather_store(struct nft_house *h, const char *socket)
+{
+	struct storeclient c;
+	int code = storesay(storeclient_open(&c, socket, STORECLIENT_WAIT_MS), socket, "open");
+	if (code == EXIT_YES)
+		code = storesay(storeclient_multiread(&c, RULETREE_ROOT, take_rule, h), socket, "read");
+	if (code == EXIT_YES)
+		code = storesay(storeclient_multiread(&c, "/dns/", take_name, h), socket, "read");
+	if (code == EXIT_YES)
+		code = storesay(read_settings(&c, h), socket, "read");
+	storeclient_close(&c);
+	return code;
+}
+
+/* --- the appliance ------------------------------------------------------------------- */
+
+static void take_port(void *context, json_t *object)
+{
+	struct nft_house *h = context;
+	const char *type = json_string_value(json_object_get(object, "type"));
+	const char *role = json_string_value(json_object_get(object, "role"));
+	const char *name = json_string_value(json_object_get(object, "name"));
+	const char *ip = json_string_value(json_object_get(object, "ip"));
+	char port[NFTW_IFNAME + IP_TEXT + 2];
+	if (!type || strcmp(type, "port") || !role || !name || !ip || !nft_is_ifname(name))
+		return;
+	if (!strcmp(role, "uplink") && !*h->uplink)
+		snprintf(h->uplink, sizeof(h->uplink), "%s", name);
+	else if (!strcmp(role, "client") &&
+		 (size_t)snprintf(port, sizeof(port), "%s=%s", name, ip) < sizeof(port))
+		nft_house_port(h, port);
+}
+
+int nft_gather_ports(struct nft_house *h, const char *socket)
+{
+	return answer_ask(socket, "status", take_port, h);
+}

@@ -6,11 +6,10 @@
  * Index item 2 * flow + dir has the tuple of that direction; no two items
  * have the same one, so out and back are each other's inverse. A free slot
  * stands in `free`, or from `fresh` on. A flow in use stands in the queue of its
- * class, in order of its last touch, and in its port's queue of evictable or of firm flows.
+ * class, in order of queued_ns, and in its port's queue of evictable or of firm flows.
  */
 #include "conntrack.h"
 #include "queue.h"
-#include "table.h"
 
 enum { FLOWS_MAX = 1 << 24, LINE_BYTES = 64 };
 enum { FIRM, EVICTABLE };
@@ -26,11 +25,11 @@ struct ct {
 	struct link *port_link;
 	struct ct_port *port;    /* PORT_COUNT */
 	struct secret *secret;
-	uint64_t key[2];
+	struct flow_key key;
 	uint32_t capacity;
 	/* changing */
 	struct table index;
-	struct queue free;
+	uint32_t free;  /* the slot freed last, NONE: none; linked by `next` */
 	uint32_t fresh; /* slots from here on were never used */
 	struct queue class[CT_CLASS_COUNT];
 	uint64_t now_ns;
@@ -61,9 +60,8 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 	*a = rest;
 	ct->capacity = flows;
 	ct->secret = secret;
-	ct->key[0] = random_next(secret);
-	ct->key[1] = random_next(secret);
-	queue_init(&ct->free);
+	ct->key = flow_key_new(secret);
+	ct->free = NONE;
 	for (uint32_t i = 0; i < CT_CLASS_COUNT; i++)
 		queue_init(&ct->class[i]);
 	for (uint32_t i = 0; i < PORT_COUNT; i++) {
@@ -83,33 +81,22 @@ struct flow *ct_flow(struct ct *ct, uint32_t i)
 	return in_use(ct, i) ? &ct->flow[i] : NULL;
 }
 
-uint64_t ct_hash(const struct ct *ct, const struct tuple *t)
+struct ct_view ct_view(struct ct *ct)
 {
-	return siphash13(ct->key, t, sizeof(*t));
+	return (struct ct_view){ &ct->index, ct->flow, &ct->key };
 }
 
-void ct_prefetch(const struct ct *ct, uint64_t hash)
+bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
 {
-	table_prefetch(&ct->index, hash);
-}
-
-bool ct_find_hashed(const struct ct *ct, uint64_t hash, const struct tuple *t, uint32_t *flow,
-                    enum ct_dir *dir)
-{
+	uint64_t hash = flow_key_hash(&ct->key, t);
 	for (uint32_t i = table_first(&ct->index, hash); i != NONE; i = table_next(&ct->index, i)) {
-		const struct flow *f = &ct->flow[i / 2];
-		if (tuple_eq(i % 2 == CT_ORIG ? &f->orig : &f->reply, t)) {
+		if (ct_item_is(ct->flow, i, t)) {
 			*flow = i / 2;
 			*dir = (enum ct_dir)(i % 2);
 			return true;
 		}
 	}
 	return false;
-}
-
-bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
-{
-	return ct_find_hashed(ct, ct_hash(ct, t), t, flow, dir);
 }
 
 static bool taken(const void *owner, const struct tuple *t)
@@ -133,8 +120,9 @@ static struct queue *port_queue(struct ct *ct, const struct flow *f, enum ct_cla
 
 static void enqueue(struct ct *ct, uint32_t i)
 {
-	const struct flow *f = &ct->flow[i];
+	struct flow *f = &ct->flow[i];
 	enum ct_class class = flow_class(f);
+	f->queued_ns = ct->now_ns;
 	queue_push(&ct->class[class], ct->class_link, i);
 	queue_push(port_queue(ct, f, class), ct->port_link, i);
 }
@@ -146,25 +134,37 @@ static void dequeue(struct ct *ct, uint32_t i, enum ct_class was)
 	queue_remove(port_queue(ct, &ct->flow[i], was), ct->port_link, i);
 }
 
+/* The flow's place is too old for its class. */
+static void requeue(struct ct *ct, uint32_t i, enum ct_class class)
+{
+	/* a firm flow keeps its place in the port's queue: its order there means nothing */
+	if (class < CT_CLASS_EVICTABLE) {
+		dequeue(ct, i, class);
+		enqueue(ct, i);
+		return;
+	}
+	ct->flow[i].queued_ns = ct->now_ns;
+	queue_remove(&ct->class[class], ct->class_link, i);
+	queue_push(&ct->class[class], ct->class_link, i);
+}
+
 static void touch(struct ct *ct, uint32_t i, enum ct_class was)
 {
 	struct flow *f = &ct->flow[i];
 	enum ct_class is = flow_class(f);
 	f->touched_ns = ct->now_ns;
-	/* a firm flow keeps its place in the port's queue: its order there means nothing */
-	if (was == is && is >= CT_CLASS_EVICTABLE) {
-		queue_remove(&ct->class[is], ct->class_link, i);
-		queue_push(&ct->class[is], ct->class_link, i);
-		return;
+	if (was != is) {
+		dequeue(ct, i, was);
+		enqueue(ct, i);
+	} else if (ct->now_ns - f->queued_ns >= ct_slack_ns(is)) {
+		requeue(ct, i, is);
 	}
-	dequeue(ct, i, was);
-	enqueue(ct, i);
 }
 
-static void count(struct ct_half *h, const struct packet *p)
+static void count(struct flow *f, enum ct_dir dir, uint32_t bytes)
 {
-	h->packets++;
-	h->bytes += p->end - p->l3;
+	f->sent[dir].packets++;
+	f->sent[dir].bytes += bytes;
 }
 
 /* Gives the slot back. */
@@ -176,8 +176,9 @@ static void release(struct ct *ct, uint32_t i)
 	table_remove(&ct->index, 2 * i + CT_REPLY);
 	dequeue(ct, i, flow_class(f));
 	*f = (struct flow){ 0 };
-	/* at the tail: a slot rests as long as it can before its next tenant */
-	queue_push(&ct->free, ct->class_link, i);
+	/* the next tenant finds it in the caches */
+	ct->class_link[i].next = ct->free;
+	ct->free = i;
 	ct->count--;
 }
 
@@ -248,6 +249,17 @@ static struct tcp_conn conn(struct flow *f)
 	return (struct tcp_conn){ &f->state, f->half, &f->probe };
 }
 
+static uint32_t take_slot(struct ct *ct)
+{
+	uint32_t i = ct->free;
+	if (i != NONE)
+		ct->free = ct->class_link[i].next;
+	else
+		i = ct->fresh++;
+	ensure(i < ct->capacity && ct->flow[i].serial == 0);
+	return i;
+}
+
 enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct ip_addr nat_src, uint64_t now_ns,
                   uint32_t *flow)
 {
@@ -268,21 +280,20 @@ enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct i
 	if (victim != NONE)
 		evict(ct, victim);
 
-	uint32_t i = ct->free.count ? queue_pop(&ct->free, ct->class_link) : ct->fresh++;
-	ensure(i < ct->capacity);
+	uint32_t i = take_slot(ct);
 	struct flow *f = &ct->flow[i];
 	ct->serial = ct->serial == UINT32_MAX ? 1 : ct->serial + 1;
-	*f = (struct flow){ .orig = p->tuple, .reply = reply, .serial = ct->serial, .port = port,
-	                    .opened_ns = ct->now_ns, .touched_ns = ct->now_ns };
+	*f = (struct flow){ .orig = p->tuple, .nat_ip = reply.dst, .nat_port = reply.dport, .serial = ct->serial,
+	                    .port = port, .opened_ns = ct->now_ns, .touched_ns = ct->now_ns };
 	if (p->class == PKT_TCP) {
 		struct tcp_conn c = conn(f);
 		enum tcp_effect effect;
 		why = tcp_track(&c, CT_ORIG, &p->tcp, &effect);
 		ensure(why == DROP_NONE && effect == TCP_RESTART);
 	}
-	count(&f->half[CT_ORIG], p);
-	table_insert(&ct->index, ct_hash(ct, &f->orig), 2 * i + CT_ORIG);
-	table_insert(&ct->index, ct_hash(ct, &f->reply), 2 * i + CT_REPLY);
+	count(f, CT_ORIG, p->end - p->l3);
+	table_insert(&ct->index, flow_key_hash(&ct->key, &f->orig), 2 * i + CT_ORIG);
+	table_insert(&ct->index, flow_key_hash(&ct->key, &reply), 2 * i + CT_REPLY);
 	enqueue(ct, i);
 	ct->count++;
 	ct->stats.opened++;
@@ -296,62 +307,73 @@ static bool tcp_over(uint8_t state)
 	return state == TCPS_TIME_WAIT || state == TCPS_CLOSED;
 }
 
-static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const struct packet *p)
+static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const struct tcp_view *v, uint32_t bytes)
 {
 	struct flow *f = &ct->flow[i];
 	struct tcp_conn c = conn(f);
 	enum ct_class was = flow_class(f);
 	bool was_over = tcp_over(f->state);
 	enum tcp_effect effect;
-	enum drop why = tcp_track(&c, dir, &p->tcp, &effect);
+	enum drop why = tcp_track(&c, dir, v, &effect);
 	if (why != DROP_NONE)
 		return why;
-	count(&f->half[dir], p);
 	switch (effect) {
 	case TCP_PASSED:
+		count(f, dir, bytes);
 		return DROP_NONE;
 	case TCP_RESTART:
 		ct->stats.opened++;
 		f->opened_ns = ct->now_ns;
 		f->replied = dir == CT_REPLY;
+		f->sent[CT_ORIG] = f->sent[CT_REPLY] = (struct flow_sent){ 0 };
 		break;
 	case TCP_MOVED:
 		f->replied |= dir == CT_REPLY;
 		break;
 	}
+	count(f, dir, bytes);
 	ct->stats.closed += !was_over && tcp_over(f->state);
 	touch(ct, i, was);
 	return DROP_NONE;
 }
 
-static enum drop track_other(struct ct *ct, uint32_t i, enum ct_dir dir, const struct packet *p)
+static void track_other(struct ct *ct, uint32_t i, enum ct_dir dir, uint32_t bytes)
 {
 	struct flow *f = &ct->flow[i];
 	enum ct_class was = flow_class(f);
-	if (p->class == PKT_ICMP_QUERY && is_request(p) != (dir == CT_ORIG))
-		return DROP_CT_INVALID;
 	if (dir == CT_REPLY) {
 		f->replied = true;
 		f->state = FLOW_REPLIED;
 	}
-	count(&f->half[dir], p);
+	count(f, dir, bytes);
 	touch(ct, i, was);
+}
+
+enum drop ct_pass(struct ct *ct, uint32_t i, enum ct_dir dir, const struct tcp_view *v, uint32_t bytes, uint64_t now_ns)
+{
+	clock(ct, now_ns);
+	if (v)
+		return track_tcp(ct, i, dir, v, bytes);
+	track_other(ct, i, dir, bytes);
 	return DROP_NONE;
 }
 
 enum drop ct_track(struct ct *ct, uint32_t i, enum ct_dir dir, const struct packet *p, uint64_t now_ns)
 {
+	uint32_t bytes = p->end - p->l3;
 	ensure(in_use(ct, i));
-	clock(ct, now_ns);
 	if (p->tuple.proto != ct->flow[i].orig.proto)
 		return DROP_CT_INVALID;
 	switch (p->class) {
 	case PKT_TCP:
-		return track_tcp(ct, i, dir, p);
-	case PKT_UDP:
+		return ct_pass(ct, i, dir, &p->tcp, bytes, now_ns);
 	case PKT_ICMP_QUERY:
+		if (is_request(p) != (dir == CT_ORIG))
+			return DROP_CT_INVALID;
+		return ct_pass(ct, i, dir, NULL, bytes, now_ns);
+	case PKT_UDP:
 	case PKT_OTHER:
-		return track_other(ct, i, dir, p);
+		return ct_pass(ct, i, dir, NULL, bytes, now_ns);
 	case PKT_ARP:
 	case PKT_ICMP_ERROR:
 	case PKT_ICMP_OTHER:
@@ -363,12 +385,13 @@ enum drop ct_track(struct ct *ct, uint32_t i, enum ct_dir dir, const struct pack
 
 struct tuple ct_translated(const struct flow *f, enum ct_dir dir)
 {
-	return tuple_reverse(dir == CT_ORIG ? &f->reply : &f->orig);
+	struct tuple arrives = ct_quoted(f, dir);
+	return tuple_reverse(&arrives);
 }
 
 struct tuple ct_quoted(const struct flow *f, enum ct_dir dir)
 {
-	return dir == CT_ORIG ? f->reply : f->orig;
+	return dir == CT_ORIG ? flow_reply(f) : f->orig;
 }
 
 void ct_cut(struct ct *ct, uint32_t i)
@@ -389,16 +412,22 @@ uint32_t ct_flush_port(struct ct *ct, uint16_t port)
 	return n;
 }
 
+/* When the head of the class's queue goes; UINT64_MAX: it is empty. One behind it that is due waits for the slack at most. */
+static uint64_t class_deadline(const struct ct *ct, enum ct_class class)
+{
+	uint32_t i = ct->class[class].head;
+	return i == NONE ? UINT64_MAX : ct->flow[i].touched_ns + ct_class_ns(class);
+}
+
 void ct_poll(struct ct *ct, uint64_t now_ns)
 {
 	uint32_t n = 0;
 	clock(ct, now_ns);
 	for (uint32_t c = 0; c < CT_CLASS_COUNT; c++) {
-		uint32_t i;
-		while ((i = ct->class[c].head) != NONE && ct->flow[i].touched_ns + ct_class_ns((enum ct_class)c) <= ct->now_ns) {
+		while (class_deadline(ct, (enum ct_class)c) <= ct->now_ns) {
 			if (n++ == CT_POLL_MAX)
 				return;
-			release(ct, i);
+			release(ct, ct->class[c].head);
 			ct->stats.expired++;
 		}
 	}
@@ -408,9 +437,8 @@ uint64_t ct_deadline(const struct ct *ct)
 {
 	uint64_t first = UINT64_MAX;
 	for (uint32_t c = 0; c < CT_CLASS_COUNT; c++) {
-		uint32_t i = ct->class[c].head;
-		if (i != NONE && ct->flow[i].touched_ns + ct_class_ns((enum ct_class)c) < first)
-			first = ct->flow[i].touched_ns + ct_class_ns((enum ct_class)c);
+		uint64_t deadline = class_deadline(ct, (enum ct_class)c);
+		first = deadline < first ? deadline : first;
 	}
 	return first;
 }
@@ -445,11 +473,30 @@ static uint32_t queue_walk(const struct ct *ct, const struct queue *q, const str
 	uint32_t n = 0;
 	uint64_t last = 0;
 	for (uint32_t i = q->head; i != NONE; i = queue_after(links, i)) {
-		if (i >= ct->capacity || n++ == q->count || ct->flow[i].touched_ns < last)
+		if (i >= ct->capacity || n++ == q->count || ct->flow[i].queued_ns < last)
 			return NONE;
-		last = links == ct->class_link ? ct->flow[i].touched_ns : 0;
+		last = links == ct->class_link ? ct->flow[i].queued_ns : 0;
 	}
 	return n == q->count ? n : NONE;
+}
+
+/* The class it stands in is its own, and its place is not older than the slack allows. */
+static bool place_valid(const struct ct *ct, uint32_t i, enum ct_class class)
+{
+	const struct flow *f = &ct->flow[i];
+	return in_use(ct, i) && flow_class(f) == class && f->touched_ns >= f->queued_ns &&
+	       f->touched_ns - f->queued_ns < ct_slack_ns(class);
+}
+
+static uint32_t free_slots(const struct ct *ct)
+{
+	uint32_t n = 0;
+	for (uint32_t i = ct->free; i != NONE && n <= ct->fresh; i = ct->class_link[i].next) {
+		if (i >= ct->fresh || in_use(ct, i))
+			return NONE;
+		n++;
+	}
+	return n;
 }
 
 static bool queues_valid(const struct ct *ct)
@@ -461,7 +508,7 @@ static bool queues_valid(const struct ct *ct)
 			return false;
 		in_classes += n;
 		for (uint32_t i = ct->class[c].head; i != NONE; i = queue_after(ct->class_link, i)) {
-			if (!in_use(ct, i) || flow_class(&ct->flow[i]) != c)
+			if (!place_valid(ct, i, (enum ct_class)c))
 				return false;
 		}
 	}
@@ -476,8 +523,7 @@ static bool queues_valid(const struct ct *ct)
 				return false;
 		}
 	}
-	uint32_t free = queue_walk(ct, &ct->free, ct->class_link);
-	return ct->fresh <= ct->capacity && free == ct->fresh - ct->count && in_classes == ct->count &&
+	return ct->fresh <= ct->capacity && free_slots(ct) == ct->fresh - ct->count && in_classes == ct->count &&
 	       in_ports == ct->count;
 }
 
@@ -487,10 +533,11 @@ bool ct_valid(const struct ct *ct)
 	enum ct_dir dir;
 	for (uint32_t i = ct_next(ct, 0); i != NONE; i = ct_next(ct, i + 1)) {
 		const struct flow *f = &ct->flow[i];
+		struct tuple reply = flow_reply(f);
 		met++;
 		/* found means found first: were there a second item of this tuple, one of the two would miss */
 		if (!ct_find(ct, &f->orig, &flow, &dir) || flow != i || dir != CT_ORIG ||
-		    !ct_find(ct, &f->reply, &flow, &dir) || flow != i || dir != CT_REPLY)
+		    !ct_find(ct, &reply, &flow, &dir) || flow != i || dir != CT_REPLY)
 			return false;
 	}
 	return met == ct->count && ct->index.count == 2 * ct->count && table_valid(&ct->index) && queues_valid(ct);

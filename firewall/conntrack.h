@@ -14,13 +14,18 @@
  * Evictable, cheapest first: closed, time_wait, syn_sent, udp_unreplied, icmp,
  * other_unreplied, syn_recv. Never an established or replied flow.
  *
- * Time: now_ns never steps back, or is taken as standing still.
+ * Time: now_ns never steps back, or is taken as standing still. A flow takes a
+ * new place in the queues only when its last one is older than its class's
+ * slack: it never goes early, and both expiry and the order of eviction are
+ * late by the slack at most: a quarter of a second for the evictable classes,
+ * a 32nd of its time for the others.
  */
 #ifndef CONNTRACK_H
 #define CONNTRACK_H
 
-#include "arena.h"
+#include "flow_key.h"
 #include "nat.h"
+#include "table.h"
 #include "tcp_track.h"
 
 /* In `state` of flows that are not TCP; TCP has enum tcp_state. */
@@ -63,20 +68,38 @@ enum {
 	CT_POLL_MAX = 256, /* flows that expire in one ct_poll; ct_deadline stays due while there are more */
 };
 
+struct flow_sent { uint64_t packets, bytes; }; /* IP bytes */
+
+/* Three cache lines: who it is, what each packet changes, and what only TCP needs. */
 struct flow {
-	/* fixed when opened */
-	struct tuple orig;  /* as the opener sends it (client -> world) */
-	struct tuple reply; /* as the answer arrives: src = world, dst = translated address and port */
-	uint32_t serial;    /* grows with every flow opened; never 0 */
-	uint32_t generation, rule; /* of the rule set that admitted it; stored by the pipeline, 0 when opened */
-	uint16_t port;      /* the client port it belongs to */
+	/* fixed when opened; generation follows the rules */
+	_Alignas(64) struct tuple orig; /* as the opener sends it (client -> world) */
+	struct ip_addr nat_ip;          /* the opener's address and port as the world sees them */
+	uint16_t nat_port;
+	uint16_t client;                /* of the policy; stored by the pipeline, as are: */
+	uint32_t generation;            /* of the rule set that admitted it last */
 	/* per packet */
-	uint8_t state;      /* TCP: enum tcp_state; else FLOW_UNREPLIED or FLOW_REPLIED */
+	struct flow_sent sent[2];       /* by enum ct_dir: what that side sent */
+	uint64_t touched_ns;
+	uint64_t queued_ns;             /* when it took its place in the queues */
+	uint32_t serial;                /* grows with every flow opened; never 0 */
+	uint32_t epoch;                 /* of the configuration its addresses were checked under; the pipeline's */
+	uint16_t port;                  /* fixed: the client port it belongs to */
+	uint8_t state;                  /* TCP: enum tcp_state; else FLOW_UNREPLIED or FLOW_REPLIED */
 	bool replied;
-	uint64_t opened_ns, touched_ns;
-	struct ct_half half[2]; /* by enum ct_dir: what that side sent */
+	uint32_t rule;                  /* that admitted it; the pipeline's */
+	/* TCP */
+	struct ct_half half[2];         /* by enum ct_dir */
 	struct tcp_probe probe;
+	uint64_t opened_ns;
 };
+_Static_assert(sizeof(struct flow) == 192, "three cache lines");
+
+/* As the answer arrives: from the world to the translated address and port. */
+static inline struct tuple flow_reply(const struct flow *f)
+{
+	return (struct tuple){ f->orig.dst, f->nat_ip, f->orig.dport, f->nat_port, f->orig.proto, f->orig.kind, 0 };
+}
 
 struct ct;
 
@@ -96,10 +119,6 @@ struct ct *ct_new(struct arena *, uint32_t flows, struct secret *);
 struct flow *ct_flow(struct ct *, uint32_t index);
 /* Finds the flow a tuple belongs to and its direction. */
 bool ct_find(const struct ct *, const struct tuple *, uint32_t *flow, enum ct_dir *);
-/* The same in steps, for bursts: hash all, prefetch all, then look all up. */
-uint64_t ct_hash(const struct ct *, const struct tuple *);
-void ct_prefetch(const struct ct *, uint64_t hash);
-bool ct_find_hashed(const struct ct *, uint64_t hash, const struct tuple *, uint32_t *flow, enum ct_dir *);
 
 /*
  * Opens a flow for a packet whose tuple ct_find does not know, its source
@@ -126,10 +145,34 @@ struct tuple ct_translated(const struct flow *, enum ct_dir);
  */
 struct tuple ct_quoted(const struct flow *, enum ct_dir);
 
+/*
+ * The data path's own view, for bursts: hash all, prefetch all, look all up.
+ * Item 2 * flow + dir of the index has the tuple of that direction. An item
+ * that was found is a hint: compare it (ct_item_is) before it is used, since
+ * another packet may have changed the flows in between.
+ */
+struct ct_view {
+	const struct table *index;
+	struct flow *flow;
+	const struct flow_key *key;
+};
+struct ct_view ct_view(struct ct *);
+/* ct_track of a packet known to be TCP (its view) or UDP (NULL), of `bytes` IP bytes and the flow's own protocol. */
+enum drop ct_pass(struct ct *, uint32_t flow, enum ct_dir, const struct tcp_view *, uint32_t bytes, uint64_t now_ns);
+
+static inline bool ct_item_is(const struct flow *flows, uint32_t item, const struct tuple *t)
+{
+	const struct flow *f = &flows[item / 2];
+	if (item % 2 == CT_ORIG)
+		return tuple_eq(&f->orig, t);
+	return ip_eq(f->nat_ip, t->dst) && ip_eq(f->orig.dst, t->src) && f->nat_port == t->dport &&
+	       f->orig.dport == t->sport && f->orig.proto == t->proto && f->orig.kind == t->kind;
+}
+
 void ct_cut(struct ct *, uint32_t flow);
 /* Cuts all flows of a client port; returns how many. */
 uint32_t ct_flush_port(struct ct *, uint16_t port);
-/* Expires what is due, up to CT_POLL_MAX; a flow lives while now < its last touch + its class's time. */
+/* Expires what is due, up to CT_POLL_MAX; a flow lives while now < its last touch + its class's time, or its slack longer. */
 void ct_poll(struct ct *, uint64_t now_ns);
 uint64_t ct_deadline(const struct ct *); /* UINT64_MAX: nothing to expire */
 
@@ -142,6 +185,7 @@ uint32_t ct_next(const struct ct *, uint32_t from);
 const struct ct_stats *ct_stats(const struct ct *);
 
 uint64_t ct_class_ns(enum ct_class);
+uint64_t ct_slack_ns(enum ct_class);
 enum ct_class flow_class(const struct flow *);
 uint64_t flow_expires_ns(const struct flow *);
 /* "established", "unreplied", ... */

@@ -35,6 +35,12 @@ uint64_t ct_class_ns(enum ct_class class)
 	return seconds[class] * SECOND_NS;
 }
 
+uint64_t ct_slack_ns(enum ct_class class)
+{
+	enum { FIRM_PART = 32, EVICTABLE_PART = 4 }; /* of the class's time; of a second */
+	return class < CT_CLASS_EVICTABLE ? SECOND_NS / EVICTABLE_PART : ct_class_ns(class) / FIRM_PART;
+}
+
 enum ct_class flow_class(const struct flow *f)
 {
 	bool replied = f->state == FLOW_REPLIED;

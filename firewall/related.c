@@ -60,7 +60,7 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 	rewrite_inner(p, &quoted);
 	/* the error travels as its flow does: outward in our name, inward to the client */
 	if (up)
-		rewrite_addresses(p, flow->reply.dst, p->tuple.dst);
+		rewrite_addresses(p, flow->nat_ip, p->tuple.dst);
 	else
 		rewrite_addresses(p, p->tuple.src, flow->orig.src);
 	rewrite_ttl(p);

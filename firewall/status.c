@@ -82,8 +82,8 @@ static void flow_line(const struct flow *flow, uint64_t now_ns, struct text *t)
 	json_u64(t, "sport", flow->orig.sport);
 	json_ip(t, "dst", flow->orig.dst);
 	json_u64(t, "dport", flow->orig.dport);
-	json_ip(t, "nat_ip", flow->reply.dst);
-	json_u64(t, "nat_port", flow->reply.dport);
+	json_ip(t, "nat_ip", flow->nat_ip);
+	json_u64(t, "nat_port", flow->nat_port);
 	json_text(t, "state", flow_state_word(flow));
 	json_ip(t, "client", flow->orig.src);
 	if (flow->rule == RULE_POLICY)
@@ -91,10 +91,10 @@ static void flow_line(const struct flow *flow, uint64_t now_ns, struct text *t)
 	else
 		json_u64(t, "rule", flow->rule);
 	json_u64(t, "idle_s", now_ns > flow->touched_ns ? (now_ns - flow->touched_ns) / NS_PER_S : 0);
-	json_u64(t, "up_packets", flow->half[CT_ORIG].packets);
-	json_u64(t, "up_bytes", flow->half[CT_ORIG].bytes);
-	json_u64(t, "down_packets", flow->half[CT_REPLY].packets);
-	json_u64(t, "down_bytes", flow->half[CT_REPLY].bytes);
+	json_u64(t, "up_packets", flow->sent[CT_ORIG].packets);
+	json_u64(t, "up_bytes", flow->sent[CT_ORIG].bytes);
+	json_u64(t, "down_packets", flow->sent[CT_REPLY].packets);
+	json_u64(t, "down_bytes", flow->sent[CT_REPLY].bytes);
 	json_end(t);
 }
 

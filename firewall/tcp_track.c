@@ -277,7 +277,7 @@ static enum tcp_state state_by_fins(const struct ct_half *a, const struct ct_hal
 	return a_acked || b_acked ? TCPS_CLOSE_WAIT : TCPS_FIN_WAIT;
 }
 
-/* Forgets the old connection; the owner's counters go with it. */
+/* Forgets the old connection. */
 static void conn_clear(const struct tcp_conn *c)
 {
 	c->half[CT_ORIG] = c->half[CT_REPLY] = (struct ct_half){ 0 };

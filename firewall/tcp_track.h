@@ -42,10 +42,9 @@ enum {
 	HALF_FIN = 4,   /* it sent a FIN */
 };
 
-/* What one side sent. */
+/* What one side said. */
 struct ct_half {
-	uint64_t packets, bytes; /* IP bytes */
-	/* TCP only; sequence numbers of the sending side unless said otherwise */
+	/* sequence numbers of the sending side unless said otherwise */
 	uint32_t isn;
 	uint32_t end;     /* behind the highest byte it sent */
 	uint32_t max_end; /* the other side's window ends here: it may send up to it */
@@ -65,7 +64,7 @@ struct tcp_probe {
 /* A connection, kept by its owner; all zero before the first SYN. */
 struct tcp_conn {
 	uint8_t *state;       /* enum tcp_state */
-	struct ct_half *half; /* two, by enum ct_dir; packets and bytes are the owner's, cleared by TCP_RESTART */
+	struct ct_half *half; /* two, by enum ct_dir */
 	struct tcp_probe *probe;
 };
 

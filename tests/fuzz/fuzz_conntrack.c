@@ -50,7 +50,8 @@ static void track(struct ct *ct, uint32_t flow, enum ct_dir dir, const struct pa
 		ensure(why == DROP_TCP_WINDOW || why == DROP_TCP_STATE || why == DROP_CT_INVALID);
 		ensure(!memcmp(f, &was, sizeof(was)));
 	} else {
-		ensure(tuple_eq(&f->orig, &was.orig) && tuple_eq(&f->reply, &was.reply) && f->serial == was.serial);
+		ensure(tuple_eq(&f->orig, &was.orig) && ip_eq(f->nat_ip, was.nat_ip) &&
+		       f->nat_port == was.nat_port && f->serial == was.serial);
 	}
 	there_and_back(ct, f, flow, dir);
 }
@@ -66,7 +67,7 @@ static void one_packet(struct ct *ct, const struct step *s, uint64_t now)
 		flow = ct_next(ct, s->who % FLOWS);
 		if (flow == NONE)
 			return;
-		p.tuple = ct_flow(ct, flow)->reply;
+		p.tuple = flow_reply(ct_flow(ct, flow));
 		if (p.tuple.proto == PROTO_TCP)
 			p.class = PKT_TCP;
 		else if (p.tuple.proto == PROTO_UDP)

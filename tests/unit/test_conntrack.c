@@ -120,7 +120,7 @@ static void test_times(void **state)
 	f = opened(ct, tcp(1, 5, TCP_SYN, 100, 0), 1, t);
 	/* a client that goes on trying: the flow must still age out */
 	assert_int_equal(track(ct, f, CT_ORIG, tcp(1, 5, TCP_SYN, 100, 0), t + 100 * S), DROP_NONE);
-	assert_true(ct_flow(ct, f)->half[CT_ORIG].packets == 2);
+	assert_true(ct_flow(ct, f)->sent[CT_ORIG].packets == 2);
 	dies_at(ct, t + 120 * S);
 
 	t = 5000 * S;
@@ -142,8 +142,8 @@ static void test_counts(void **state)
 	struct ct *ct = fresh(4);
 	uint32_t f = established(ct, 1, 5, 0);
 	const struct flow *flow = ct_flow(ct, f);
-	assert_true(flow->half[CT_ORIG].packets == 2 && flow->half[CT_ORIG].bytes == 200);
-	assert_true(flow->half[CT_REPLY].packets == 1 && flow->half[CT_REPLY].bytes == 100 && flow->replied);
+	assert_true(flow->sent[CT_ORIG].packets == 2 && flow->sent[CT_ORIG].bytes == 200);
+	assert_true(flow->sent[CT_REPLY].packets == 1 && flow->sent[CT_REPLY].bytes == 100 && flow->replied);
 	struct flow was = *flow;
 	assert_int_equal(track(ct, f, CT_REPLY, tcp(1, 5, TCP_SYN, 1, 0), S), DROP_TCP_STATE);
 	assert_int_equal(track(ct, f, CT_REPLY, tcp(1, 5, TCP_RST, 1, 0), S), DROP_TCP_WINDOW);
@@ -151,8 +151,8 @@ static void test_counts(void **state)
 	/* closed, then the client opens the same again: one slot, counted from the start */
 	assert_int_equal(track(ct, f, CT_ORIG, tcp(1, 5, TCP_RST, 101, 0), S), DROP_NONE);
 	assert_int_equal(track(ct, f, CT_ORIG, tcp(1, 5, TCP_SYN, 7000, 0), 2 * S), DROP_NONE);
-	assert_true(flow->opened_ns == 2 * S && flow->half[CT_ORIG].packets == 1 && !flow->replied);
-	assert_true(flow->half[CT_REPLY].packets == 0 && ct_stats(ct)->opened == 2);
+	assert_true(flow->opened_ns == 2 * S && flow->sent[CT_ORIG].packets == 1 && !flow->replied);
+	assert_true(flow->sent[CT_REPLY].packets == 0 && ct_stats(ct)->opened == 2);
 }
 
 static void test_what_opens(void **state)
@@ -220,9 +220,9 @@ static void test_share(void **state)
 	established(ct, 2, 0, 0);
 	uint32_t a = opened(ct, udp(2, 1, 9), 2, 0), b = opened(ct, udp(2, 2, 9), 2, 0);
 	opened(ct, tcp(2, 3, TCP_SYN, 1, 0), 2, 0);
-	assert_int_equal(track(ct, a, CT_ORIG, udp(2, 1, 9), 1), DROP_NONE); /* now b is the oldest */
+	assert_int_equal(track(ct, a, CT_ORIG, udp(2, 1, 9), S), DROP_NONE); /* now b is the oldest */
 	uint32_t serial = ct_flow(ct, b)->serial;
-	flow = opened(ct, udp(2, 4, 9), 2, 2);
+	flow = opened(ct, udp(2, 4, 9), 2, S);
 	assert_int_equal(flow, b); /* the only free slot */
 	assert_int_not_equal(ct_flow(ct, b)->serial, serial);
 	assert_true(ct_stats(ct)->evicted == 1 && ct_count(ct) == 8 && ct_valid(ct));
@@ -276,6 +276,71 @@ static void test_clock_and_memory(void **state)
 	assert_true(ct_bytes(65537) <= (size_t)65537 * 300);
 }
 
+/* A flow that is touched all the time is never expired early, nor later than its class's slack. */
+static void test_slack(void **state)
+{
+	(void)state;
+	struct ct *ct = fresh(4);
+	uint64_t slack = ct_slack_ns(CT_CLASS_UDP_REPLIED), now = 0, last;
+	uint32_t f = opened(ct, udp(1, 1, 9), 1, 0), busy = opened(ct, udp(1, 2, 9), 1, 0);
+	assert_true(slack > 0 && slack <= ct_class_ns(CT_CLASS_UDP_REPLIED) / 8);
+	assert_int_equal(track(ct, f, CT_REPLY, udp(1, 1, 9), 0), DROP_NONE);
+	assert_int_equal(track(ct, busy, CT_REPLY, udp(1, 2, 9), 0), DROP_NONE);
+	for (; now < 400 * S; now += S / 3) {
+		assert_int_equal(track(ct, busy, CT_ORIG, udp(1, 2, 9), now), DROP_NONE);
+		last = now;
+		ct_poll(ct, now);
+		assert_true(ct_valid(ct) && ct_flow(ct, busy) != NULL);
+		if (now < 180 * S)
+			assert_non_null(ct_flow(ct, f));
+		else if (now >= 180 * S + slack)
+			assert_null(ct_flow(ct, f));
+	}
+	ct_poll(ct, last + 180 * S - 1);
+	assert_int_equal(ct_count(ct), 1);
+	ct_poll(ct, last + 180 * S + slack);
+	assert_int_equal(ct_count(ct), 0);
+}
+
+/* IPv4's shortcut is the hash of the whole tuple; every byte of a tuple counts. */
+static void test_key(void **state)
+{
+	(void)state;
+	struct flow_key key = flow_key_new(&secret);
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct tuple t = udp((uint8_t)(i * 7), (uint16_t)(i * 5555), (uint16_t)(i * 77)).tuple;
+		t.dst.b[15] = (uint8_t)(i * 31);
+		t.proto = i % 2 ? PROTO_TCP : PROTO_UDP;
+		uint8_t bytes[sizeof(t)];
+		memcpy(bytes, &t, sizeof(t));
+		uint64_t hash = flow_key_hash(&key, &t);
+		assert_true(flow_key_hash_v4(&key, flow_key_load(bytes + 12), flow_key_load(bytes + 28),
+					     flow_key_load(bytes + 32), flow_key_load(bytes + 36)) == hash);
+		bytes[i % sizeof(t)] ^= (uint8_t)(1 + i % 255);
+		memcpy(&t, bytes, sizeof(t));
+		assert_true(flow_key_hash(&key, &t) != hash);
+	}
+}
+
+/* Ports in a row, hosts in a row, and both in steps: about as many in a bucket as chance puts there. */
+static void test_key_spreads(void **state)
+{
+	(void)state;
+	enum { BUCKETS = 4096, TUPLES = 4 * BUCKETS, MOST = 24 };
+	static uint8_t filled[BUCKETS];
+	struct flow_key key = flow_key_new(&secret);
+	for (uint32_t step = 1; step <= 4096; step *= 4) {
+		memset(filled, 0, sizeof(filled));
+		for (uint32_t i = 0; i < TUPLES; i++) {
+			uint32_t at = i * step;
+			struct tuple t = udp(1, (uint16_t)at, 53).tuple;
+			t.dst = ip_v4(1, (uint8_t)(at >> 24), (uint8_t)(at >> 16), 9);
+			t.dport = (uint16_t)(step > 1 ? i / 16 : 53);
+			assert_true(++filled[flow_key_hash(&key, &t) % BUCKETS] <= MOST);
+		}
+	}
+}
+
 /* No poll takes more than its part. */
 static void test_poll_is_bounded(void **state)
 {
@@ -292,11 +357,12 @@ static void test_poll_is_bounded(void **state)
 
 /* The oracle: a list of the flows that should be there. */
 enum { PLAIN_MAX = 24, STEPS = 30000 };
+#define SLACK ct_slack_ns(CT_CLASS_UDP_UNREPLIED)
 
 struct plain {
 	struct tuple orig, reply;
 	uint32_t flow, serial;
-	uint64_t dies; /* this model speaks UDP and ping only */
+	uint64_t dies; /* this model speaks UDP and ping only; it may live for the slack longer */
 	uint16_t port;
 	bool used, replied;
 };
@@ -370,7 +436,7 @@ static void plain_evicted(struct plain *list, struct ct *ct, uint16_t port)
 	for (uint32_t i = 0; i < PLAIN_MAX; i++) {
 		const struct plain *e = &list[i];
 		if (e->used && e->port == gone->port && e->orig.proto == gone->orig.proto && e->replied == gone->replied)
-			assert_true(gone->dies <= e->dies);
+			assert_true(gone->dies <= e->dies + SLACK);
 	}
 	gone->used = false;
 }
@@ -389,14 +455,15 @@ static void plain_open(struct plain *list, struct ct *ct, const struct packet *p
 	const struct flow *f = ct_flow(ct, flow);
 	if (evicts)
 		plain_evicted(list, ct, port);
-	assert_null(plain_find(list, &f->reply, &dir));
+	struct tuple reply = flow_reply(f);
+	assert_null(plain_find(list, &reply, &dir));
 	assert_null(plain_find(list, &f->orig, &dir));
 	assert_true(tuple_eq(&f->orig, &p->tuple));
-	assert_true(ip_eq(f->reply.dst, port == 4 ? p->tuple.src : nat));
+	assert_true(ip_eq(f->nat_ip, port == 4 ? p->tuple.src : nat));
 	for (uint32_t i = 0; i < PLAIN_MAX; i++) {
 		if (list[i].used)
 			continue;
-		list[i] = (struct plain){ f->orig, f->reply, flow, f->serial, 0, port, true, false };
+		list[i] = (struct plain){ f->orig, reply, flow, f->serial, 0, port, true, false };
 		list[i].dies = now + lives(&list[i]);
 		return;
 	}
@@ -438,6 +505,22 @@ static void plain_packet(struct plain *list, struct ct *ct, uint64_t now)
 	assert_true(tuple_eq(&quoted, &p.tuple));
 }
 
+/* Who is due is gone, or has the slack left; nobody else is. */
+static void plain_expire(struct plain *list, struct ct *ct, uint64_t now)
+{
+	for (uint32_t i = 0; i < PLAIN_MAX; i++) {
+		struct flow *f = list[i].used ? ct_flow(ct, list[i].flow) : NULL;
+		bool gone = !f || f->serial != list[i].serial;
+		if (!list[i].used)
+			continue;
+		if (gone)
+			assert_true(list[i].dies <= now);
+		else
+			assert_true(now < list[i].dies + ct_slack_ns(flow_class(f)));
+		list[i].used = !gone;
+	}
+}
+
 static void plain_step(struct plain *list, struct ct *ct, uint64_t *now)
 {
 	uint32_t dice = rnd(400), gone = 0;
@@ -458,8 +541,7 @@ static void plain_step(struct plain *list, struct ct *ct, uint64_t *now)
 	} else {
 		*now += rnd(8) ? rnd(4) * S : rnd(80) * S;
 		ct_poll(ct, *now);
-		for (uint32_t i = 0; i < PLAIN_MAX; i++)
-			list[i].used &= list[i].dies > *now;
+		plain_expire(list, ct, *now);
 	}
 	*now += rnd(3);
 }
@@ -472,10 +554,8 @@ static void test_against_list(void **state)
 	uint64_t now = 1;
 	for (uint32_t step = 0; step < STEPS; step++) {
 		plain_step(list, ct, &now);
-		/* polled at every step, so that what is due in the list is due in the table */
 		ct_poll(ct, now);
-		for (uint32_t i = 0; i < PLAIN_MAX; i++)
-			list[i].used &= list[i].dies > now;
+		plain_expire(list, ct, now);
 		assert_int_equal(ct_count(ct), plain_count(list, PORT_NONE));
 		if (step % 16 == 0)
 			assert_true(ct_valid(ct));
@@ -496,6 +576,9 @@ int main(void)
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_clock_and_memory),
+		cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_key),
+		cmocka_unit_test(test_key_spreads),
 		cmocka_unit_test(test_poll_is_bounded),
 		cmocka_unit_test(test_against_list),
 	};

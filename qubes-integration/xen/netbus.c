@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: ISC
+/* Keys and states of a network device in xenstore. */
+#include "netbus.h"
+
+enum { VALUE_BYTES = 32 };
+
+static bool join(char path[XS_PATH_BYTES], const char *dir, const char *key)
+{
+	struct text t = text_of(path, XS_PATH_BYTES);
+	text_put(&t, dir);
+	text_char(&t, '/');
+	text_put(&t, key);
+	return !t.cut;
+}
+
+static enum xs_result read(const char *dir, const char *key, char *value, size_t room)
+{
+	char path[XS_PATH_BYTES];
+	return join(path, dir, key) ? xs_read(XS_NO_TX, path, value, room) : XS_RESULT_TOO_LONG;
+}
+
+static bool number(const char *value, uint32_t max, uint32_t *out)
+{
+	size_t len = 0;
+	while (value[len])
+		len++;
+	struct cursor c = cursor_of(value, len);
+	uint32_t n;
+	if (!parse_u32(&c, max, &n) || c.left)
+		return false;
+	*out = n;
+	return true;
+}
+
+bool netbus_text(const char *dir, const char *key, char *value, size_t room)
+{
+	return read(dir, key, value, room) == XS_RESULT_OK;
+}
+
+bool netbus_u32(const char *dir, const char *key, uint32_t max, uint32_t *value)
+{
+	char text[VALUE_BYTES];
+	return read(dir, key, text, sizeof(text)) == XS_RESULT_OK && number(text, max, value);
+}
+
+bool netbus_flag(const char *dir, const char *key)
+{
+	uint32_t n;
+	return netbus_u32(dir, key, UINT32_MAX, &n) && n != 0;
+}
+
+bool netbus_state(const char *dir, enum xenbus_state *state)
+{
+	char text[VALUE_BYTES];
+	uint32_t n = XENBUS_UNKNOWN;
+	enum xs_result result = read(dir, "state", text, sizeof(text));
+	if (result != XS_RESULT_OK && result != XS_RESULT_NOENT && result != XS_RESULT_TOO_LONG)
+		return false;
+	if (result == XS_RESULT_OK && !number(text, XENBUS_CLOSED, &n))
+		n = XENBUS_UNKNOWN;
+	*state = (enum xenbus_state)n;
+	return true;
+}
+
+enum xs_result netbus_put(uint32_t tx, const char *dir, const char *key, const char *value)
+{
+	char path[XS_PATH_BYTES];
+	return join(path, dir, key) ? xs_write(tx, path, value) : XS_RESULT_TOO_LONG;
+}
+
+enum xs_result netbus_put_u32(uint32_t tx, const char *dir, const char *key, uint32_t value)
+{
+	char digits[16];
+	struct text t = text_on(digits);
+	text_u64(&t, value);
+	return netbus_put(tx, dir, key, digits);
+}
+
+enum xs_result netbus_put_state(const char *dir, enum xenbus_state state)
+{
+	return netbus_put_u32(XS_NO_TX, dir, "state", state);
+}

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
  * Tap ports: one frame a system call, with a virtio_net_hdr in front of it
- * when the tap has one. A frame is read into a small buffer and, behind it, a
- * large one; only one that does not fit the small one uses both, and is put
- * together in the large one.
+ * when the tap has one.
  */
 #include "tender.h"
 
@@ -30,7 +28,7 @@
 
 enum {
 	SMALL_DATA_BYTES = ABI_BUFFER_BYTES - FRAME_HEADROOM_BYTES,
-	LARGE_REST_BYTES = ABI_LARGE_BYTES - FRAME_HEADROOM_BYTES - SMALL_DATA_BYTES,
+	LARGE_DATA_BYTES = ABI_LARGE_BYTES - FRAME_HEADROOM_BYTES,
 	HEADER_BYTES = sizeof(struct virtio_net_hdr),
 	HEADER_MAX_BYTES = 32, /* of a tap opened elsewhere; less than the headroom */
 	QUEUE_FRAMES = 10000,  /* a burst of many senders; the kernel's own choice is 500 or 1000 */
@@ -169,19 +167,18 @@ static void header_write(uint8_t *at, const struct offload *o, size_t bytes)
 		memset(at + sizeof(h), 0, bytes - sizeof(h));
 }
 
-/* One frame into the buffers at hand, which is used up is set to NO_BUFFER; false: no more now. */
-static bool receive_one(const struct driver_port *p, uint32_t *small, uint32_t *large,
+/*
+ * One frame, read into the large buffer at hand. One that fits a small buffer
+ * is copied there: that costs less than a second part to every read.
+ * False: there is no more now.
+ */
+static bool receive_one(const struct driver_port *p, uint32_t small, uint32_t *large,
 	struct driver_frame *f, struct driver_result *r)
 {
-	uint8_t *near = buffers_at(*small) + FRAME_HEADROOM_BYTES;
-	uint8_t *far = buffers_at(*large) + FRAME_HEADROOM_BYTES;
-	const struct iovec part[] = {
-		{ near - p->header_bytes, (size_t)p->header_bytes + SMALL_DATA_BYTES },
-		{ far + SMALL_DATA_BYTES, LARGE_REST_BYTES },
-	};
+	uint8_t *data = buffers_at(*large) + FRAME_HEADROOM_BYTES;
 	ssize_t n;
 	do {
-		n = readv(p->fd, part, array_len(part));
+		n = read(p->fd, data - p->header_bytes, (size_t)LARGE_DATA_BYTES + p->header_bytes);
 	} while (n < 0 && errno == EINTR);
 	if (n <= p->header_bytes) {
 		if (n < 0 && errno != EAGAIN) {
@@ -193,38 +190,38 @@ static bool receive_one(const struct driver_port *p, uint32_t *small, uint32_t *
 	f->len = (uint32_t)n - p->header_bytes;
 	f->offload = (struct offload){ 0 };
 	if (p->header_bytes)
-		header_read(near - p->header_bytes, &f->offload);
-	if (f->len <= SMALL_DATA_BYTES) {
-		f->buffer = *small;
-		f->data = near;
-		*small = NO_BUFFER;
+		header_read(data - p->header_bytes, &f->offload);
+	if (f->len > SMALL_DATA_BYTES) {
+		f->buffer = *large;
+		f->data = data;
+		*large = NO_BUFFER;
 		return true;
 	}
-	memcpy(far, near, SMALL_DATA_BYTES);
-	f->buffer = *large;
-	f->data = far;
-	*large = NO_BUFFER;
+	f->buffer = small;
+	f->data = buffers_at(small) + FRAME_HEADROOM_BYTES;
+	memcpy(f->data, data, f->len);
 	return true;
 }
 
 static void tap_receive(struct driver_port *p, struct driver_frame out[], uint32_t max,
 	struct driver_result *r)
 {
-	uint32_t small = NO_BUFFER, large = NO_BUFFER;
+	uint32_t small, large = NO_BUFFER;
 	while (r->frames < max && r->bytes < DRIVER_BURST_BYTES) {
 		/* without both, what is there stays in the tap's own queue */
-		if (small == NO_BUFFER && !buffers_take(BUFFER_SMALL, &small))
-			break;
 		if (large == NO_BUFFER && !buffers_take(BUFFER_LARGE, &large))
 			break;
+		if (!buffers_take(BUFFER_SMALL, &small))
+			break;
 		struct driver_frame *f = &out[r->frames];
-		if (!receive_one(p, &small, &large, f, r))
+		bool more = receive_one(p, small, &large, f, r);
+		if (!more || f->buffer != small)
+			buffers_back(small);
+		if (!more)
 			break;
 		r->frames++;
 		r->bytes += f->len;
 	}
-	if (small != NO_BUFFER)
-		buffers_back(small);
 	if (large != NO_BUFFER)
 		buffers_back(large);
 }
@@ -283,7 +280,7 @@ static void tap_send(struct driver_port *p, const struct driver_frame frames[], 
 
 static void tap_allow(void)
 {
-	SANDBOX_ALLOW(readv, SANDBOX_PORT(0));
+	SANDBOX_ALLOW(read, SANDBOX_PORT(0));
 	SANDBOX_ALLOW(write, SANDBOX_PORT(0));
 	SANDBOX_ALLOW(writev, SANDBOX_PORT(0));
 	if (!tender.options->control[0])

@@ -40,6 +40,12 @@ static inline uint64_t native_add(uint64_t a, uint64_t b)
 	return sum + (sum < a);
 }
 
+/* A number as its two bytes stand in a packet. */
+static inline uint16_t native_word(uint16_t value)
+{
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap16(value) : value;
+}
+
 static inline uint64_t native_load4(const void *at)
 {
 	uint32_t word;
@@ -54,7 +60,14 @@ static inline uint64_t native_load8(const void *at)
 	return word;
 }
 
-/* What 4 or 8 bytes at an even offset add when they become others: ~m + m' of RFC 1624. */
+/* What 2, 4 or 8 bytes at an even offset add when they become others: ~m + m' of RFC 1624. */
+static inline uint64_t native_change2(const void *from, uint16_t to)
+{
+	uint16_t word;
+	memcpy(&word, from, sizeof(word));
+	return (uint64_t)(uint16_t)~word + to;
+}
+
 static inline uint64_t native_change4(const void *from, const void *to)
 {
 	return (native_load4(from) ^ UINT32_MAX) + native_load4(to);

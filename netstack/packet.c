@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* packet.c: the link header, ARP and the offload metadata. */
+/* packet.c: the link header and ARP; which way a frame is parsed. */
 #include "parse.h"
-#include "segment.h"
 
 static enum drop parse_arp(struct packet *p, struct cursor c)
 {
@@ -24,74 +23,6 @@ static enum drop parse_arp(struct packet *p, struct cursor c)
 	return DROP_NONE;
 }
 
-/* Segmentation is only ever asked for of the transport it is named after. */
-static bool gso_names(const struct packet *p, uint8_t gso_type)
-{
-	switch (gso_type) {
-	case GSO_TCPV4:
-	case GSO_TCPV4 | GSO_ECN:
-		return p->class == PKT_TCP && !p->v6;
-	case GSO_TCPV6:
-	case GSO_TCPV6 | GSO_ECN:
-		return p->class == PKT_TCP && p->v6;
-	case GSO_UDP_L4:
-		return p->class == PKT_UDP;
-	}
-	return false; /* GSO_UDP would make fragments that nobody has looked at */
-}
-
-static bool gso_fits(const struct packet *p)
-{
-	const struct offload *o = &p->frame->offload;
-	uint32_t payload_bytes = p->end - p->payload;
-
-	/* virtio 5.1.6.2: a segmented packet always needs its checksum */
-	if (!(o->flags & OFFLOAD_NEEDS_CSUM) || !o->gso_size || !gso_names(p, o->gso_type))
-		return false;
-	if (p->payload > SEGMENT_HEADER_MAX_BYTES)
-		return false;
-	if (payload_bytes <= o->gso_size)
-		return true;
-	/* one was judged: it must not become many */
-	if (p->class == PKT_TCP && p->tcp.flags & (TCP_SYN | TCP_RST))
-		return false;
-	return payload_bytes <= (uint32_t)o->gso_size * SEGMENT_PIECES_MAX;
-}
-
-static bool partial_fits(const struct packet *p)
-{
-	const struct offload *o = &p->frame->offload;
-
-	/* the sum of a datagram in pieces cannot be made from one piece */
-	if (p->has_fragments || o->csum_start != p->l4)
-		return false;
-	if (p->class == PKT_TCP)
-		return o->csum_offset == offsetof(struct tcp_hdr, checksum);
-	if (p->class != PKT_UDP || o->csum_offset != offsetof(struct udp_hdr, checksum))
-		return false;
-	/* bytes behind the datagram would be summed by some and not by others */
-	return be16_get(pkt_udp(p)->len) == p->data_len;
-}
-
-static bool offload_fits(const struct packet *p)
-{
-	struct offload *o = &p->frame->offload;
-	bool partial = o->flags & OFFLOAD_NEEDS_CSUM, cut = o->gso_type != GSO_NONE;
-
-	if (o->flags & ~(OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID))
-		return false;
-	if (!partial && !cut) {
-		*o = (struct offload){ .flags = o->flags };
-		return true;
-	}
-	if (!partial_fits(p) || (cut && !gso_fits(p)))
-		return false;
-	o->hdr_len = p->payload;
-	if (!cut)
-		o->gso_size = 0;
-	return true;
-}
-
 /* Field by field what no step below sets in every packet: to clear all would cost more than to parse. */
 static void begin(struct packet *p, struct frame *f, struct mac to)
 {
@@ -104,12 +35,9 @@ static void begin(struct packet *p, struct frame *f, struct mac to)
 	p->id = 0;
 	p->fragment_offset = 0;
 	p->tuple = (struct tuple){ 0 };
-	p->inner = (struct tuple){ 0 };
-	p->inner_l3 = p->inner_l4 = 0;
-	p->inner_has_l4 = p->inner_has_l4_sum = false;
 }
 
-enum drop pkt_parse(struct frame *f, struct packet *p)
+enum drop parse_any(struct frame *f, struct packet *p)
 {
 	struct cursor c = cursor_of(f->data, f->len);
 	const struct eth_hdr *eth = (const struct eth_hdr *)take(&c, ETH_BYTES);
@@ -132,9 +60,17 @@ enum drop pkt_parse(struct frame *f, struct packet *p)
 		drop = parse_arp(p, c);
 		break;
 	}
+	return drop;
+}
+
+enum drop pkt_parse(struct frame *f, struct packet *p)
+{
+	enum drop drop = parse_plain(f, p) ? DROP_NONE : parse_any(f, p);
+
 	if (drop != DROP_NONE)
 		return drop;
-	if (!offload_fits(p))
+	/* most ask for nothing, and say nothing */
+	if ((f->offload.flags | f->offload.gso_type | f->offload.hdr_len) && !parse_offload(p))
 		return DROP_OFFLOAD;
 	f->len = p->end;
 	return DROP_NONE;

@@ -64,13 +64,13 @@ struct packet {
 	uint16_t payload;   /* behind the transport header */
 	uint32_t end;       /* of the IP packet; frame->len is trimmed to it (Ethernet padding goes) */
 	bool v6;
-	bool dont_fragment;
-	bool broadcast;     /* the Ethernet destination is a group address */
 	bool has_fragments; /* first fragment or later one */
 	bool more_fragments;
+	uint8_t icmp_type, icmp_code;
+	bool dont_fragment;
+	bool broadcast;     /* the Ethernet destination is a group address */
 	bool has_l4_sum;    /* a transport checksum is there to be kept right (UDP 0 over IPv4: false) */
 	uint8_t ttl;
-	uint8_t icmp_type, icmp_code;
 	uint16_t id;              /* IPv4 identification */
 	uint32_t fragment_offset; /* bytes */
 	uint32_t data_len;        /* bytes of IP payload */
@@ -85,7 +85,7 @@ struct packet {
 
 /*
  * Parses and validates; trims padding. DROP_NONE, or why not: in that case
- * *p is unspecified; f's bytes are never changed.
+ * *p is unspecified, as is all that belongs to another class; f's bytes are never changed.
  *
  * Checksums: the IPv4 header's always. The transport's is not ours to judge in
  * what is only forwarded, since rewrite leaves a wrong one wrong; it is verified

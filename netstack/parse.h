@@ -9,6 +9,19 @@
 
 #include "packet.h"
 
+/*
+ * The packet that most are: whole IPv4 without options, UDP or a TCP segment in
+ * mid-flow. True: *p is what the steps below would make of it (a test holds it
+ * to that). False: none such, or something is wrong with it; let them tell.
+ */
+bool parse_plain(struct frame *, struct packet *);
+
+/* Judges f's offload metadata against what was parsed, and makes them canonical. */
+bool parse_offload(struct packet *);
+
+/* Header by header, for any frame. */
+enum drop parse_any(struct frame *, struct packet *);
+
 enum drop parse_ipv4(struct packet *, struct cursor);
 enum drop parse_ipv6(struct packet *, struct cursor);
 
@@ -32,6 +45,18 @@ struct ipv6_walk {
 	uint32_t offset;       /* bytes, of the fragment */
 };
 enum drop parse_ipv6_extensions(struct cursor *, struct ipv6_walk *);
+
+/* A segment without options; field by field, since a struct of this size would be cleared by a slow loop first. */
+static inline void parse_tcp_view(struct tcp_view *view, const struct tcp_hdr *tcp, uint32_t segment_len)
+{
+	view->seq = be32_get(tcp->seq);
+	view->ack = be32_get(tcp->ack);
+	view->segment_len = segment_len;
+	view->window = be16_get(tcp->window);
+	view->flags = tcp->flags;
+	view->scale = 0;
+	view->has_scale = view->sack_permitted = false;
+}
 
 /* Where a pointer that a cursor gave lies in the frame. */
 static inline uint16_t parse_offset(const struct packet *p, const uint8_t *at)

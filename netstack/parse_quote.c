@@ -69,6 +69,9 @@ static enum drop quoted_ipv6(struct packet *p, struct cursor c)
 
 enum drop parse_quote(struct packet *p, struct cursor c)
 {
+	p->inner = (struct tuple){ 0 };
 	p->inner_l3 = parse_offset(p, c.at);
+	p->inner_l4 = 0;
+	p->inner_has_l4 = p->inner_has_l4_sum = false;
 	return p->v6 ? quoted_ipv6(p, c) : quoted_ipv4(p, c);
 }

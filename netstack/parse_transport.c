@@ -82,13 +82,7 @@ static enum drop parse_tcp(struct packet *p, struct cursor c)
 		return DROP_TCP_FLAGS;
 
 	uint32_t controls = (tcp->flags & TCP_SYN ? 1u : 0u) + (tcp->flags & TCP_FIN ? 1u : 0u);
-	p->tcp = (struct tcp_view){
-		.seq = be32_get(tcp->seq),
-		.ack = be32_get(tcp->ack),
-		.segment_len = (uint32_t)c.left + controls,
-		.window = be16_get(tcp->window),
-		.flags = tcp->flags,
-	};
+	parse_tcp_view(&p->tcp, tcp, (uint32_t)c.left + controls);
 	take(&header, TCP_MIN_BYTES);
 	if (tcp->flags & TCP_SYN && !tcp_options(&p->tcp, header))
 		return DROP_L4_HEADER;

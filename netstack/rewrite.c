@@ -55,9 +55,8 @@ static void l4_follows(struct packet *p, uint64_t addresses, uint64_t header)
 		*sum = partial_changed(*sum, addresses);
 		return;
 	}
-	*sum = checksum_changed(*sum, native_add(addresses, header));
-	if (p->tuple.proto == PROTO_UDP && !be16_get(*sum))
-		*sum = be16_of(0xffff);
+	be16 new = checksum_changed(*sum, native_add(addresses, header));
+	*sum = p->tuple.proto == PROTO_UDP && !be16_get(new) ? be16_of(0xffff) : new;
 }
 
 /* Stores the addresses, keeps the IPv4 header's checksum right; returns what they changed. */
@@ -108,10 +107,32 @@ static uint64_t store_ports(struct packet *p, const struct tuple *to)
 	return change;
 }
 
+/* TCP and UDP over IPv4, as most are. In whole words: compilers put small structs together byte by byte. */
+static void rewrite_plain(struct packet *p, const struct tuple *to)
+{
+	struct ipv4_hdr *ip = (struct ipv4_hdr *)(p->frame->data + p->l3);
+	struct udp_hdr *l4 = (struct udp_hdr *)(p->frame->data + p->l4); /* its ports are where TCP's are */
+	const uint8_t *src = to->src.b + 12, *dst = to->dst.b + 12;
+	uint64_t change = native_change4(&ip->src, src) + native_change4(&ip->dst, dst);
+	uint16_t sport = native_word(to->sport), dport = native_word(to->dport);
+
+	ip->checksum = checksum_changed(ip->checksum, change);
+	l4_follows(p, change, native_change2(&l4->sport, sport) + native_change2(&l4->dport, dport));
+	memcpy(&ip->src, src, sizeof(ip->src));
+	memcpy(&ip->dst, dst, sizeof(ip->dst));
+	memcpy(&l4->sport, &sport, sizeof(sport));
+	memcpy(&l4->dport, &dport, sizeof(dport));
+	p->tuple = *to;
+}
+
 void rewrite_tuple(struct packet *p, const struct tuple *to)
 {
 	ensure(to->proto == p->tuple.proto && to->kind == p->tuple.kind);
 	ensure(ip_is_v4(to->src) != p->v6 && ip_is_v4(to->dst) != p->v6);
+	if (!p->v6 && (p->class == PKT_TCP || p->class == PKT_UDP)) {
+		rewrite_plain(p, to);
+		return;
+	}
 	uint64_t addresses = store_addresses(p, to->src, to->dst);
 	l4_follows(p, addresses, store_ports(p, to));
 }
@@ -214,18 +235,19 @@ void rewrite_ttl(struct packet *p)
 		return;
 	}
 	struct ipv4_hdr *ip = pkt_ipv4(p);
-	uint8_t was[4] = { ip->ttl, ip->proto, 0, 0 }, is[4] = { p->ttl, ip->proto, 0, 0 };
-	ip->checksum = checksum_changed(ip->checksum, native_change4(was, is));
+	/* ~m + m' of a word whose first byte is one less, whatever it is */
+	static const uint8_t less[4] = { 0xfe, 0xff };
+	ip->checksum = checksum_changed(ip->checksum, native_load4(less));
 	ip->ttl = p->ttl;
 }
 
 void rewrite_id(struct packet *p, uint16_t id)
 {
 	struct ipv4_hdr *ip = pkt_ipv4(p);
-	be16 was[2] = { ip->id }, is[2] = { be16_of(id) };
+	be16 was[2] = { ip->id }, now[2] = { be16_of(id) };
 
-	ip->checksum = checksum_changed(ip->checksum, native_change4(was, is));
-	ip->id = is[0];
+	ip->checksum = checksum_changed(ip->checksum, native_change4(was, now));
+	ip->id = now[0];
 	p->id = id;
 }
 

@@ -1,4 +1,4 @@
-/* links: netstack/reply.c netstack/rewrite.c netstack/packet.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/addr.c netstack/text.c */
+/* links: netstack/reply.c netstack/rewrite.c netstack/packet.c netstack/parse_plain.c netstack/parse_offload.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/addr.c netstack/text.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * fuzz_packet.c: any frame; what is parsed can be written as text, rewritten,

@@ -262,7 +262,8 @@ static bool whole(const struct datagram *d)
 static bool hold(struct fragments *f, struct datagram *d, struct frame *frame)
 {
 	if (d->held.count == FRAGMENT_HELD_MAX || f->held == FRAGMENTS_HELD_MAX
-	    || f->port_held[d->key.port] == share(FRAGMENTS_HELD_MAX))
+	    || f->port_held[d->key.port] == share(FRAGMENTS_HELD_MAX)
+	    || frame->room > FRAME_HELD_ROOM_MAX)
 		return false;
 	frames_put(&d->held, frame);
 	f->held++;

@@ -13,6 +13,7 @@
 
 enum {
 	FRAME_HEADROOM_BYTES = 64, /* free bytes before data when a frame arrives */
+	FRAME_HELD_ROOM_MAX = 4096, /* larger buffers are few: no frame in one waits for anything, it is dropped */
 	PORT_UPLINK = 0,           /* port numbers: 0 is the uplink, */
 	PORT_CLIENT_FIRST = 1,     /* 1..PORT_COUNT-1 are clients */
 	PORT_COUNT = 257,

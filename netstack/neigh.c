@@ -188,7 +188,7 @@ enum neigh_answer neigh_resolve(struct neigh *n, uint16_t port, struct ip_addr a
 	case ASKING:
 		break;
 	}
-	if (e->waiting.count == NEIGH_WAITING_MAX || n->held == NEIGH_HELD_MAX)
+	if (e->waiting.count == NEIGH_WAITING_MAX || n->held == NEIGH_HELD_MAX || f->room > FRAME_HELD_ROOM_MAX)
 		return NEIGH_FULL;
 	frames_put(&e->waiting, f);
 	n->held++;

@@ -33,7 +33,7 @@ enum neigh_answer { NEIGH_FOUND, NEIGH_WAIT, NEIGH_FAILED, NEIGH_FULL };
 /*
  * Where is addr on port? FOUND: *mac is filled in. WAIT: the frame is now held
  * here (its offset and port untouched) and a request falls due at once. FAILED,
- * FULL: the frame stays the caller's.
+ * FULL: the frame stays the caller's. One whose buffer is large (FRAME_HELD_ROOM_MAX) finds it always FULL.
  */
 enum neigh_answer neigh_resolve(struct neigh *, uint16_t port, struct ip_addr, struct frame *, uint64_t now_ns, struct mac *mac);
 /* Looks without holding or asking. */

@@ -44,7 +44,7 @@ static uint64_t page_up(uint64_t at)
 static uint32_t buffers_for(uint64_t bytes)
 {
 	uint32_t n = ABI_BUFFERS_MIN;
-	while (n < ABI_BUFFERS_MAX / 2 && n * 2 * (uint64_t)ABI_BUFFER_BYTES <= bytes / 8)
+	while (n < ABI_BUFFERS_MAX / 2 && n * 2 * (uint64_t)ABI_BUFFER_BYTES <= bytes / 16)
 		n *= 2;
 	return n;
 }

@@ -26,7 +26,7 @@ static const struct verb {
 	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },
 	{ "attach", verb_attach, "give the running appliance a client port",
 	  "postern attach [--control SOCKET] "
-	  "tap=NAME,ip=ADDR[,ip=ADDR][,mac=MAC][,our-mac=MAC][,netns=NS][,name=NAME]\n" },
+	  "tap=NAME,ip=ADDR[,ip=ADDR][,mac=MAC][,our-mac=MAC][,netns=NS][,name=NAME][,offload=on|off]\n" },
 	{ "detach", verb_detach, "take a port away from it",
 	  "postern detach [--control SOCKET] PORT|NAME\n" },
 	{ "store", verb_store, "read and write the config store",

@@ -11,8 +11,11 @@
 
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 
 #include "tapfile.h"
+
+enum { QUEUE_FRAMES = 10000, QUEUE_USUAL_MAX = 1000 };
 
 static bool failed(const char *what, char *reason, size_t room)
 {
@@ -43,6 +46,11 @@ static bool bring_up(struct ifreq *request, int *mtu, char *reason, size_t room)
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return failed("socket", reason, room);
+	/* a burst of many senders needs more than the kernel's own choice; it works without, with more loss */
+	if (!ioctl(s, SIOCGIFTXQLEN, request) && request->ifr_qlen <= QUEUE_USUAL_MAX) {
+		request->ifr_qlen = QUEUE_FRAMES;
+		(void)ioctl(s, SIOCSIFTXQLEN, request);
+	}
 	bool good = !ioctl(s, SIOCGIFMTU, request);
 	*mtu = request->ifr_mtu;
 	good = good && !ioctl(s, SIOCGIFFLAGS, request);
@@ -54,10 +62,13 @@ static bool bring_up(struct ifreq *request, int *mtu, char *reason, size_t room)
 	return good || failed(request->ifr_name, reason, room);
 }
 
-bool tapfile_open(struct tapfile *tap, const char *name, const char *netns, char *reason,
-		  size_t room)
+bool tapfile_open(struct tapfile *tap, const char *name, const char *netns, bool offload,
+		  char *reason, size_t room)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int header = sizeof(struct virtio_net_hdr);
+	if (offload)
+		request.ifr_flags |= IFF_VNET_HDR;
 	if (!*name || strlen(name) >= IFNAMSIZ || strpbrk(name, "/%: \t\n")) {
 		snprintf(reason, room, "tap: not an interface name");
 		return false;
@@ -69,7 +80,8 @@ bool tapfile_open(struct tapfile *tap, const char *name, const char *netns, char
 	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tap->fd < 0)
 		return failed("/dev/net/tun", reason, room);
-	if (!ioctl(tap->fd, TUNSETIFF, &request)) {
+	if (!ioctl(tap->fd, TUNSETIFF, &request) &&
+	    (!offload || !ioctl(tap->fd, TUNSETVNETHDRSZ, &header))) {
 		if (bring_up(&request, &tap->mtu, reason, room))
 			return true;
 	} else {

@@ -16,7 +16,7 @@
 enum { NAME_MAX_BYTES = 15 };
 
 struct port_words {
-	char *tap, *ip, *second_ip, *mac, *our_mac, *netns, *name;
+	char *tap, *ip, *second_ip, *mac, *our_mac, *netns, *name, *offload;
 };
 
 /* What may stand in a request without splitting it. */
@@ -44,8 +44,9 @@ static bool is_mac(const char *s)
 /* Takes the text apart in place; strings point into it. */
 static int parse_words(char *text, struct port_words *w)
 {
-	char *const keys[] = { "tap", "ip", "mac", "our-mac", "netns", "name", NULL };
-	char **const places[] = { &w->tap, &w->ip, &w->mac, &w->our_mac, &w->netns, &w->name };
+	char *const keys[] = { "tap", "ip", "mac", "our-mac", "netns", "name", "offload", NULL };
+	char **const places[] = { &w->tap, &w->ip, &w->mac, &w->our_mac, &w->netns, &w->name,
+				  &w->offload };
 	while (*text) {
 		char *value = NULL, *word = text;
 		int key = getsubopt(&text, keys, &value);
@@ -76,6 +77,8 @@ static int check_words(const struct port_words *w)
 		return complain(EXIT_USAGE, "mac=%s: not the MAC of a host", w->mac);
 	if (w->our_mac && !is_mac(w->our_mac))
 		return complain(EXIT_USAGE, "our-mac=%s: not the MAC of a host", w->our_mac);
+	if (w->offload && strcmp(w->offload, "on") && strcmp(w->offload, "off"))
+		return complain(EXIT_USAGE, "offload=%s: on or off", w->offload);
 	if (!is_name(w->name))
 		return complain(EXIT_USAGE, "name=%s: letters, digits, \"_.-\", at most %d",
 				w->name, NAME_MAX_BYTES);
@@ -118,7 +121,8 @@ static int attach(const char *socket, const struct port_words *w)
 	/* First the socket: its path may be relative, and no tap need be touched in vain. */
 	if (!controlclient_open(&c, socket))
 		return complain(EXIT_UNREACHED, "%s: %s", socket, strerror(errno));
-	if (!tapfile_open(&tap, w->tap, w->netns, reason, sizeof(reason))) {
+	bool offload = !w->offload || !strcmp(w->offload, "on");
+	if (!tapfile_open(&tap, w->tap, w->netns, offload, reason, sizeof(reason))) {
 		controlclient_close(&c);
 		return complain(EXIT_REFUSED, "%s", reason);
 	}
@@ -129,6 +133,7 @@ static int attach(const char *socket, const struct port_words *w)
 	    add(request, sizeof(request), "mac", w->mac) &&
 	    add(request, sizeof(request), "our-mac", w->our_mac) &&
 	    add(request, sizeof(request), "mtu", mtu) &&
+	    add(request, sizeof(request), "offload", w->offload) &&
 	    add(request, sizeof(request), "name", w->name))
 		code = exchange(&c, socket, request, tap.fd);
 	close(tap.fd);

@@ -41,7 +41,7 @@ static void reads_all(void **state)
 	assert_true(args((const char *const[]){ "--image", "p.elf", "--mode=hvt", "--mem", "64",
 		"--uplink", "tap=up0,netns=lab,ip=192.0.2.2/24,gateway=192.0.2.1,mac=02:00:00:00:00:01",
 		"--client", "tap=c1,ip=10.137.0.5,mac=00:16:3e:5e:6c:00,our-mac=fe:00:00:00:00:09,name=work",
-		"--client=fd=7,ip=10.137.0.6,ip=fd09::6,mtu=1400", "--store", "/run/s", NULL }));
+		"--client=fd=7,ip=10.137.0.6,ip=fd09::6,mtu=1400,offload=off", "--store", "/run/s", NULL }));
 	assert_string_equal(o.image, "p.elf");
 	assert_int_equal(o.mode, OPTION_HVT);
 	assert_int_equal(o.mem_mib, 64);
@@ -60,6 +60,8 @@ static void reads_all(void **state)
 	assert_int_equal(o.client[1].fd, 7);
 	assert_int_equal(o.client[1].addr_count, 2);
 	assert_int_equal(o.client[1].mtu, 1400);
+	assert_true(o.uplink.offload && o.client[0].offload);
+	assert_false(o.client[1].offload);
 	assert_string_equal(o.store, "/run/s");
 }
 
@@ -86,6 +88,8 @@ static void refuses(void **state)
 		{ "--client", "tap=a,netns=../x,ip=10.0.0.1" }, { "--client", "tap=a,ip=10.0.0.1,mac=1:2" },
 		{ "--client", "tap=a,ip=10.0.0.1,gateway=10.0.0.2" }, { "--client", "tap=a,,ip=10.0.0.1" },
 		{ "--client", "tap=a,ip=10.0.0.1,what=ever" }, { "--client", "tap=a,ip=10.0.0.1,mtu=67" },
+		{ "--client", "tap=a,ip=10.0.0.1,offload=yes" }, { "--client", "tap=a,ip=10.0.0.1,offload=o" },
+		{ "--client", "tap=a,ip=10.0.0.1,offload=" },
 		{ "--uplink", "tap=a,ip=10.0.0.1/33" }, { "--uplink", "tap=a,our-mac=02:00:00:00:00:01" },
 		{ "--uplink", "" }, { "--uplink", "tap=" }, { "--unknown", "x" },
 		{ "--unknown-and-much-too-long", "x" }, { "-x", "x" }, { "word", "x" }, { "--name", "" },

@@ -64,7 +64,7 @@ PRODUCTS := $(O)/postern.elf $(O)/postern-tender $(O)/postern-store $(O)/postern
 all: $(PRODUCTS)
 
 help:
-	@sed -n 's/^#: //p' Makefile tests/bench/bench.mk
+	@sed -n 's/^#: //p' Makefile tests/bench/bench.mk tests/xen/xen.mk
 #: make            builds $(O)/postern.elf, postern-tender, postern-store, postern
 #: make demo       the lab demonstration (MODE=spt or hvt); root
 #: make test       every test; root
@@ -171,6 +171,7 @@ fuzz: $(O)/fuzz/$(T)
 		$(O)/corpus/$(T) tests/fuzz/corpus/$(T)
 
 include tests/bench/bench.mk
+include tests/xen/xen.mk
 
 lint: $(PRODUCTS) $(call host_o,$(PURE))
 	$(Q)O=$(O) CC="$(CC)" tests/lint.sh

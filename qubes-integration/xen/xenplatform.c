@@ -38,7 +38,11 @@ static size_t rx(struct frame *burst[], size_t max)
 
 static bool event(struct platform_event *e)
 {
+	char path[XS_PATH_BYTES];
+	uint32_t token;
 	(void)e;
+	while (xs_event(path, &token))
+		;
 	return false;
 }
 

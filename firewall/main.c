@@ -175,8 +175,10 @@ static void handle(const struct platform_event *e)
 		log_port(e, e->kind == EVENT_LINK_UP ? ": link up" : ": link down");
 		return;
 	case EVENT_CHANNEL_OPEN:
-		if (e->channel == CHANNEL_STORE)
+		if (e->channel == CHANNEL_STORE) {
 			qdb_opened(self.qdb);
+			return;
+		}
 		self.request_len = self.line_len = self.line_sent = 0;
 		self.status.stage = STATUS_IDLE;
 		return;

@@ -207,7 +207,7 @@ bool xs_event(char path[XS_PATH_BYTES], uint32_t *token)
 uint32_t xen_lab_offer(void *page)
 {
 	uint32_t ref = 8;
-	while (offered[ref])
+	while (offered[ref] && offered[ref] != page)
 		ref++;
 	offered[ref] = page;
 	return ref;

@@ -383,12 +383,6 @@ enum drop ct_track(struct ct *ct, uint32_t i, enum ct_dir dir, const struct pack
 	return DROP_CT_INVALID;
 }
 
-struct tuple ct_translated(const struct flow *f, enum ct_dir dir)
-{
-	struct tuple arrives = ct_quoted(f, dir);
-	return tuple_reverse(&arrives);
-}
-
 struct tuple ct_quoted(const struct flow *f, enum ct_dir dir)
 {
 	return dir == CT_ORIG ? flow_reply(f) : f->orig;

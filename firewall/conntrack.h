@@ -136,7 +136,12 @@ enum drop ct_open(struct ct *, const struct packet *, uint16_t port, struct ip_a
 enum drop ct_track(struct ct *, uint32_t flow, enum ct_dir, const struct packet *, uint64_t now_ns);
 
 /* The tuple a packet of that direction leaves with. */
-struct tuple ct_translated(const struct flow *, enum ct_dir);
+static inline struct tuple ct_translated(const struct flow *f, enum ct_dir dir)
+{
+	if (dir == CT_REPLY)
+		return tuple_reverse(&f->orig);
+	return (struct tuple){ f->nat_ip, f->orig.dst, f->nat_port, f->orig.dport, f->orig.proto, f->orig.kind, 0 };
+}
 /*
  * ICMP errors: an error is found by ct_find(tuple_reverse(&p->inner)), which
  * yields the direction the error itself travels in; the quoted packet then

@@ -67,8 +67,18 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 		return;
 	}
 	if (!port->theirs_known) {
-		switch (neigh_resolve(fw->neigh, out, next_hop(fw, out, p->tuple.dst), f, fw->now_ns, &mac)) {
+		struct ip_addr next = next_hop(fw, out, p->tuple.dst);
+		bool gateway = out == PORT_UPLINK && ip_eq(next, fw->uplink.gateway);
+		if (gateway && fw->gateway_known) {
+			rewrite_link(p, fw->gateway_mac, port->config.ours);
+			fw_send(fw, f, out);
+			return;
+		}
+		switch (neigh_resolve(fw->neigh, out, next, f, fw->now_ns, &mac)) {
 		case NEIGH_FOUND:
+			fw->gateway_known |= gateway;
+			if (gateway)
+				fw->gateway_mac = mac;
 			break;
 		case NEIGH_WAIT:
 			return;
@@ -118,8 +128,7 @@ static void refuse_aloud(struct fw *fw, struct packet *p, const struct way *w, e
 		fw_refuse(fw, p, w->from, reason, type, code, info);
 }
 
-/* Of what will be on the wire: the port cuts a super-frame into segments of gso_size. */
-static uint32_t wire_bytes(const struct packet *p)
+uint32_t fw_wire_bytes(const struct packet *p)
 {
 	uint32_t whole = p->end - p->l3, segment = (uint32_t)p->payload - p->l3 + p->frame->offload.gso_size;
 	return p->frame->offload.gso_type != GSO_NONE && segment < whole ? segment : whole;
@@ -133,7 +142,7 @@ static bool can_leave(struct fw *fw, struct packet *p, const struct way *w)
 		refuse_aloud(fw, p, w, DROP_TTL, ICMP_TIME_EXCEEDED, 0, 0);
 		return false;
 	}
-	if (wire_bytes(p) > mtu) {
+	if (fw_wire_bytes(p) > mtu) {
 		refuse_aloud(fw, p, w, DROP_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, mtu);
 		return false;
 	}
@@ -164,20 +173,21 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 {
 	struct flow *flow = ct_flow(fw->ct, index);
 	uint32_t client, rule;
+	/* no two clients have had this place and this generation */
+	if ((uint32_t)policy_generation(fw->policy, flow->client) == flow->generation)
+		return true;
 	if (!policy_find(fw->policy, flow->orig.src, &client)) {
 		ct_cut(fw->ct, index);
 		return false;
 	}
-	uint32_t generation = (uint32_t)policy_generation(fw->policy, client);
-	if (generation == flow->generation)
-		return true;
 	enum drop reason = DROP_NONE;
 	policy_judge(fw->policy, client, &flow->orig, &rule, &reason);
 	if (reason != DROP_NONE) {
 		ct_cut(fw->ct, index);
 		return false;
 	}
-	flow->generation = generation;
+	flow->client = (uint16_t)client;
+	flow->generation = (uint32_t)policy_generation(fw->policy, client);
 	flow->rule = rule;
 	return true;
 }
@@ -201,6 +211,7 @@ static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 		return false;
 	}
 	struct flow *flow = ct_flow(fw->ct, w->flow);
+	flow->client = (uint16_t)client;
 	flow->generation = (uint32_t)policy_generation(fw->policy, client);
 	flow->rule = rule;
 	w->dir = CT_ORIG;
@@ -230,12 +241,15 @@ static void from_client(struct fw *fw, struct packet *p, struct way *w)
 		refuse(fw, p, w, DROP_CT_INVALID);
 		return;
 	}
-	if (!(found && fw_flow_stands(fw, w->flow))) {
-		if (open_flow(fw, p, w))
-			forward(fw, p, w);
+	bool opens = !(found && fw_flow_stands(fw, w->flow));
+	if (opens && !open_flow(fw, p, w))
 		return;
-	}
-	track_and_forward(fw, p, w);
+	/* the answers come from whom it goes to and go to our own address: they are checked with it */
+	ct_flow(fw->ct, w->flow)->epoch = fw->uplink_plain ? fw->epoch : 0;
+	if (opens)
+		forward(fw, p, w);
+	else
+		track_and_forward(fw, p, w);
 }
 
 static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
@@ -379,35 +393,45 @@ static void judge(struct fw *fw, struct packet *p, uint16_t from)
 		from_client(fw, p, &w);
 }
 
-static void input(struct fw *fw, struct frame *f)
+/* The whole way, for whatever came. */
+static void input(struct fw *fw, struct packet *p, struct frame *f, uint16_t from, enum drop reason)
 {
-	uint16_t from = f->port;
-	struct packet p;
-	if (from >= PORT_COUNT || !fw->port[from].attached) {
-		fw_drop(fw, f, from, DROP_PORT_GONE);
-		return;
-	}
-	enum drop reason = pkt_parse(f, &p);
-	if (reason == DROP_NONE && !for_us(fw, &p, from))
+	if (from >= PORT_COUNT || !fw->port[from].attached)
+		reason = DROP_PORT_GONE;
+	else if (reason == DROP_NONE && !for_us(fw, p, from))
 		reason = DROP_NOT_FOR_US;
 	if (reason != DROP_NONE)
 		fw_drop(fw, f, from, reason);
-	else if (p.class == PKT_ARP)
-		fw_arp(fw, &p, from);
+	else if (p->class == PKT_ARP)
+		fw_arp(fw, p, from);
 	else
-		judge(fw, &p, from);
+		judge(fw, p, from);
+}
+
+static void input_again(struct fw *fw)
+{
+	struct packet p;
+	for (struct frame *f; (f = frames_take(&fw->again));) {
+		enum drop reason = pkt_parse(f, &p);
+		input(fw, &p, f, f->port, reason);
+	}
 }
 
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
+	struct fw_arrival arrival[FW_BURST];
 	fw->now_ns = now_ns;
-	for (size_t i = 0; i < count; i++) {
-		struct fw_port *port = &fw->port[burst[i]->port < PORT_COUNT ? burst[i]->port : 0];
-		port->rx_packets++;
-		port->rx_bytes += burst[i]->len;
-		input(fw, burst[i]);
-		for (struct frame *f; (f = frames_take(&fw->again));)
-			input(fw, f);
+	fw->gateway_known = false;
+	for (size_t at = 0; at < count; at += FW_BURST) {
+		size_t n = count - at < FW_BURST ? count - at : FW_BURST;
+		fw_look_up(fw, burst + at, n, arrival);
+		for (size_t i = 0; i < n; i++) {
+			struct fw_arrival *a = &arrival[i];
+			if (fw_pass(fw, a))
+				continue;
+			input(fw, &a->p, burst[at + i], a->from, a->reason);
+			input_again(fw);
+		}
 	}
 }
 

@@ -4,7 +4,9 @@
  * frames come out on two queues. Nothing in here knows a platform.
  *
  * A packet's way (fw.c): parse, ARP?, source check, fragment?, to us?, ICMP
- * error?, flow or verdict, track, rewrite, route. Every frame handed in comes
+ * error?, flow or verdict, track, rewrite, route. A burst is parsed and looked
+ * up as a whole, and a packet of a flow that nothing has changed for goes from
+ * its flow to the rewriting at once (burst.c); in order of arrival. Every frame handed in comes
  * out exactly once: on `tx` (f->port says where), on `done` (dropped or
  * consumed, with its reason counted), or later, if it waits for a neighbour or
  * for its first fragment.
@@ -28,6 +30,7 @@ enum {
 	FW_OURS_MAX = 4,       /* addresses of the firewall itself */
 	FW_PROTECTED_MAX = 512, /* connected-ips: addresses of clients, running or not */
 	FW_SPARE_FRAMES = 16,  /* what the caller should keep on `spare` */
+	FW_BURST = 32,         /* frames that are looked up together */
 };
 
 /* One attached port, as the host describes it. */
@@ -76,6 +79,8 @@ struct fw {
 	struct table protected_index; /* by address, into protected_ip */
 	uint32_t protected_count;
 	struct fw_port port[PORT_COUNT];
+	uint32_t epoch;      /* of all that addresses are checked against, and of ports and links; never 0 */
+	bool uplink_plain;   /* the uplink's address may be that of answers: a unicast one, and no client's */
 	/* sweep of flows that older rules admitted: once around after each change */
 	uint32_t sweep, sweep_left; /* the next slot, and how many are left */
 	/* frames */
@@ -84,6 +89,8 @@ struct fw {
 	struct frame_queue spare; /* empty frames for our own questions; the caller tops it up */
 	struct frame_queue again; /* released fragments, to go through the pipeline */
 	uint64_t now_ns;
+	bool gateway_known;   /* for the rest of a burst: */
+	struct mac gateway_mac;
 	uint64_t drops[DROP_COUNT];
 };
 
@@ -117,10 +124,28 @@ void fw_input(struct fw *, struct frame *burst[], size_t count, uint64_t now_ns)
 void fw_poll(struct fw *, uint64_t now_ns);
 uint64_t fw_deadline(const struct fw *);
 
+/* One frame of a burst, parsed. */
+struct fw_arrival {
+	struct packet p;
+	enum drop reason; /* of the parser */
+	uint16_t from;
+	uint32_t item;    /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
+	uint64_t hash;
+};
+/* burst.c: parses and looks up `count` <= FW_BURST frames. */
+void fw_look_up(struct fw *, struct frame *burst[], size_t count, struct fw_arrival *);
+/*
+ * Sends a packet on whose flow was admitted by today's rules and checked under
+ * today's configuration. False: it was not touched, and goes the whole way.
+ */
+bool fw_pass(struct fw *, struct fw_arrival *);
+
 /* Steps of the pipeline that live in files of their own. */
 void fw_drop(struct fw *, struct frame *, uint16_t from, enum drop);
 void fw_send(struct fw *, struct frame *, uint16_t port); /* link header is right already */
 void fw_route(struct fw *, struct packet *, uint16_t out); /* finds the next hop and sends, or holds, or drops */
+/* Of what will be on the wire: the port cuts a super-frame into segments of gso_size. */
+uint32_t fw_wire_bytes(const struct packet *);
 /* Does the rule set of today still admit the flow? One that it does not is cut. */
 bool fw_flow_stands(struct fw *, uint32_t flow);
 /* arp.c */

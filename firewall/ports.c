@@ -71,6 +71,15 @@ bool fw_is_ours(const struct fw *fw, struct ip_addr ip)
 	return false;
 }
 
+/* What packets were checked against is no more: each flow's next one goes the whole way. */
+static void reconfigured(struct fw *fw)
+{
+	if (++fw->epoch == 0)
+		fw->epoch = 1;
+	fw->gateway_known = false;
+	fw->uplink_plain = ip_is_unicast(fw->uplink.ip) && !fw_is_protected(fw, fw->uplink.ip);
+}
+
 /* Which addresses a client may have: its own only, once, and none that stands for something else. */
 static bool addresses_possible(const struct fw *fw, const struct fw_port_config *config)
 {
@@ -106,6 +115,7 @@ bool fw_attach(struct fw *fw, uint16_t port, const struct fw_port_config *config
 		table_insert(&fw->owners, address_hash(fw, config->addr[i]), slot);
 		policy_mark_attached(fw->policy, config->addr[i], true);
 	}
+	reconfigured(fw);
 	if (port == PORT_UPLINK)
 		fw_announce(fw, port);
 	return true;
@@ -140,6 +150,7 @@ bool fw_detach(struct fw *fw, uint16_t port)
 		}
 	}
 	*p = (struct fw_port){ 0 };
+	reconfigured(fw);
 	return true;
 }
 
@@ -150,6 +161,7 @@ bool fw_link(struct fw *fw, uint16_t port, bool up)
 	if (fw->port[port].up == up)
 		return true;
 	fw->port[port].up = up;
+	reconfigured(fw);
 	if (!up)
 		forget_peer(fw, port);
 	else if (port == PORT_UPLINK)
@@ -166,6 +178,7 @@ void fw_set_uplink(struct fw *fw, const struct fw_uplink *uplink)
 	if (moved)
 		for (uint32_t i = 0; (i = ct_next(fw->ct, i)) != NONE; i++)
 			ct_cut(fw->ct, i);
+	reconfigured(fw);
 	if (fw->port[PORT_UPLINK].attached) {
 		forget_peer(fw, PORT_UPLINK);
 		fw_announce(fw, PORT_UPLINK);
@@ -178,6 +191,7 @@ void fw_set_ours(struct fw *fw, const struct ip_addr *ours, uint32_t count)
 	for (uint32_t i = 0; i < count && fw->ours_count < FW_OURS_MAX; i++)
 		if (!ip_is_zero(ours[i]))
 			fw->ours[fw->ours_count++] = ours[i];
+	reconfigured(fw);
 }
 
 void fw_set_protected(struct fw *fw, const struct ip_addr *ips, uint32_t count)
@@ -189,6 +203,7 @@ void fw_set_protected(struct fw *fw, const struct ip_addr *ips, uint32_t count)
 		fw->protected_ip[i] = ips[i];
 		table_insert(&fw->protected_index, address_hash(fw, ips[i]), i);
 	}
+	reconfigured(fw);
 }
 
 bool fw_is_protected(const struct fw *fw, struct ip_addr ip)

@@ -112,6 +112,8 @@ void xenwait_boot(void)
 		.index = HVM_PARAM_CALLBACK_IRQ,
 		.value = HVM_CALLBACK_VECTOR(TRAP_UPCALL_VECTOR),
 	};
+	for (uint32_t i = 0; i < WORDS; i++)
+		__atomic_store_n(&xen_shared()->mask[i], UINT64_MAX, __ATOMIC_SEQ_CST);
 	if (hypercall_hvm(HVMOP_set_param, &param) != 0)
 		panic("Xen takes no event vector");
 	int64_t result = hypercall_evtchn(EVTCHNOP_bind_virq, &virq);

@@ -2,7 +2,9 @@
 /* Keys and states of a network device in xenstore. */
 #include "netbus.h"
 
-enum { VALUE_BYTES = 32 };
+enum { VALUE_BYTES = 32, LINE_BYTES = 160 };
+
+static void (*log_line)(const char *line, size_t len);
 
 static bool join(char path[XS_PATH_BYTES], const char *dir, const char *key)
 {
@@ -79,4 +81,20 @@ enum xs_result netbus_put_u32(uint32_t tx, const char *dir, const char *key, uin
 enum xs_result netbus_put_state(const char *dir, enum xenbus_state state)
 {
 	return netbus_put_u32(XS_NO_TX, dir, "state", state);
+}
+
+void netbus_log_to(void (*log)(const char *line, size_t len))
+{
+	log_line = log;
+}
+
+void netbus_log(const char *dir, const char *text)
+{
+	char line[LINE_BYTES];
+	struct text t = text_on(line);
+	text_put(&t, dir);
+	text_put(&t, ": ");
+	text_put(&t, text);
+	if (log_line)
+		log_line(line, t.len);
 }

@@ -34,4 +34,9 @@ enum xs_result netbus_put(uint32_t tx, const char *dir, const char *key, const c
 enum xs_result netbus_put_u32(uint32_t tx, const char *dir, const char *key, uint32_t value);
 enum xs_result netbus_put_state(const char *dir, enum xenbus_state);
 
+/* Where the network devices' log lines go, without newline; nowhere until then. */
+void netbus_log_to(void (*log)(const char *line, size_t len));
+/* "DIR: text" */
+void netbus_log(const char *dir, const char *text);
+
 #endif

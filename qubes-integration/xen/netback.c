@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: ISC
+/* The tables of vifs and client ports, what changes in them, and whose turn it is. */
+#include "evtchn.h"
+#include "framepool.h"
+#include "vif.h"
+
+#define LOOK_AGAIN_NS UINT64_C(30000000000) /* at every folder, should a watch event have been lost */
+
+enum { NAMES_BYTES = 4096, HOME_BYTES = 64, KEPT_SHARE = 4 };
+
+struct netback netback;
+
+static struct {
+	char home[HOME_BYTES];
+	bool scan;            /* from the top */
+	char names[NAMES_BYTES]; /* of domains to look into, from `at` */
+	size_t at, len;
+	uint64_t timer_ns, look_ns;
+} own;
+
+static const char vif_dir[] = "backend/vif";
+
+uint32_t vif_bit_next(const uint64_t *bits, uint32_t from)
+{
+	while (from < NETBACK_VIFS_MAX) {
+		uint64_t word = bits[from / 64] >> from % 64;
+		if (word)
+			return from + (uint32_t)__builtin_ctzll(word);
+		from = (from | 63) + 1;
+	}
+	return NETBACK_VIFS_MAX;
+}
+
+bool netback_init(struct arena *arena, const char *home)
+{
+	struct text t = text_on(own.home);
+	netback = (struct netback){
+		.vif = arena_take(arena, NETBACK_VIFS_MAX, sizeof(struct vif)),
+		.port = arena_take(arena, PORT_COUNT, sizeof(struct netport)),
+		.op = arena_take(arena, VIF_OPS, sizeof(struct grant_copy_op)),
+		.small_kept = framepool_left(0) / KEPT_SHARE,
+		.large_kept = framepool_left(FRAMEPOOL_SMALL_BYTES) / KEPT_SHARE,
+	};
+	text_put(&t, home);
+	own.scan = true;
+	own.at = own.len = 0;
+	own.timer_ns = own.look_ns = 0;
+	return netback.vif && netback.port && netback.op && !t.cut;
+}
+
+/* --- ports ------------------------------------------------------------------------------- */
+
+static void port_news(uint16_t port)
+{
+	vif_bit_set(netback.port_news, port);
+}
+
+static bool same_client(const struct netport *a, const struct netport *b)
+{
+	if (!mac_eq(a->mac, b->mac) || a->addr_count != b->addr_count)
+		return false;
+	for (uint32_t i = 0; i < a->addr_count; i++)
+		if (!ip_eq(a->addr[i], b->addr[i]))
+			return false;
+	return true;
+}
+
+static void begin(uint16_t number, const struct netport *description)
+{
+	struct netport *p = &netback.port[number];
+	struct netport fresh = *description;
+	fresh.users = p->users;
+	fresh.told_incarnation = p->told_incarnation;
+	fresh.told_up = p->told_up;
+	fresh.incarnation = ++netback.incarnations;
+	*p = fresh;
+	port_news(number);
+}
+
+uint16_t netport_for(const struct netport *description)
+{
+	uint16_t found = PORT_NONE;
+	for (uint16_t i = PORT_COUNT - 1; i >= PORT_CLIENT_FIRST; i--) {
+		struct netport *p = &netback.port[i];
+		if (p->users && same_client(p, description)) {
+			/* another domain after the first one's end, or another MTU: its owner begins anew */
+			if (p->vifs == 0 && (p->domid != description->domid || p->mtu != description->mtu))
+				begin(i, description);
+			p->users++;
+			return i;
+		}
+		if (!p->users && !p->told_incarnation)
+			found = i;
+	}
+	if (found != PORT_NONE) {
+		begin(found, description);
+		netback.port[found].users = 1;
+	}
+	return found;
+}
+
+void netport_leave(uint16_t port)
+{
+	struct netport *p = &netback.port[port];
+	if (--p->users == 0)
+		p->incarnation = 0;
+	port_news(port);
+}
+
+void vif_went_live(struct vif *v)
+{
+	struct netport *p = &netback.port[v->port];
+	p->vifs++;
+	p->via = v->number;
+	port_news(v->port);
+	v->live = netback.live_count;
+	netback.live[netback.live_count++] = v->number;
+	vif_bit_set(netback.rx_ready, v->number);
+}
+
+void vif_went_down(struct vif *v)
+{
+	struct netport *p = &netback.port[v->port];
+	struct vif *last = &netback.vif[netback.live[--netback.live_count]];
+	netback.live[v->live] = last->number;
+	last->live = v->live;
+	vif_bit_clear(netback.rx_ready, v->number);
+	vif_bit_clear(netback.tx_ready, v->number);
+	port_news(v->port);
+	if (--p->vifs == 0 || p->via != v->number)
+		return;
+	for (uint32_t i = 0; i < netback.live_count; i++)
+		if (netback.vif[netback.live[i]].port == v->port)
+			p->via = netback.live[i];
+}
+
+static void describe(const struct netport *p, struct platform_event *e)
+{
+	struct text t = text_on(e->name);
+	text_put(&t, "vif");
+	text_u64(&t, p->domid);
+	text_char(&t, '.');
+	text_u64(&t, p->handle);
+	e->mtu = p->mtu;
+	e->ours = (struct mac){ { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
+	e->theirs = p->mac;
+	e->addr_count = p->addr_count;
+	memcpy(e->addr, p->addr, sizeof(e->addr));
+}
+
+/* One difference between what is and what its owner was told. */
+static bool tell(uint16_t number, struct platform_event *e)
+{
+	struct netport *p = &netback.port[number];
+	*e = (struct platform_event){ .port = number };
+	if (p->told_incarnation != p->incarnation) {
+		e->kind = p->told_incarnation ? EVENT_PORT_DETACHED : EVENT_PORT_ATTACHED;
+		if (p->told_incarnation) {
+			p->told_incarnation = 0;
+			return true;
+		}
+		p->told_incarnation = p->incarnation;
+		p->told_up = true;
+		describe(p, e);
+		return true;
+	}
+	if (p->incarnation && p->told_up != (p->vifs > 0)) {
+		p->told_up = !p->told_up;
+		e->kind = p->told_up ? EVENT_LINK_UP : EVENT_LINK_DOWN;
+		return true;
+	}
+	return false;
+}
+
+bool netback_event(struct platform_event *e)
+{
+	for (uint32_t word = 0; word < array_len(netback.port_news); word++)
+		while (netback.port_news[word]) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(netback.port_news[word]);
+			if (tell((uint16_t)(word * 64 + bit), e))
+				return true;
+			netback.port_news[word] &= ~(UINT64_C(1) << bit);
+		}
+	return false;
+}
+
+/* --- vifs ----------------------------------------------------------------------------------- */
+
+void vif_free(struct vif *v)
+{
+	if (v->port != PORT_NONE)
+		netport_leave(v->port);
+	vif_bit_clear(netback.dirty, v->number);
+	v->used = false;
+}
+
+/* The vif of that folder, its turn set; a new one if need be. */
+static void vif_at(uint16_t domid, uint16_t handle)
+{
+	struct vif *v = NULL;
+	for (uint16_t i = 0; i < NETBACK_VIFS_MAX; i++) {
+		struct vif *at = &netback.vif[i];
+		if (at->used && at->folder == domid && at->handle == handle) {
+			vif_bit_set(netback.dirty, i);
+			return;
+		}
+		if (!at->used && !v) {
+			v = at;
+			v->number = i;
+		}
+	}
+	if (!v) {
+		netbus_log(vif_dir, "no room for one more vif");
+		return;
+	}
+	*v = (struct vif){ .used = true, .number = v->number, .folder = domid, .handle = handle,
+			   .state = XENBUS_INITIALISING, .port = PORT_NONE, .timer_ns = UINT64_MAX };
+	struct text t = text_on(v->dir);
+	text_put(&t, vif_dir);
+	text_char(&t, '/');
+	text_u64(&t, domid);
+	text_char(&t, '/');
+	text_u64(&t, handle);
+	vif_bit_set(netback.dirty, v->number);
+}
+
+static void all_dirty(void)
+{
+	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
+		if (netback.vif[i].used)
+			vif_bit_set(netback.dirty, i);
+}
+
+/* Does one path begin with all of the other's parts? */
+static bool below(const char *path, const char *above)
+{
+	while (*above && *path == *above) {
+		path++;
+		above++;
+	}
+	return !*above && (!*path || *path == '/');
+}
+
+static bool in_vif_dir(const char *path)
+{
+	size_t len = 0;
+	while (own.home[len])
+		len++;
+	if (!below(path, own.home))
+		return below(own.home, path) && (own.scan = true);
+	if (!path[len]) {
+		own.scan = true;
+		return true;
+	}
+	path += len + 1;
+	if (!below(path, vif_dir))
+		return below(vif_dir, path) && (own.scan = true);
+	path += sizeof(vif_dir) - 1;
+	len = 0;
+	while (path[len])
+		len++;
+	struct cursor c = cursor_of(path, len);
+	uint32_t domid, handle;
+	if (parse_word(&c, "/") && parse_u32(&c, UINT16_MAX, &domid) && parse_word(&c, "/") &&
+	    parse_u32(&c, UINT16_MAX, &handle) && (!c.left || *c.at == '/'))
+		vif_at((uint16_t)domid, (uint16_t)handle);
+	else
+		own.scan = true;
+	return true;
+}
+
+void netback_changed(const char *path)
+{
+	if (!path) {
+		own.scan = true;
+		return;
+	}
+	if (in_vif_dir(path))
+		return;
+	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++) {
+		const struct vif *v = &netback.vif[i];
+		if (v->used && v->frontend[0] && (below(path, v->frontend) || below(v->frontend, path)))
+			vif_bit_set(netback.dirty, i);
+	}
+}
+
+/* --- turns ------------------------------------------------------------------------------------- */
+
+static bool number(const char *text, uint32_t *value)
+{
+	size_t len = 0;
+	while (text[len])
+		len++;
+	struct cursor c = cursor_of(text, len);
+	return parse_u32(&c, UINT16_MAX, value) && !c.left;
+}
+
+/* One domain's folders. */
+static void scan_domain(const char *name)
+{
+	char path[NETBUS_DIR_BYTES], handles[NAMES_BYTES / 16];
+	struct text t = text_on(path);
+	uint32_t domid, handle;
+	size_t len = 0;
+	text_put(&t, vif_dir);
+	text_char(&t, '/');
+	text_put(&t, name);
+	if (!number(name, &domid) || xs_directory(XS_NO_TX, path, handles, sizeof(handles), &len) != XS_RESULT_OK)
+		return;
+	for (size_t i = 0; i < len; i++) {
+		if (number(handles + i, &handle))
+			vif_at((uint16_t)domid, (uint16_t)handle);
+		while (i < len && handles[i])
+			i++;
+	}
+}
+
+static void scan_step(void)
+{
+	if (own.scan) {
+		own.scan = false;
+		own.at = own.len = 0;
+		(void)xs_directory(XS_NO_TX, vif_dir, own.names, sizeof(own.names), &own.len);
+		all_dirty(); /* those whose folders are gone */
+		return;
+	}
+	const char *name = own.names + own.at;
+	while (own.at < own.len && own.names[own.at])
+		own.at++;
+	own.at++;
+	scan_domain(name);
+}
+
+static void timers(uint64_t now_ns)
+{
+	if (now_ns >= own.look_ns) {
+		own.look_ns = now_ns + LOOK_AGAIN_NS;
+		own.scan = true;
+	}
+	if (now_ns < own.timer_ns)
+		return;
+	own.timer_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++) {
+		struct vif *v = &netback.vif[i];
+		if (!v->used)
+			continue;
+		if (v->timer_ns <= now_ns) {
+			v->timer_ns = UINT64_MAX;
+			vif_bit_set(netback.dirty, i);
+		}
+		if (v->timer_ns < own.timer_ns)
+			own.timer_ns = v->timer_ns;
+	}
+}
+
+bool netback_step(uint64_t now_ns)
+{
+	timers(now_ns);
+	uint32_t i = vif_bit_next(netback.dirty, 0);
+	if (i < NETBACK_VIFS_MAX) {
+		struct vif *v = &netback.vif[i];
+		vif_bit_clear(netback.dirty, i);
+		vif_step(v, now_ns);
+		if (v->used && v->timer_ns < own.timer_ns)
+			own.timer_ns = v->timer_ns;
+	} else if (own.scan || own.at < own.len) {
+		scan_step();
+	}
+	return own.scan || own.at < own.len || vif_bit_next(netback.dirty, 0) < NETBACK_VIFS_MAX;
+}
+
+uint64_t netback_deadline(void)
+{
+	return own.timer_ns < own.look_ns ? own.timer_ns : own.look_ns;
+}
+
+bool netback_poll(void)
+{
+	bool flush = false;
+	for (uint32_t i = 0; i < netback.live_count; i++) {
+		struct vif *v = &netback.vif[netback.live[i]];
+		if (!evtchn_pending(v->evtchn) || v->broken)
+			continue;
+		vif_bit_set(netback.rx_ready, v->number);
+		if (v->backlog.count)
+			vif_bit_set(netback.tx_ready, v->number);
+	}
+	flush = vif_bit_next(netback.tx_ready, 0) < NETBACK_VIFS_MAX;
+	if (flush)
+		vif_flush();
+	return flush || vif_bit_next(netback.rx_ready, 0) < NETBACK_VIFS_MAX;
+}
+
+/* --- status ------------------------------------------------------------------------------------ */
+
+struct netback_held netback_held(void)
+{
+	struct netback_held held = { 0 };
+	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++) {
+		const struct vif *v = &netback.vif[i];
+		if (!v->used)
+			continue;
+		held.vifs++;
+		held.rings += v->tx.page ? 2 : 0;
+		held.channels += v->evtchn != 0;
+		held.frames += v->backlog.count;
+	}
+	for (uint32_t i = 0; i < PORT_COUNT; i++)
+		held.ports += netback.port[i].users > 0 || netback.port[i].told_incarnation > 0;
+	return held;
+}
+
+void netback_status(struct text *t)
+{
+	const struct { const char *name; uint64_t value; } members[] = {
+		{ "\"netback_vifs\":", netback_held().vifs },
+		{ ",\"netback_connected\":", netback.live_count },
+		{ ",\"netback_connects\":", netback.connects },
+		{ ",\"netback_broken\":", netback.broken },
+		{ ",\"netback_rx\":", netback.rx_packets },
+		{ ",\"netback_rx_super\":", netback.rx_super },
+		{ ",\"netback_rx_bursts\":", netback.rx_bursts },
+		{ ",\"netback_rx_bad\":", netback.rx_bad },
+		{ ",\"netback_rx_copy_failed\":", netback.rx_copy_failed },
+		{ ",\"netback_tx\":", netback.tx_packets },
+		{ ",\"netback_tx_super\":", netback.tx_super },
+		{ ",\"netback_tx_bursts\":", netback.tx_bursts },
+		{ ",\"netback_tx_dropped\":", netback.tx_dropped },
+		{ ",\"netback_tx_unfit\":", netback.tx_unfit },
+		{ ",\"netback_tx_copy_failed\":", netback.tx_copy_failed },
+		{ ",\"netback_notifies\":", netback.notifies },
+		{ ",\"netback_frames_short\":", netback.frames_short },
+	};
+	for (size_t i = 0; i < array_len(members); i++) {
+		text_put(t, members[i].name);
+		text_u64(t, members[i].value);
+	}
+}

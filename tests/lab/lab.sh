@@ -158,8 +158,8 @@ lab_store() {
 lab_tender() {
 	background "$LAB/tender.log" "$O/postern-tender" --image "$O/postern.elf" \
 		--mode "$LAB_MODE" --mem 32 \
-		--uplink "tap=up0,netns=$NS_UP,ip=$FW/24,gateway=$GATEWAY" \
-		--client "tap=eth0,netns=$NS_C1,ip=$C1,name=c1" \
+		--uplink "tap=up0,netns=$NS_UP,ip=$FW/24,gateway=$GATEWAY${LAB_UPLINK_MORE:-}" \
+		--client "tap=eth0,netns=$NS_C1,ip=$C1,name=c1${LAB_C1_MORE:-}" \
 		--client "tap=eth0,netns=$NS_C2,ip=$C2,name=c2" \
 		--store "$LAB/link" --control "$POSTERN_CONTROL"
 	TENDER_PID=$pid

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Super-frames and partial checksums between taps that have offloads and taps that have none:
+# every byte arrives as it was sent, and nothing leaves with a wrong checksum.
+#
+#   lab.sh's topology; uplink and client one each of "on" (virtio_net_hdr) and "off" (plain)
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+. "$ROOT/tests/lab/lab.sh"
+
+MODE=${MODE:-spt}
+OFFLOAD_PEER=$ROOT/tests/lab/offload_peer.py
+PORT=5005
+SIZES='1 1447 1448 1449 65535 1048583' TRAIN='28007 1400' PAIRS='on/on on/off off/on off/off'
+[ "$MODE" = spt ] || SIZES='1449 65535' TRAIN='7007 1400' PAIRS='on/on off/on'
+
+offload_peer() { # up|c1, then a verb and its arguments
+	ns=$1
+	shift
+	in_ns "$ns" python3 "$OFFLOAD_PEER" "$@"
+}
+
+# Of both ends: the kernels that judge what arrived.
+checksum_errors() {
+	for ns in up c1; do in_ns $ns cat /proc/net/snmp; done | awk '
+		{proto = $1}
+		proto != last {for (i = 1; i <= NF; i++) column[i] = $i; last = proto; next}
+		{for (i = 2; i <= NF; i++) if (column[i] == "InCsumErrors") n += $i; last = ""}
+		END {print n + 0}'
+}
+
+tender_says() { # port name, key: a number of the tender's own account of that port
+	"$POSTERN" status -j | python3 -c '
+import json, sys
+def ports(v):
+    if isinstance(v, dict):
+        if v.get("name") == sys.argv[1] and sys.argv[2] in v:
+            yield v[sys.argv[2]]
+        v = list(v.values())
+    if isinstance(v, list):
+        for x in v:
+            yield from ports(x)
+print(next(ports(json.load(sys.stdin))))' "$1" "$2"
+}
+
+restart() { # how the uplink and the client are opened
+	stop "$TENDER_PID"
+	LAB_UPLINK_MORE=,offload=$1 LAB_C1_MORE=,offload=$2
+	handled_before=$(handled "$C1")
+	lab_tender && wait_for 5 handled_past "$C1" "$handled_before"
+}
+
+watch() { # up|c1, device
+	ns=$LAB_ID-$1 log=$LAB/watch.$1
+	background "$log" ip netns exec "$ns" python3 "$OFFLOAD_PEER" watch "$2"
+	wait_for 5 has_line "$log" ready
+}
+
+# Traffic of all sizes both ways, watched on both ends.
+exercise() { # what to call it
+	watch up up0
+	watch_up=$pid
+	watch c1 eth0
+	watch_c1=$pid
+	for size in $SIZES; do
+		check "$1: $size bytes up" offload_peer c1 up "$SERVER" $PORT "$size"
+		check "$1: $size bytes down" offload_peer c1 down "$SERVER" $PORT "$size"
+	done
+	# shellcheck disable=SC2086
+	check "$1: datagrams sent as one, both ways" offload_peer c1 train "$SERVER" $PORT $TRAIN
+	stop "$watch_up"
+	stop "$watch_c1"
+	for end in up c1; do
+		check "$1: no wrong checksum arrives at $end" has_line "$LAB/watch.$end" ' bad 0 '
+	done
+	check "$1: the kernels found none either" test "$(checksum_errors)" = 0
+	for name in up0 c1; do
+		check "$1: $name refused no descriptor" test "$(tender_says $name tx_bad)" = 0
+		check "$1: $name lost nothing" test "$(tender_says $name tx_drop)" = 0
+	done
+}
+
+longest() { sed -n 's/.* longest //p' "$LAB/watch.$1"; }
+is_super() { [ "$(longest "$1")" -gt 3000 ]; }
+
+# A large buffer that someone keeps would be missed soon: there are few.
+all_home() {
+	"$POSTERN" status -j | python3 -c '
+import json, sys
+t = json.load(sys.stdin)["tender"]
+sys.exit(t["large_buffers"] != t["large_buffers_free"])'
+}
+
+lab_up "$MODE"
+background "$LAB/server.log" ip netns exec "$NS_UP" python3 "$OFFLOAD_PEER" serve "$SERVER" $PORT
+wait_for 5 has_line "$LAB/server.log" ready
+check "rules for the client" rules_set "$C1" <<END
+action=accept
+END
+
+for pair in $PAIRS; do
+	up=${pair%/*} client=${pair#*/}
+	name="uplink $up, client $client"
+	check "$name: starts" restart "$up" "$client"
+	exercise "$name"
+	[ "$up" = off ] && check "$name: nothing partial on the uplink" has_line "$LAB/watch.up" ' partial 0 '
+	[ "$client" = off ] && check "$name: nothing partial on the client" has_line "$LAB/watch.c1" ' partial 0 '
+	if [ $pair = on/on ]; then
+		check "$name: super-frames went up whole" is_super up
+		check "$name: and came down whole" is_super c1
+		check "$name: nothing was cut here" test "$(tender_says up0 tx_cut)" = 0
+	elif [ $pair = off/on ]; then
+		check "$name: they were cut here" test "$(tender_says up0 tx_cut)" -gt 0
+		check "$name: into what the link takes" not is_super up
+	fi
+	check "$name: every buffer came home" wait_for 5 all_home
+done
+lab_summary

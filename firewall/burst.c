@@ -61,6 +61,15 @@ static bool link_holds(const struct fw *fw, const struct packet *p, uint16_t fro
 	       (from == PORT_UPLINK || (port->theirs_known && mac_eq(eth->src, port->theirs)));
 }
 
+/* NULL: not known without asking. */
+static const struct mac *neighbour(const struct fw *fw, const struct packet *p, uint16_t out)
+{
+	if (fw->port[out].theirs_known)
+		return &fw->port[out].theirs;
+	bool on_link = ((flow_key_load(p->tuple.dst.b + 12) ^ fw->uplink_net) & fw->uplink_mask) == 0;
+	return out == PORT_UPLINK && fw->gateway_known && !on_link ? &fw->gateway_mac : NULL;
+}
+
 bool fw_pass(struct fw *fw, struct fw_arrival *a)
 {
 	struct ct_view ct = ct_view(fw->ct);
@@ -84,6 +93,12 @@ bool fw_pass(struct fw *fw, struct fw_arrival *a)
 	struct tuple to = ct_translated(flow, dir);
 	rewrite_tuple(p, &to);
 	rewrite_ttl(p);
-	fw_route(fw, p, out);
+	const struct mac *mac = neighbour(fw, p, out);
+	if (mac) {
+		rewrite_link(p, *mac, fw->port[out].config.ours);
+		fw_send(fw, p->frame, out);
+	} else {
+		fw_route(fw, p, out);
+	}
 	return true;
 }

@@ -6,7 +6,7 @@
  * Index item 2 * flow + dir has the tuple of that direction; no two items
  * have the same one, so out and back are each other's inverse. A free slot
  * stands in `free`, or from `fresh` on. A flow in use stands in the queue of its
- * class, in order of queued_ns, and in its port's queue of evictable or of firm flows.
+ * class, in the order in which they took their places, and in its port's queue of evictable or of firm flows.
  */
 #include "conntrack.h"
 #include "queue.h"
@@ -122,7 +122,7 @@ static void enqueue(struct ct *ct, uint32_t i)
 {
 	struct flow *f = &ct->flow[i];
 	enum ct_class class = flow_class(f);
-	f->queued_ns = ct->now_ns;
+	f->stale_ns = ct->now_ns + ct_slack_ns(class);
 	queue_push(&ct->class[class], ct->class_link, i);
 	queue_push(port_queue(ct, f, class), ct->port_link, i);
 }
@@ -134,30 +134,31 @@ static void dequeue(struct ct *ct, uint32_t i, enum ct_class was)
 	queue_remove(port_queue(ct, &ct->flow[i], was), ct->port_link, i);
 }
 
-/* The flow's place is too old for its class. */
-static void requeue(struct ct *ct, uint32_t i, enum ct_class class)
+/* Its place is too old for its class. */
+static void requeue(struct ct *ct, uint32_t i)
 {
+	enum ct_class class = flow_class(&ct->flow[i]);
 	/* a firm flow keeps its place in the port's queue: its order there means nothing */
 	if (class < CT_CLASS_EVICTABLE) {
 		dequeue(ct, i, class);
 		enqueue(ct, i);
 		return;
 	}
-	ct->flow[i].queued_ns = ct->now_ns;
+	ct->flow[i].stale_ns = ct->now_ns + ct_slack_ns(class);
 	queue_remove(&ct->class[class], ct->class_link, i);
 	queue_push(&ct->class[class], ct->class_link, i);
 }
 
-static void touch(struct ct *ct, uint32_t i, enum ct_class was)
+/* `was` is the state it was enqueued with. */
+static inline void touch(struct ct *ct, uint32_t i, uint8_t was)
 {
 	struct flow *f = &ct->flow[i];
-	enum ct_class is = flow_class(f);
 	f->touched_ns = ct->now_ns;
-	if (was != is) {
-		dequeue(ct, i, was);
+	if (f->state != was) {
+		dequeue(ct, i, ct_class_of(f->orig.proto, was));
 		enqueue(ct, i);
-	} else if (ct->now_ns - f->queued_ns >= ct_slack_ns(is)) {
-		requeue(ct, i, is);
+	} else if (ct->now_ns >= f->stale_ns) {
+		requeue(ct, i);
 	}
 }
 
@@ -311,8 +312,7 @@ static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const str
 {
 	struct flow *f = &ct->flow[i];
 	struct tcp_conn c = conn(f);
-	enum ct_class was = flow_class(f);
-	bool was_over = tcp_over(f->state);
+	uint8_t was = f->state;
 	enum tcp_effect effect;
 	enum drop why = tcp_track(&c, dir, v, &effect);
 	if (why != DROP_NONE)
@@ -332,7 +332,7 @@ static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const str
 		break;
 	}
 	count(f, dir, bytes);
-	ct->stats.closed += !was_over && tcp_over(f->state);
+	ct->stats.closed += !tcp_over(was) && tcp_over(f->state);
 	touch(ct, i, was);
 	return DROP_NONE;
 }
@@ -340,7 +340,7 @@ static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const str
 static void track_other(struct ct *ct, uint32_t i, enum ct_dir dir, uint32_t bytes)
 {
 	struct flow *f = &ct->flow[i];
-	enum ct_class was = flow_class(f);
+	uint8_t was = f->state;
 	if (dir == CT_REPLY) {
 		f->replied = true;
 		f->state = FLOW_REPLIED;
@@ -467,9 +467,9 @@ static uint32_t queue_walk(const struct ct *ct, const struct queue *q, const str
 	uint32_t n = 0;
 	uint64_t last = 0;
 	for (uint32_t i = q->head; i != NONE; i = queue_after(links, i)) {
-		if (i >= ct->capacity || n++ == q->count || ct->flow[i].queued_ns < last)
+		if (i >= ct->capacity || n++ == q->count || ct->flow[i].stale_ns < last)
 			return NONE;
-		last = links == ct->class_link ? ct->flow[i].queued_ns : 0;
+		last = links == ct->class_link ? ct->flow[i].stale_ns : 0;
 	}
 	return n == q->count ? n : NONE;
 }
@@ -478,8 +478,8 @@ static uint32_t queue_walk(const struct ct *ct, const struct queue *q, const str
 static bool place_valid(const struct ct *ct, uint32_t i, enum ct_class class)
 {
 	const struct flow *f = &ct->flow[i];
-	return in_use(ct, i) && flow_class(f) == class && f->touched_ns >= f->queued_ns &&
-	       f->touched_ns - f->queued_ns < ct_slack_ns(class);
+	return in_use(ct, i) && flow_class(f) == class && f->touched_ns < f->stale_ns &&
+	       f->stale_ns - f->touched_ns <= ct_slack_ns(class);
 }
 
 static uint32_t free_slots(const struct ct *ct)

@@ -81,7 +81,7 @@ struct flow {
 	/* per packet */
 	struct flow_sent sent[2];       /* by enum ct_dir: what that side sent */
 	uint64_t touched_ns;
-	uint64_t queued_ns;             /* when it took its place in the queues */
+	uint64_t stale_ns;              /* touched from here on, it takes a new place in the queues */
 	uint32_t serial;                /* grows with every flow opened; never 0 */
 	uint32_t epoch;                 /* of the configuration its addresses were checked under; the pipeline's */
 	uint16_t port;                  /* fixed: the client port it belongs to */
@@ -165,13 +165,22 @@ struct ct_view ct_view(struct ct *);
 /* ct_track of a packet known to be TCP (its view) or UDP (NULL), of `bytes` IP bytes and the flow's own protocol. */
 enum drop ct_pass(struct ct *, uint32_t flow, enum ct_dir, const struct tcp_view *, uint32_t bytes, uint64_t now_ns);
 
+static inline uint64_t ct_word(const void *at)
+{
+	uint64_t v;
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
 static inline bool ct_item_is(const struct flow *flows, uint32_t item, const struct tuple *t)
 {
 	const struct flow *f = &flows[item / 2];
-	if (item % 2 == CT_ORIG)
-		return tuple_eq(&f->orig, t);
-	return ip_eq(f->nat_ip, t->dst) && ip_eq(f->orig.dst, t->src) && f->nat_port == t->dport &&
-	       f->orig.dport == t->sport && f->orig.proto == t->proto && f->orig.kind == t->kind;
+	bool reply = item % 2 == CT_REPLY;
+	const uint8_t *src = reply ? f->orig.dst.b : f->orig.src.b, *dst = reply ? f->nat_ip.b : f->orig.dst.b;
+	uint16_t sport = reply ? f->orig.dport : f->orig.sport, dport = reply ? f->nat_port : f->orig.dport;
+	uint64_t differ = (ct_word(src) ^ ct_word(t->src.b)) | (ct_word(src + 8) ^ ct_word(t->src.b + 8)) |
+			  (ct_word(dst) ^ ct_word(t->dst.b)) | (ct_word(dst + 8) ^ ct_word(t->dst.b + 8));
+	return !differ && sport == t->sport && dport == t->dport && f->orig.proto == t->proto && f->orig.kind == t->kind;
 }
 
 void ct_cut(struct ct *, uint32_t flow);
@@ -191,6 +200,7 @@ const struct ct_stats *ct_stats(const struct ct *);
 
 uint64_t ct_class_ns(enum ct_class);
 uint64_t ct_slack_ns(enum ct_class);
+enum ct_class ct_class_of(uint8_t proto, uint8_t state);
 enum ct_class flow_class(const struct flow *);
 uint64_t flow_expires_ns(const struct flow *);
 /* "established", "unreplied", ... */

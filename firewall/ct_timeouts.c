@@ -41,12 +41,12 @@ uint64_t ct_slack_ns(enum ct_class class)
 	return class < CT_CLASS_EVICTABLE ? SECOND_NS / EVICTABLE_PART : ct_class_ns(class) / FIRM_PART;
 }
 
-enum ct_class flow_class(const struct flow *f)
+enum ct_class ct_class_of(uint8_t proto, uint8_t state)
 {
-	bool replied = f->state == FLOW_REPLIED;
-	switch (f->orig.proto) {
+	bool replied = state == FLOW_REPLIED;
+	switch (proto) {
 	case PROTO_TCP:
-		return tcp_class[f->state];
+		return tcp_class[state];
 	case PROTO_UDP:
 		return replied ? CT_CLASS_UDP_REPLIED : CT_CLASS_UDP_UNREPLIED;
 	case PROTO_ICMP:
@@ -54,6 +54,11 @@ enum ct_class flow_class(const struct flow *f)
 		return CT_CLASS_ICMP;
 	}
 	return replied ? CT_CLASS_OTHER_REPLIED : CT_CLASS_OTHER_UNREPLIED;
+}
+
+enum ct_class flow_class(const struct flow *f)
+{
+	return ct_class_of(f->orig.proto, f->state);
 }
 
 uint64_t flow_expires_ns(const struct flow *f)

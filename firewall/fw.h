@@ -80,6 +80,7 @@ struct fw {
 	uint32_t protected_count;
 	struct fw_port port[PORT_COUNT];
 	uint32_t epoch;      /* of all that addresses are checked against, and of ports and links; never 0 */
+	uint32_t uplink_net, uplink_mask; /* IPv4, as in a packet: who is on the link needs no gateway */
 	bool uplink_plain;   /* the uplink's address may be that of answers: a unicast one, and no client's */
 	/* sweep of flows that older rules admitted: once around after each change */
 	uint32_t sweep, sweep_left; /* the next slot, and how many are left */

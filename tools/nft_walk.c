@@ -242,20 +242,30 @@ static void walk_client(struct pen *p, const struct nft_client *c)
 
 /* --- what holds for all --------------------------------------------------------------- */
 
+/* What no router passes on: RFC 1122 3.2.1.3, RFC 3927 2.6.2, RFC 1112 4. The kernel itself stops the rest. */
+static const struct ip_prefix never_dst[] = {
+	{ { { [10] = 0xff, 0xff, 0, 0, 0, 0 } }, 8 },
+	{ { { [10] = 0xff, 0xff, 169, 254, 0, 0 } }, 16 },
+	{ { { [10] = 0xff, 0xff, 240, 0, 0, 0 } }, 4 },
+};
+static const struct ip_prefix never_src[] = {
+	{ { { [10] = 0xff, 0xff, 0, 0, 0, 0 } }, 8 },
+	{ { { [10] = 0xff, 0xff, 240, 0, 0, 0 } }, 4 },
+};
+
 static void walk_prerouting(struct pen *p)
 {
-	const struct ip_prefix link_local = { ip_v4(169, 254, 0, 0), 16 }; /* RFC 3927 2.6.2 */
-	const struct ip_prefix reserved = { ip_v4(240, 0, 0, 0), 4 };      /* RFC 1112 4 */
 	begin(p, "from-client", NFTW_NO_HOOK);
 	when(p, in_set(NFTW_IIF_SADDR, true, &sources), NFTW_DROP, NULL);
 	when(p, in_set(NFTW_DADDR, false, &clients), NFTW_DROP, NULL);
-	when(p, in_net(NFTW_DADDR, link_local), NFTW_DROP, NULL);
-	when(p, in_net(NFTW_DADDR, reserved), NFTW_DROP, NULL);
+	for (size_t i = 0; i < array_len(never_dst); i++)
+		when(p, in_net(NFTW_DADDR, never_dst[i]), NFTW_DROP, NULL);
 	begin(p, "prerouting", NFTW_PREROUTING);
 	when(p, in_set(NFTW_IIF, false, &ports), NFTW_GOTO, "from-client");
 	when(p, in_set(NFTW_SADDR, false, &clients), NFTW_DROP, NULL);
 	when(p, in_set(NFTW_DADDR, false, &clients), NFTW_DROP, NULL);
-	when_both(p, is_named(NFTW_IIF, false, p->house->uplink), in_net(NFTW_SADDR, reserved), NFTW_DROP);
+	for (size_t i = 0; i < array_len(never_src); i++)
+		when_both(p, is_named(NFTW_IIF, false, p->house->uplink), in_net(NFTW_SADDR, never_src[i]), NFTW_DROP);
 }
 
 static void walk_input(struct pen *p)
@@ -290,6 +300,7 @@ static void walk_forward(struct pen *p)
 	begin(p, "forward", NFTW_FORWARD);
 	when(p, in_set(NFTW_IIF, false, &ports), NFTW_GOTO, "client-out");
 	when(p, in_set(NFTW_OIF, false, &ports), NFTW_GOTO, "client-in");
+	when_both(p, is_named(NFTW_IIF, false, p->house->uplink), is_named(NFTW_OIF, false, p->house->uplink), NFTW_DROP);
 }
 
 static void walk_postrouting(struct pen *p)

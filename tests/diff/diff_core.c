@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: ISC
+/* Our side: the pure core on the workbench of the unit tests. */
+#include <string.h>
+
+#include "diff.h"
+#include "diff_lab.h"
+
+static struct lab *lab;
+
+static bool begin(const struct diff_case *c)
+{
+	const struct ip_addr dns[] = { ip_v4(10, 139, 1, 1), ip_v4(10, 139, 1, 2) };
+	const struct ip_addr away = DIFF_AWAY;
+	if (lab)
+		lab_free(lab);
+	lab = lab_new(1024);
+	policy_set_dns(lab->policy, dns, array_len(dns));
+	fw_set_protected(&lab->fw, &away, 1);
+	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
+		const char *line[DIFF_RULES_MAX + 1] = { NULL };
+		for (size_t r = 0; r < c->rules[i].count; r++)
+			line[r] = c->rules[i].line[r];
+		if (c->rules[i].closed)
+			policy_close(lab->policy, diff_client(i), "closed");
+		else
+			lab_rules(lab, diff_client(i), c->rules[i].policy, line);
+	}
+	return true;
+}
+
+/* The kernel's rates are off as well. */
+static void lift_limits(void)
+{
+	enum { MANY = 1000000 };
+	for (int i = 0; i <= DIFF_CLIENTS; i++) {
+		lab->fw.port[i].icmp_limit = limit_of(MANY, MANY, lab->now_ns);
+		lab->fw.port[i].error_limit = limit_of(MANY, MANY, lab->now_ns);
+	}
+}
+
+static void take_all(struct diff_frames *out)
+{
+	for (struct frame *f; (f = lab_take(lab)); lab_give(lab, f)) {
+		if (out->count == DIFF_FRAMES_MAX || f->len > DIFF_FRAME_MAX)
+			continue;
+		struct diff_frame *to = &out->frame[out->count++];
+		to->port = f->port;
+		to->len = f->len;
+		memcpy(to->bytes, f->data, f->len);
+	}
+}
+
+static void send_frame(const struct diff_frame *in, struct diff_frames *out)
+{
+	struct frame *f = frames_take(&lab->free);
+	if (!f || !frame_reset(f, in->len))
+		panic("no frame");
+	memcpy(f->data, in->bytes, in->len);
+	f->port = in->port;
+	lift_limits();
+	fw_input(&lab->fw, &f, 1, lab->now_ns);
+	take_all(out);
+	lab_after(lab, 1000);
+	take_all(out);
+}
+
+const struct diff_side diff_core = { "postern", begin, send_frame };

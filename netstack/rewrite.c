@@ -68,9 +68,10 @@ static uint64_t store_addresses(struct packet *p, struct ip_addr src, struct ip_
 	p->tuple.dst = dst;
 	if (p->v6) {
 		struct ipv6_hdr *ip = pkt_ipv6(p);
-		struct ip_addr new[2] = { src, dst };
-		for (size_t i = 0; i < sizeof(new); i += 8)
-			change = native_add(change, native_change8(ip->src.b + i, new[0].b + i));
+		for (size_t i = 0; i < sizeof(src); i += 8) {
+			change = native_add(change, native_change8(ip->src.b + i, src.b + i));
+			change = native_add(change, native_change8(ip->dst.b + i, dst.b + i));
+		}
 		ip->src = src;
 		ip->dst = dst;
 		return change;

@@ -81,11 +81,6 @@ struct flow *ct_flow(struct ct *ct, uint32_t i)
 	return in_use(ct, i) ? &ct->flow[i] : NULL;
 }
 
-struct ct_view ct_view(struct ct *ct)
-{
-	return (struct ct_view){ &ct->index, ct->flow, &ct->key };
-}
-
 bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
 {
 	uint64_t hash = flow_key_hash(&ct->key, t);
@@ -111,6 +106,12 @@ static void clock(struct ct *ct, uint64_t now_ns)
 {
 	if (now_ns > ct->now_ns)
 		ct->now_ns = now_ns;
+}
+
+struct ct_view ct_view(struct ct *ct, uint64_t now_ns)
+{
+	clock(ct, now_ns);
+	return (struct ct_view){ &ct->index, ct->flow, &ct->key, ct->now_ns };
 }
 
 static struct queue *port_queue(struct ct *ct, const struct flow *f, enum ct_class class)

@@ -160,10 +160,22 @@ struct ct_view {
 	const struct table *index;
 	struct flow *flow;
 	const struct flow_key *key;
+	uint64_t now_ns; /* that of the flows: it never steps back */
 };
-struct ct_view ct_view(struct ct *);
+struct ct_view ct_view(struct ct *, uint64_t now_ns);
 /* ct_track of a packet known to be TCP (its view) or UDP (NULL), of `bytes` IP bytes and the flow's own protocol. */
 enum drop ct_pass(struct ct *, uint32_t flow, enum ct_dir, const struct tcp_view *, uint32_t bytes, uint64_t now_ns);
+
+/* ct_pass of UDP, when nothing but counters and time changes. False: nothing was done, and it is ct_pass's. */
+static inline bool ct_pass_quietly(struct flow *f, enum ct_dir dir, uint32_t bytes, uint64_t now_ns)
+{
+	if (now_ns >= f->stale_ns || (dir == CT_REPLY && !f->replied))
+		return false;
+	f->touched_ns = now_ns;
+	f->sent[dir].packets++;
+	f->sent[dir].bytes += bytes;
+	return true;
+}
 
 static inline uint64_t ct_word(const void *at)
 {

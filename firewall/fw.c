@@ -415,14 +415,15 @@ static void input_again(struct fw *fw)
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
 	struct fw_arrival arrival[FW_BURST];
+	const struct ct_view ct = ct_view(fw->ct, now_ns);
 	fw->now_ns = now_ns;
 	fw->gateway_known = false;
 	for (size_t at = 0; at < count; at += FW_BURST) {
 		size_t n = count - at < FW_BURST ? count - at : FW_BURST;
-		fw_look_up(fw, burst + at, n, arrival);
+		fw_look_up(fw, &ct, burst + at, n, arrival);
 		for (size_t i = 0; i < n; i++) {
 			struct fw_arrival *a = &arrival[i];
-			if (fw_pass(fw, a))
+			if (fw_pass(fw, &ct, a))
 				continue;
 			input(fw, &a->p, burst[at + i], a->from, a->reason);
 			input_again(fw);

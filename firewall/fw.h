@@ -134,12 +134,12 @@ struct fw_arrival {
 	uint64_t hash;
 };
 /* burst.c: parses and looks up `count` <= FW_BURST frames. */
-void fw_look_up(struct fw *, struct frame *burst[], size_t count, struct fw_arrival *);
+void fw_look_up(struct fw *, const struct ct_view *, struct frame *burst[], size_t count, struct fw_arrival *);
 /*
  * Sends a packet on whose flow was admitted by today's rules and checked under
  * today's configuration. False: it was not touched, and goes the whole way.
  */
-bool fw_pass(struct fw *, struct fw_arrival *);
+bool fw_pass(struct fw *, const struct ct_view *, struct fw_arrival *);
 
 /* Steps of the pipeline that live in files of their own. */
 void fw_drop(struct fw *, struct frame *, uint16_t from, enum drop);

@@ -2,7 +2,7 @@
 /*
  * Measures the pure core alone: nanoseconds a packet, on bursts in memory, by flows and by rules.
  *
- * core                 the table; --json: one JSON object; --runs=N; --pages=4k|2m
+ * core                 the table; --json: one JSON object; --runs=N; --only=WORKLOAD; --pages=4k|2m
  * core --callgrind=W   a fixed count of packets of workload W; all that is measured happens
  *                      inside core_burst(), for callgrind's --toggle-collect to name
  */
@@ -326,14 +326,22 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static int measure(uint32_t runs, bool json)
+static bool wanted(const struct workload *w, const char *only)
+{
+	return !only || !strcmp(w->name, only);
+}
+
+static int measure(uint32_t runs, bool json, const char *only)
 {
 	double *took = calloc(WORKLOADS * runs, sizeof(*took));
-	struct bench *b[WORKLOADS];
+	struct bench *b[WORKLOADS] = { NULL };
 	for (int w = 0; w < WORKLOADS; w++)
-		b[w] = prepare(&workloads[w]);
+		if (wanted(&workloads[w], only))
+			b[w] = prepare(&workloads[w]);
 	for (uint32_t r = 0; r <= runs; r++) { /* round 0 warms up */
 		for (int w = 0; w < WORKLOADS; w++) {
+			if (!b[w])
+				continue;
 			bool fresh = workloads[w].fresh;
 			double ns = ns_per_packet(b[w], fresh, fresh ? NEW_PACKETS : FORWARD_PACKETS);
 			if (r)
@@ -343,17 +351,21 @@ static int measure(uint32_t runs, bool json)
 	if (!json)
 		printf("%-18s %9s %9s %9s   ns a packet, bursts of %d, %u runs\n", "workload", "median", "min", "max",
 		       BURST, runs);
-	for (int w = 0; w < WORKLOADS; w++) {
+	for (int w = 0, said = 0; w < WORKLOADS; w++) {
+		if (!b[w])
+			continue;
 		double *t = &took[(uint32_t)w * runs];
 		qsort(t, runs, sizeof(*t), compare);
 		if (json)
-			printf("%s\"%s\":{\"median\":%.2f,\"min\":%.2f,\"max\":%.2f}%s", w ? "," : "{",
-			       workloads[w].name, t[runs / 2], t[0], t[runs - 1], w + 1 == WORKLOADS ? "}\n" : "");
+			printf("%s\"%s\":{\"median\":%.2f,\"min\":%.2f,\"max\":%.2f}", said++ ? "," : "{",
+			       workloads[w].name, t[runs / 2], t[0], t[runs - 1]);
 		else
 			printf("%-18s %9.2f %9.2f %9.2f%s\n", workloads[w].name, t[runs / 2], t[0], t[runs - 1],
 			       t[runs - 1] > 1.3 * t[0] ? "   noisy" : "");
 		bench_free(b[w]);
 	}
+	if (json)
+		puts("}");
 	free(took);
 	return 0;
 }
@@ -380,7 +392,7 @@ int main(int argc, char **argv)
 {
 	long runs = RUNS_DEFAULT;
 	bool json = false;
-	const char *callgrind = NULL;
+	const char *callgrind = NULL, *only = NULL;
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--json"))
 			json = true;
@@ -388,12 +400,14 @@ int main(int argc, char **argv)
 			runs = strtol(argv[i] + 7, NULL, 10);
 		else if (!strcmp(argv[i], "--pages=4k"))
 			huge = false;
+		else if (!strncmp(argv[i], "--only=", 7))
+			only = argv[i] + 7;
 		else if (!strncmp(argv[i], "--callgrind=", 12))
 			callgrind = argv[i] + 12;
 		else if (strcmp(argv[i], "--pages=2m"))
-			fail("usage: core [--json] [--runs=N] [--pages=4k|2m] [--callgrind=WORKLOAD]");
+			fail("usage: core [--json] [--runs=N] [--only=WORKLOAD] [--pages=4k|2m] [--callgrind=WORKLOAD]");
 	}
 	if (runs < 1 || runs > 1000)
 		fail("runs: 1 to 1000");
-	return callgrind ? count_instructions(callgrind) : measure((uint32_t)runs, json);
+	return callgrind ? count_instructions(callgrind) : measure((uint32_t)runs, json, only);
 }

@@ -3,15 +3,13 @@
 #include "framepool.h"
 #include "grant.h"
 #include "hypercall.h"
-#include "lifecycle.h"
 #include "netback.h"
 #include "platform.h"
-#include "qdb_link.h"
-#include "qrexec.h"
 #include "vchan.h"
 #include "xenboot.h"
 #include "xenclock.h"
 #include "xenconsole.h"
+#include "xenlinks.h"
 #include "xenpage.h"
 #include "xenstore.h"
 #include "xenwait.h"
@@ -53,43 +51,25 @@ static void tx(struct frame_queue *q)
 
 /* --- events and channels ------------------------------------------------------------------- */
 
-static void store_event(const char *path, uint32_t token)
-{
-	if (token == DEVICES_TOKEN)
-		netback_changed(path);
-	else if (token == LIFECYCLE_TOKEN)
-		lifecycle_look();
-	else if (token == QDB_LINK_TOKEN)
-		qdb_link_look();
-	else
-		qrexec_look(token);
-}
-
-/* Everything may have changed. */
-static void look_everywhere(void)
-{
-	netback_changed(NULL);
-	lifecycle_look();
-	qdb_link_look();
-	for (uint32_t i = 0; i < QREXEC_CALLS; i++)
-		qrexec_look(QREXEC_TOKEN + i);
-}
-
 /* Once a round: what is not packets. At most one device's step in xenstore, so that packets wait for no more. */
 static void housekeeping(void)
 {
 	char path[XS_PATH_BYTES];
 	uint32_t token;
 	uint64_t now = xenclock_now_ns();
-	while (xs_event(path, &token))
-		store_event(path, token);
-	if (xs_overflowed())
-		look_everywhere();
-	lifecycle_poll();
-	qdb_link_poll(now);
-	qrexec_poll(now);
+	while (xs_event(path, &token)) {
+		if (token == DEVICES_TOKEN)
+			netback_changed(path);
+		else
+			xenlinks_look(token);
+	}
+	if (xs_overflowed()) {
+		netback_changed(NULL);
+		xenlinks_look_all();
+	}
+	xenlinks_poll(now);
 	self.more = netback_step(now);
-	const char *note = lifecycle_note();
+	const char *note = xenlinks_note();
 	if (note) {
 		size_t len = 0;
 		while (note[len])
@@ -100,33 +80,10 @@ static void housekeeping(void)
 
 static bool event(struct platform_event *e)
 {
-	return qdb_link_event(e) || netback_event(e) || qrexec_event(e) || lifecycle_event(e);
-}
-
-static size_t channel_read(enum platform_channel channel, void *bytes, size_t len)
-{
-	switch (channel) {
-	case CHANNEL_STORE:
-		return qdb_link_read(bytes, len);
-	case CHANNEL_CONTROL:
-		return qrexec_read(bytes, len);
-	case CHANNEL_COUNT:
-		return 0;
-	}
-	return 0;
-}
-
-static size_t channel_write(enum platform_channel channel, const void *bytes, size_t len)
-{
-	switch (channel) {
-	case CHANNEL_STORE:
-		return qdb_link_write(bytes, len);
-	case CHANNEL_CONTROL:
-		return qrexec_write(bytes, len);
-	case CHANNEL_COUNT:
-		return 0;
-	}
-	return 0;
+	if (!netback_event(e) && !xenlinks_event(e))
+		return false;
+	xenlinks_saw(e);
+	return true;
 }
 
 /* --- sleep, status, end ---------------------------------------------------------------------- */
@@ -142,10 +99,15 @@ static void wait_until(uint64_t deadline_ns)
 	xenconsole_flush();
 	if (!busy) {
 		deadline_ns = sooner(deadline_ns, netback_deadline());
-		deadline_ns = sooner(deadline_ns, sooner(qdb_link_deadline(), qrexec_deadline()));
+		deadline_ns = sooner(deadline_ns, xenlinks_deadline());
 		xenwait_until(deadline_ns);
 	}
 	housekeeping();
+}
+
+static uint64_t wall_ns(void)
+{
+	return xenclock_wall_ns() + (uint64_t)xenlinks_wall_shift_ns();
 }
 
 static void member(struct text *t, const char *name, uint64_t value)
@@ -159,9 +121,7 @@ static void status(struct text *t)
 	struct grant_counts grants = grant_counts();
 	netback_status(t);
 	text_char(t, ',');
-	qdb_link_status(t);
-	text_char(t, ',');
-	qrexec_status(t);
+	xenlinks_status(t);
 	text_char(t, ',');
 	framepool_status(t);
 	text_char(t, ',');
@@ -177,7 +137,7 @@ static void status(struct text *t)
 static _Noreturn void leave(int code)
 {
 	static const char line[] = "Xen is told to end this guest";
-	uint32_t reason = code ? SHUTDOWN_crash : lifecycle_reboot() ? SHUTDOWN_reboot : SHUTDOWN_poweroff;
+	uint32_t reason = code ? SHUTDOWN_crash : xenlinks_reboot() ? SHUTDOWN_reboot : SHUTDOWN_poweroff;
 	xenconsole_last(line, sizeof(line) - 1);
 	for (;;)
 		(void)hypercall_sched(SCHEDOP_shutdown, &reason);
@@ -185,14 +145,8 @@ static _Noreturn void leave(int code)
 
 /* --- boot -------------------------------------------------------------------------------------- */
 
-static bool uplink_up(void)
-{
-	return false;
-}
-
 static void devices_init(struct arena *arena)
 {
-	static const struct qrexec_host host = { .uplink_up = uplink_up, .set_wall = xenclock_set_wall };
 	char home[HOME_BYTES];
 	struct text t = text_on(home);
 	uint16_t domid;
@@ -207,10 +161,9 @@ static void devices_init(struct arena *arena)
 	 * every domain's nodes it brings those that we may read, which are our
 	 * own and our clients' ends.
 	 */
-	if (xs_watch("/local/domain", DEVICES_TOKEN) != XS_RESULT_OK || !lifecycle_init())
+	if (xs_watch("/local/domain", DEVICES_TOKEN) != XS_RESULT_OK)
 		panic("xenstore refuses a watch");
-	qdb_link_init();
-	qrexec_init(&host);
+	xenlinks_init();
 }
 
 _Noreturn void xenplatform_run(struct arena *arena)
@@ -218,7 +171,7 @@ _Noreturn void xenplatform_run(struct arena *arena)
 	static const struct platform platform = {
 		.name = "xen",
 		.now_ns = xenclock_now_ns,
-		.wall_ns = xenclock_wall_ns,
+		.wall_ns = wall_ns,
 		.entropy = xenentropy_draw,
 		.memory = memory,
 		.rx = rx,
@@ -226,8 +179,8 @@ _Noreturn void xenplatform_run(struct arena *arena)
 		.give = give,
 		.frame = frame,
 		.event = event,
-		.read = channel_read,
-		.write = channel_write,
+		.read = xenlinks_read,
+		.write = xenlinks_write,
 		.log = xenconsole_line,
 		.wait = wait_until,
 		.status = status,

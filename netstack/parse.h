@@ -9,17 +9,10 @@
 
 #include "packet.h"
 
-/*
- * The packet that most are: whole IPv4 without options, UDP or a TCP segment in
- * mid-flow. True: *p is what the steps below would make of it (a test holds it
- * to that). False: none such, or something is wrong with it; let them tell.
- */
-bool parse_plain(struct frame *, struct packet *);
-
 /* Judges f's offload metadata against what was parsed, and makes them canonical. */
 bool parse_offload(struct packet *);
 
-/* Header by header, for any frame. */
+/* Header by header, for any frame: what pkt_parse() is but for its speed and the offload metadata. */
 enum drop parse_any(struct frame *, struct packet *);
 
 enum drop parse_ipv4(struct packet *, struct cursor);

@@ -118,9 +118,16 @@ static void rewrite_plain(struct packet *p, const struct tuple *to)
 	uint16_t sport = native_word(to->sport), dport = native_word(to->dport);
 
 	ip->checksum = checksum_changed(ip->checksum, change);
-	l4_follows(p, change, native_change2(&l4->sport, sport) + native_change2(&l4->dport, dport));
 	memcpy(&ip->src, src, sizeof(ip->src));
 	memcpy(&ip->dst, dst, sizeof(ip->dst));
+	be16 *sum = p->class == PKT_UDP ? &l4->checksum : &((struct tcp_hdr *)l4)->checksum;
+	if (p->has_l4_sum && is_partial(p)) {
+		*sum = partial_changed(*sum, change);
+	} else if (p->has_l4_sum) {
+		change += native_change2(&l4->sport, sport) + native_change2(&l4->dport, dport);
+		be16 new = checksum_changed(*sum, change);
+		*sum = p->class == PKT_UDP && !be16_get(new) ? be16_of(0xffff) : new;
+	}
 	memcpy(&l4->sport, &sport, sizeof(sport));
 	memcpy(&l4->dport, &dport, sizeof(dport));
 	p->tuple = *to;

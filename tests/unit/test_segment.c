@@ -1,4 +1,4 @@
-/* links: netstack/segment.c netstack/checksum.c netstack/packet.c netstack/parse_plain.c netstack/parse_offload.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/addr.c netstack/text.c */
+/* links: netstack/segment.c netstack/checksum.c netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/addr.c netstack/text.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * test_segment.c: super-frames of many shapes; the pieces put together again

@@ -231,35 +231,20 @@ static void all_dirty(void)
 			vif_bit_set(netback.dirty, i);
 }
 
-/* Does one path begin with all of the other's parts? */
-static bool below(const char *path, const char *above)
-{
-	while (*above && *path == *above) {
-		path++;
-		above++;
-	}
-	return !*above && (!*path || *path == '/');
-}
-
 static bool in_vif_dir(const char *path)
 {
-	size_t len = 0;
-	while (own.home[len])
-		len++;
-	if (!below(path, own.home))
-		return below(own.home, path) && (own.scan = true);
+	size_t len = netbus_length(own.home);
+	if (!netbus_below(path, own.home))
+		return netbus_below(own.home, path) && (own.scan = true);
 	if (!path[len]) {
 		own.scan = true;
 		return true;
 	}
 	path += len + 1;
-	if (!below(path, vif_dir))
-		return below(vif_dir, path) && (own.scan = true);
+	if (!netbus_below(path, vif_dir))
+		return netbus_below(vif_dir, path) && (own.scan = true);
 	path += sizeof(vif_dir) - 1;
-	len = 0;
-	while (path[len])
-		len++;
-	struct cursor c = cursor_of(path, len);
+	struct cursor c = cursor_of(path, netbus_length(path));
 	uint32_t domid, handle;
 	if (parse_word(&c, "/") && parse_u32(&c, UINT16_MAX, &domid) && parse_word(&c, "/") &&
 	    parse_u32(&c, UINT16_MAX, &handle) && (!c.left || *c.at == '/'))
@@ -279,7 +264,7 @@ void netback_changed(const char *path)
 		return;
 	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++) {
 		const struct vif *v = &netback.vif[i];
-		if (v->used && v->frontend[0] && (below(path, v->frontend) || below(v->frontend, path)))
+		if (v->used && v->frontend[0] && (netbus_below(path, v->frontend) || netbus_below(v->frontend, path)))
 			vif_bit_set(netback.dirty, i);
 	}
 }
@@ -288,10 +273,7 @@ void netback_changed(const char *path)
 
 static bool number(const char *text, uint32_t *value)
 {
-	size_t len = 0;
-	while (text[len])
-		len++;
-	struct cursor c = cursor_of(text, len);
+	struct cursor c = cursor_of(text, netbus_length(text));
 	return parse_u32(&c, UINT16_MAX, value) && !c.left;
 }
 

@@ -100,10 +100,7 @@ static bool describe(const struct vif *v, struct netport *port)
 	struct cursor c = cursor_of(text, MAC_TEXT - 1);
 	if (!parse_mac(&c, &port->mac) || !netbus_text(v->dir, "ip", text, sizeof(text)))
 		return false;
-	size_t len = 0;
-	while (text[len])
-		len++;
-	parse_addrs(port, text, len);
+	parse_addrs(port, text, netbus_length(text));
 	(void)netbus_u32(v->dir, "mtu", MTU_MAX, &mtu);
 	port->mtu = (uint16_t)(mtu < MTU_MIN ? MTU_MIN : mtu);
 	return port->addr_count > 0;

@@ -23,10 +23,7 @@ static enum xs_result read(const char *dir, const char *key, char *value, size_t
 
 static bool number(const char *value, uint32_t max, uint32_t *out)
 {
-	size_t len = 0;
-	while (value[len])
-		len++;
-	struct cursor c = cursor_of(value, len);
+	struct cursor c = cursor_of(value, netbus_length(value));
 	uint32_t n;
 	if (!parse_u32(&c, max, &n) || c.left)
 		return false;
@@ -81,6 +78,23 @@ enum xs_result netbus_put_u32(uint32_t tx, const char *dir, const char *key, uin
 enum xs_result netbus_put_state(const char *dir, enum xenbus_state state)
 {
 	return netbus_put_u32(XS_NO_TX, dir, "state", state);
+}
+
+size_t netbus_length(const char *text)
+{
+	size_t len = 0;
+	while (text[len])
+		len++;
+	return len;
+}
+
+bool netbus_below(const char *path, const char *above)
+{
+	while (*above && *path == *above) {
+		path++;
+		above++;
+	}
+	return !*above && (!*path || *path == '/');
 }
 
 void netbus_log_to(void (*log)(const char *line, size_t len))

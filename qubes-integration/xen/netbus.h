@@ -34,6 +34,10 @@ enum xs_result netbus_put(uint32_t tx, const char *dir, const char *key, const c
 enum xs_result netbus_put_u32(uint32_t tx, const char *dir, const char *key, uint32_t value);
 enum xs_result netbus_put_state(const char *dir, enum xenbus_state);
 
+size_t netbus_length(const char *text);
+/* Does path begin with all of above's parts? */
+bool netbus_below(const char *path, const char *above);
+
 /* Where the network devices' log lines go, without newline; nowhere until then. */
 void netbus_log_to(void (*log)(const char *line, size_t len));
 /* "DIR: text" */

@@ -35,9 +35,7 @@ uint64_t xenclock_now_ns(void)
 	return last;
 }
 
-static int64_t set_off_ns; /* to the host's wall clock, once we were told the time */
-
-static uint64_t host_wall_ns(void)
+uint64_t xenclock_wall_ns(void)
 {
 	const volatile struct xen_shared_info *shared = xen_shared();
 	uint64_t ns;
@@ -48,14 +46,4 @@ static uint64_t host_wall_ns(void)
 		shared_fence();
 	} while (version & 1 || version != shared->wc_version);
 	return ns + xenclock_now_ns();
-}
-
-uint64_t xenclock_wall_ns(void)
-{
-	return host_wall_ns() + (uint64_t)set_off_ns;
-}
-
-void xenclock_set_wall(uint64_t seconds)
-{
-	set_off_ns = (int64_t)(seconds * 1000000000 - host_wall_ns());
 }

@@ -9,8 +9,6 @@
 
 uint64_t xenclock_now_ns(void);  /* monotonic since the host booted */
 uint64_t xenclock_wall_ns(void); /* since 1970 */
-/* Says what time it is: seconds since 1970, for xenclock_wall_ns from now on. */
-void xenclock_set_wall(uint64_t seconds);
 
 
 /* TSC ticks to nanoseconds, as Xen notes the rate: (ticks << shift) * mul / 2^32. */

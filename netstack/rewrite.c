@@ -108,39 +108,10 @@ static uint64_t store_ports(struct packet *p, const struct tuple *to)
 	return change;
 }
 
-/* TCP and UDP over IPv4, as most are. In whole words: compilers put small structs together byte by byte. */
-static void rewrite_plain(struct packet *p, const struct tuple *to)
-{
-	struct ipv4_hdr *ip = (struct ipv4_hdr *)(p->frame->data + p->l3);
-	struct udp_hdr *l4 = (struct udp_hdr *)(p->frame->data + p->l4); /* its ports are where TCP's are */
-	const uint8_t *src = to->src.b + 12, *dst = to->dst.b + 12;
-	uint64_t change = native_change4(&ip->src, src) + native_change4(&ip->dst, dst);
-	uint16_t sport = native_word(to->sport), dport = native_word(to->dport);
-
-	ip->checksum = checksum_changed(ip->checksum, change);
-	memcpy(&ip->src, src, sizeof(ip->src));
-	memcpy(&ip->dst, dst, sizeof(ip->dst));
-	be16 *sum = p->class == PKT_UDP ? &l4->checksum : &((struct tcp_hdr *)l4)->checksum;
-	if (p->has_l4_sum && is_partial(p)) {
-		*sum = partial_changed(*sum, change);
-	} else if (p->has_l4_sum) {
-		change += native_change2(&l4->sport, sport) + native_change2(&l4->dport, dport);
-		be16 new = checksum_changed(*sum, change);
-		*sum = p->class == PKT_UDP && !be16_get(new) ? be16_of(0xffff) : new;
-	}
-	memcpy(&l4->sport, &sport, sizeof(sport));
-	memcpy(&l4->dport, &dport, sizeof(dport));
-	p->tuple = *to;
-}
-
 void rewrite_tuple(struct packet *p, const struct tuple *to)
 {
 	ensure(to->proto == p->tuple.proto && to->kind == p->tuple.kind);
 	ensure(ip_is_v4(to->src) != p->v6 && ip_is_v4(to->dst) != p->v6);
-	if (!p->v6 && (p->class == PKT_TCP || p->class == PKT_UDP)) {
-		rewrite_plain(p, to);
-		return;
-	}
 	uint64_t addresses = store_addresses(p, to->src, to->dst);
 	l4_follows(p, addresses, store_ports(p, to));
 }

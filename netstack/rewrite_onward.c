@@ -24,13 +24,15 @@ void rewrite_onward(const struct packet *p, const struct onward *to)
 	struct ipv4_hdr *ip = (struct ipv4_hdr *)(data + p->l3);
 	uint8_t *l4 = data + p->l4;
 	uint64_t addresses = native_change8(&ip->src, &to->src);
-	be16 ports[2] = { be16_of(to->sport), be16_of(to->dport) };
-	uint64_t change = native_change4(l4, ports);
+	/* whole words: a compiler puts a struct of two be16 together byte by byte */
+	uint16_t sport = native_word(to->sport), dport = native_word(to->dport);
+	uint64_t change = native_change2(l4, sport) + native_change2(l4 + 2, dport);
 
 	ip->checksum = checksum_changed(ip->checksum, native_add(addresses, TTL_LESS));
 	ip->ttl--;
 	memcpy(&ip->src, &to->src, sizeof(ip->src) + sizeof(ip->dst));
-	memcpy(l4, ports, sizeof(ports));
+	memcpy(l4, &sport, sizeof(sport));
+	memcpy(l4 + 2, &dport, sizeof(dport));
 	if (p->class == PKT_TCP)
 		follow(&((struct tcp_hdr *)l4)->checksum, p, addresses, change);
 	else if (p->has_l4_sum)

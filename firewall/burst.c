@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /*
- * The usual packets of a burst: in stages over all of them as far as nothing is
- * changed, so that the memory they need is on its way in time; then one by one.
+ * A burst: in stages over all its packets as far as nothing is changed, so that
+ * the memory they need is on its way in time; then one by one, in order of
+ * arrival, the usual ones from their flow to the way out, all others fw.c's.
  *
  * What from_client, from_uplink and the checks before them would find out about
  * such a packet depends on its tuple, its port and the configuration alone.
@@ -9,6 +10,20 @@
  * tell that nothing has changed since.
  */
 #include "fw.h"
+
+/* What stays the same all through a burst. */
+struct burst {
+	struct ct_view ct;
+	const uint64_t *generation; /* by client */
+};
+
+struct arrival {
+	struct packet p;
+	enum drop reason; /* of the parser */
+	uint16_t from;
+	uint32_t item;    /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
+	uint64_t hash;
+};
 
 /* One that only its flow, if there is one, decides about. */
 static bool is_usual(const struct packet *p)
@@ -22,33 +37,32 @@ static uint64_t hash_of(const struct ct_view *ct, const struct tuple *t)
 				flow_key_load(&t->sport), flow_key_load(&t->proto));
 }
 
-void fw_look_up(struct fw *fw, const struct ct_view *ct, struct frame *burst[], size_t count, struct fw_arrival *arrival)
+static void arrive(struct fw *fw, const struct ct_view *ct, struct frame *f, struct arrival *a)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct fw_arrival *a = &arrival[i];
-		struct fw_port *port = &fw->port[burst[i]->port < PORT_COUNT ? burst[i]->port : 0];
-		a->from = burst[i]->port;
-		port->rx_packets++;
-		port->rx_bytes += burst[i]->len;
-		a->reason = pkt_parse(burst[i], &a->p);
-		a->item = a->reason == DROP_NONE && is_usual(&a->p) ? 0 : NONE;
-		if (a->item == NONE)
-			continue;
-		a->hash = hash_of(ct, &a->p.tuple);
-		table_prefetch(ct->index, a->hash);
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct fw_arrival *a = &arrival[i];
-		if (a->item != NONE)
-			a->item = table_first(ct->index, a->hash);
-		if (a->item == NONE)
-			continue;
-		const uint8_t *flow = (const uint8_t *)&ct->flow[a->item / 2];
-		__builtin_prefetch(flow);
-		__builtin_prefetch(flow + 64, 1);
-		if (a->p.class == PKT_TCP)
-			__builtin_prefetch(flow + 128, 1);
-	}
+	struct fw_port *port = &fw->port[f->port < PORT_COUNT ? f->port : 0];
+	a->from = f->port;
+	port->rx_packets++;
+	port->rx_bytes += f->len;
+	a->reason = pkt_parse(f, &a->p);
+	a->item = NONE;
+	if (a->reason != DROP_NONE || !is_usual(&a->p))
+		return;
+	a->item = 0;
+	a->hash = hash_of(ct, &a->p.tuple);
+	table_prefetch(ct->index, a->hash);
+}
+
+static void look_up(const struct ct_view *ct, struct arrival *a)
+{
+	if (a->item != NONE)
+		a->item = table_first(ct->index, a->hash);
+	if (a->item == NONE)
+		return;
+	const uint8_t *flow = (const uint8_t *)&ct->flow[a->item / 2];
+	__builtin_prefetch(flow);
+	__builtin_prefetch(flow + 64, 1);
+	if (a->p.class == PKT_TCP)
+		__builtin_prefetch(flow + 128, 1);
 }
 
 /* The frame is the port's, and tells nothing new about who sent it. */
@@ -78,7 +92,7 @@ static void send_asking(struct fw *fw, struct packet *p, const struct flow *flow
 	fw_route(fw, p, out);
 }
 
-static void send(struct fw *fw, struct packet *p, const struct flow *flow, enum ct_dir dir, uint16_t out)
+static inline void send(struct fw *fw, struct packet *p, const struct flow *flow, enum ct_dir dir, uint16_t out)
 {
 	const struct mac *mac = neighbour(fw, flow, out);
 	bool up = dir == CT_ORIG;
@@ -96,8 +110,13 @@ static void send(struct fw *fw, struct packet *p, const struct flow *flow, enum 
 	fw_send(fw, p->frame, out);
 }
 
-bool fw_pass(struct fw *fw, const struct ct_view *ct, struct fw_arrival *a)
+/*
+ * Sends a packet on whose flow was admitted by today's rules and checked under
+ * today's configuration. False: it was not touched, and goes the whole way.
+ */
+static inline bool pass(struct fw *fw, const struct burst *b, struct arrival *a)
 {
+	const struct ct_view *ct = &b->ct;
 	struct packet *p = &a->p;
 	if (a->item == NONE || !ct_item_is(ct->flow, a->item, &p->tuple))
 		return false;
@@ -105,7 +124,7 @@ bool fw_pass(struct fw *fw, const struct ct_view *ct, struct fw_arrival *a)
 	enum ct_dir dir = (enum ct_dir)(a->item % 2);
 	struct flow *flow = &ct->flow[index];
 	uint16_t out = dir == CT_ORIG ? PORT_UPLINK : flow->port;
-	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)policy_generation(fw->policy, flow->client) ||
+	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)b->generation[flow->client] ||
 	    a->from != (dir == CT_ORIG ? flow->port : PORT_UPLINK) || !link_holds(fw, p, a->from))
 		return false;
 	if (bytes > fw->port[out].config.mtu && fw_wire_bytes(p) > fw->port[out].config.mtu)
@@ -120,4 +139,36 @@ bool fw_pass(struct fw *fw, const struct ct_view *ct, struct fw_arrival *a)
 	else
 		fw_drop(fw, p->frame, a->from, reason);
 	return true;
+}
+
+/* First fragments that were judged let others go. */
+static void take_released(struct fw *fw)
+{
+	struct packet p;
+	for (struct frame *f; (f = frames_take(&fw->again));) {
+		enum drop reason = pkt_parse(f, &p);
+		fw_take(fw, &p, f, f->port, reason);
+	}
+}
+
+void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
+{
+	struct arrival arrival[FW_BURST];
+	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
+	fw->now_ns = now_ns;
+	fw->gateway_known = false;
+	for (size_t at = 0, n; at < count; at += n) {
+		n = count - at < FW_BURST ? count - at : FW_BURST;
+		for (size_t i = 0; i < n; i++)
+			arrive(fw, &b.ct, burst[at + i], &arrival[i]);
+		for (size_t i = 0; i < n; i++)
+			look_up(&b.ct, &arrival[i]);
+		for (size_t i = 0; i < n; i++) {
+			struct arrival *a = &arrival[i];
+			if (pass(fw, &b, a))
+				continue;
+			fw_take(fw, &a->p, burst[at + i], a->from, a->reason);
+			take_released(fw);
+		}
+	}
 }

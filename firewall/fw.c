@@ -33,19 +33,6 @@ void fw_drop(struct fw *fw, struct frame *f, uint16_t from, enum drop reason)
 	frames_put(&fw->done, f);
 }
 
-void fw_send(struct fw *fw, struct frame *f, uint16_t port)
-{
-	struct fw_port *p = &fw->port[port];
-	if (!p->attached || !p->up) {
-		fw_drop(fw, f, port, DROP_PORT_GONE);
-		return;
-	}
-	p->tx_packets++;
-	p->tx_bytes += f->len;
-	f->port = port;
-	frames_put(&fw->tx, f);
-}
-
 /* --- routing ------------------------------------------------------------------- */
 
 static struct ip_addr next_hop(const struct fw *fw, uint16_t out, struct ip_addr dst)
@@ -388,8 +375,7 @@ static void judge(struct fw *fw, struct packet *p, uint16_t from)
 		from_client(fw, p, &w);
 }
 
-/* The whole way, for whatever came. */
-static void input(struct fw *fw, struct packet *p, struct frame *f, uint16_t from, enum drop reason)
+void fw_take(struct fw *fw, struct packet *p, struct frame *f, uint16_t from, enum drop reason)
 {
 	if (from >= PORT_COUNT || !fw->port[from].attached)
 		reason = DROP_PORT_GONE;
@@ -401,34 +387,6 @@ static void input(struct fw *fw, struct packet *p, struct frame *f, uint16_t fro
 		fw_arp(fw, p, from);
 	else
 		judge(fw, p, from);
-}
-
-static void input_again(struct fw *fw)
-{
-	struct packet p;
-	for (struct frame *f; (f = frames_take(&fw->again));) {
-		enum drop reason = pkt_parse(f, &p);
-		input(fw, &p, f, f->port, reason);
-	}
-}
-
-void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
-{
-	struct fw_arrival arrival[FW_BURST];
-	const struct ct_view ct = ct_view(fw->ct, now_ns);
-	fw->now_ns = now_ns;
-	fw->gateway_known = false;
-	for (size_t at = 0; at < count; at += FW_BURST) {
-		size_t n = count - at < FW_BURST ? count - at : FW_BURST;
-		fw_look_up(fw, &ct, burst + at, n, arrival);
-		for (size_t i = 0; i < n; i++) {
-			struct fw_arrival *a = &arrival[i];
-			if (fw_pass(fw, &ct, a))
-				continue;
-			input(fw, &a->p, burst[at + i], a->from, a->reason);
-			input_again(fw);
-		}
-	}
 }
 
 /* --- timers ------------------------------------------------------------------------ */

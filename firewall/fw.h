@@ -119,31 +119,28 @@ bool fw_is_ours(const struct fw *, struct ip_addr);
 /* Belongs to a client, attached or (connected-ips) not. */
 bool fw_is_protected(const struct fw *, struct ip_addr);
 
-/* fw.c */
+/* burst.c */
 void fw_input(struct fw *, struct frame *burst[], size_t count, uint64_t now_ns);
-/* Timers: expiry, ARP questions, stale flows. Call at fw_deadline() or oftener. */
+/* fw.c; timers: expiry, ARP questions, stale flows. Call at fw_deadline() or oftener. */
 void fw_poll(struct fw *, uint64_t now_ns);
 uint64_t fw_deadline(const struct fw *);
 
-/* One frame of a burst, parsed. */
-struct fw_arrival {
-	struct packet p;
-	enum drop reason; /* of the parser */
-	uint16_t from;
-	uint32_t item;    /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
-	uint64_t hash;
-};
-/* burst.c: parses and looks up `count` <= FW_BURST frames. */
-void fw_look_up(struct fw *, const struct ct_view *, struct frame *burst[], size_t count, struct fw_arrival *);
-/*
- * Sends a packet on whose flow was admitted by today's rules and checked under
- * today's configuration. False: it was not touched, and goes the whole way.
- */
-bool fw_pass(struct fw *, const struct ct_view *, struct fw_arrival *);
-
 /* Steps of the pipeline that live in files of their own. */
 void fw_drop(struct fw *, struct frame *, uint16_t from, enum drop);
-void fw_send(struct fw *, struct frame *, uint16_t port); /* link header is right already */
+static inline void fw_send(struct fw *fw, struct frame *f, uint16_t port) /* link header is right already */
+{
+	struct fw_port *p = &fw->port[port];
+	if (!p->attached || !p->up) {
+		fw_drop(fw, f, port, DROP_PORT_GONE);
+		return;
+	}
+	p->tx_packets++;
+	p->tx_bytes += f->len;
+	f->port = port;
+	frames_put(&fw->tx, f);
+}
+/* The whole way of one parsed frame of port `from`; `reason` is the parser's. */
+void fw_take(struct fw *, struct packet *, struct frame *, uint16_t from, enum drop reason);
 void fw_route(struct fw *, struct packet *, uint16_t out); /* finds the next hop and sends, or holds, or drops */
 /* Of what will be on the wire: the port cuts a super-frame into segments of gso_size. */
 uint32_t fw_wire_bytes(const struct packet *);

@@ -8,7 +8,6 @@
 struct client {
 	struct ip_addr ip;
 	struct ruleset *rules; /* NULL: closed */
-	uint64_t generation;
 	uint64_t committed;    /* stamp of the last commit, for eviction; 0: never */
 	uint32_t attached;
 	uint32_t next_free;    /* set, while this one is free */
@@ -26,6 +25,7 @@ struct policy {
 	const struct secret *secret; /* fixed at creation */
 	struct rule_pool *pool;
 	struct client *client;
+	uint64_t *generation; /* by client, side by side for the data path; 0: free */
 	uint32_t capacity;
 	struct table index;
 	uint32_t free;
@@ -45,8 +45,8 @@ static uint32_t with_stage(uint32_t rules)
 
 size_t policy_bytes(uint32_t clients, uint32_t rules)
 {
-	return sizeof(struct policy) + clients * sizeof(struct client) + table_bytes(clients) +
-	       rule_pool_bytes(clients + 1, with_stage(rules)) + (size_t)4 * 64;
+	return sizeof(struct policy) + clients * (sizeof(struct client) + sizeof(uint64_t)) +
+	       table_bytes(clients) + rule_pool_bytes(clients + 1, with_stage(rules)) + (size_t)5 * 64;
 }
 
 struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients,
@@ -56,15 +56,17 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 	struct arena rest = *arena;
 	struct policy *p = arena_take(&rest, 1, sizeof(*p));
 	struct client *client = arena_take(&rest, clients, sizeof(*client));
+	uint64_t *generation = arena_take(&rest, clients, sizeof(*generation));
 	/* one set more than clients: the staged one */
 	struct rule_pool *pool = rule_pool_new(&rest, clients + 1, with_stage(rules));
-	if (!p || !client || !pool || !table_init(&p->index, &rest, clients))
+	if (!p || !client || !generation || !pool || !table_init(&p->index, &rest, clients))
 		return NULL;
 	for (uint32_t i = 0; i < clients; i++)
 		client[i].next_free = i + 1 < clients ? i + 1 : NONE;
 	p->secret = secret;
 	p->pool = pool;
 	p->client = client;
+	p->generation = generation;
 	p->capacity = clients;
 	*arena = rest;
 	return p;
@@ -115,7 +117,12 @@ uint64_t policy_latest(const struct policy *p)
 
 uint64_t policy_generation(const struct policy *p, uint32_t client)
 {
-	return client == NONE ? 0 : p->client[client].generation;
+	return client == NONE ? 0 : p->generation[client];
+}
+
+const uint64_t *policy_generations(const struct policy *p)
+{
+	return p->generation;
 }
 
 /* --- clients coming and going --------------------------------------------------- */
@@ -124,7 +131,7 @@ static void publish(struct policy *p, struct client *c, struct ruleset *rules)
 {
 	struct ruleset *old = c->rules;
 	c->rules = rules;
-	c->generation = ++p->stamp;
+	p->generation[c - p->client] = ++p->stamp;
 	if (old)
 		ruleset_free(old);
 }
@@ -145,6 +152,7 @@ static bool evict(struct policy *p)
 	if (p->client[oldest].rules)
 		ruleset_free(p->client[oldest].rules);
 	p->client[oldest] = (struct client){ .next_free = p->free };
+	p->generation[oldest] = 0;
 	p->free = oldest;
 	return true;
 }
@@ -160,7 +168,8 @@ static struct client *client_of(struct policy *p, struct ip_addr ip)
 	at = p->free;
 	struct client *c = &p->client[at];
 	p->free = c->next_free;
-	*c = (struct client){ .ip = ip, .generation = ++p->stamp, .used = true };
+	*c = (struct client){ .ip = ip, .used = true };
+	p->generation[at] = ++p->stamp;
 	set_error(c, never);
 	table_insert(&p->index, hash_of(p, ip), at);
 	return c;
@@ -199,7 +208,7 @@ void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t co
 	p->stamp++;
 	for (uint32_t i = 0; i < p->capacity; i++)
 		if (p->client[i].used)
-			p->client[i].generation = p->stamp;
+			p->generation[i] = p->stamp;
 }
 
 /* --- a rule set's way in -------------------------------------------------------- */
@@ -276,7 +285,7 @@ struct policy_view policy_show(const struct policy *p, uint32_t client)
 		.ip = c->ip,
 		.state = c->rules ? POLICY_OPEN : POLICY_CLOSED,
 		.error = c->error,
-		.generation = c->generation,
+		.generation = p->generation[client],
 		.attached = c->attached,
 		.rules = c->rules,
 		.walked = c->rules && !ruleset_is_compiled(c->rules),

@@ -46,7 +46,9 @@ static inline struct ip_addr ip_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 
 static inline be32 ip_to_v4(struct ip_addr ip)
 {
-	return (be32){ { ip.b[12], ip.b[13], ip.b[14], ip.b[15] } };
+	be32 v4;
+	memcpy(&v4, ip.b + 12, sizeof(v4));
+	return v4;
 }
 
 static inline bool ip_is_v4(struct ip_addr ip)

@@ -95,9 +95,11 @@ struct ring_event {
 };
 
 struct shared {
-	/* the tender's, renewed at every call */
+	/* the tender's, renewed at every call and while it is awake */
 	_Alignas(RING_LINE_BYTES) uint64_t now_ns; /* CLOCK_MONOTONIC */
 	uint64_t wall_ns;                          /* CLOCK_REALTIME */
+	uint32_t awake;    /* the tender looks at the rings by itself, and renews the clocks */
+	uint32_t progress; /* changes when bytes came, or there is room for more */
 	/* the guest's */
 	_Alignas(RING_LINE_BYTES) uint64_t deadline_ns;
 	uint32_t exit_status;

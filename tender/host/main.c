@@ -207,6 +207,7 @@ int main(int argc, char **argv)
 		spt_setup(&tender.memory);
 	buffers_setup();
 	open_ports();
+	spin_setup();
 	catch_signals();
 	sandbox_enter();
 	if (tender.mode == MODE_HVT)

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: ISC
-/* Serves one call of the guest: everything that waits on either side moves on. */
+/* Moves everything that waits on either side: frames, events, bytes, log lines. */
 #include "tender.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EPOLL_BATCH = 64, SPINS = 16 };
+enum {
+	EPOLL_BATCH = 64,
+	LIVELY_MAX = 4,         /* ports that are read without being asked about */
+	LOOKS_PER_EPOLL = 8,    /* of lively ports, before all descriptors are asked again */
+	WALL_PERIOD_NS = 50000000,
+};
 
 static bool progress; /* since the last wait returned */
-static bool busy;     /* the last look found frames: worth spinning */
+static uint64_t wall_offset_ns, wall_due_ns;
+
+/* Ports that brought frames lately: to read one directly costs less than to ask. */
+static uint16_t lively[LIVELY_MAX];
+static uint32_t lively_count, looks;
 
 bool pump_watch(int fd, uint32_t events, enum watch kind, uint32_t number)
 {
@@ -33,6 +43,7 @@ void pump_ignore(int fd)
 void pump_progress(void)
 {
 	progress = true;
+	__atomic_store_n(&tender.shared->progress, ++tender.progress, __ATOMIC_RELEASE);
 }
 
 uint32_t pump_event_room(void)
@@ -49,15 +60,39 @@ void pump_event(const struct ring_event *e)
 	ring_set(&tender.shared->event_prod, ++tender.event_prod);
 }
 
-static void tell_time(void)
+static uint64_t clock_ns(clockid_t clock)
 {
-	struct timespec now, wall;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	clock_gettime(CLOCK_REALTIME, &wall);
-	tender.now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	uint64_t wall_ns = (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec;
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void pump_time(void)
+{
+	tender.now_ns = clock_ns(CLOCK_MONOTONIC);
+	if (tender.now_ns >= wall_due_ns) {
+		wall_due_ns = tender.now_ns + WALL_PERIOD_NS;
+		wall_offset_ns = clock_ns(CLOCK_REALTIME) - tender.now_ns;
+	}
 	__atomic_store_n(&tender.shared->now_ns, tender.now_ns, __ATOMIC_RELAXED);
-	__atomic_store_n(&tender.shared->wall_ns, wall_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&tender.shared->wall_ns, tender.now_ns + wall_offset_ns, __ATOMIC_RELAXED);
+}
+
+/* Reads a port; true when frames came. */
+static bool receive(uint16_t number, uint32_t events)
+{
+	uint32_t before = tender.port[number].rx_prod;
+	ports_readable(number, events);
+	return tender.port[number].rx_prod != before;
+}
+
+static void is_lively(uint16_t number)
+{
+	for (uint32_t i = 0; i < lively_count; i++)
+		if (lively[i] == number)
+			return;
+	if (lively_count < LIVELY_MAX)
+		lively[lively_count++] = number;
 }
 
 static void dispatch(const struct epoll_event *e)
@@ -65,8 +100,8 @@ static void dispatch(const struct epoll_event *e)
 	uint32_t number = (uint32_t)e->data.u64;
 	switch ((enum watch)(e->data.u64 >> 32)) {
 	case WATCH_PORT:
-		busy = true;
-		ports_readable((uint16_t)number, e->events);
+		if (receive((uint16_t)number, e->events))
+			is_lively((uint16_t)number);
 		break;
 	case WATCH_WAKE: {
 		uint64_t count;
@@ -88,28 +123,36 @@ static void dispatch(const struct epoll_event *e)
 	}
 }
 
-/* Looks at the descriptors, for at most that long; how many spoke. */
-static int look(uint64_t ns)
+/* Asks all descriptors, for at most that long; true when any spoke. */
+static bool ask(uint64_t ns)
 {
 	struct epoll_event e[EPOLL_BATCH];
 	struct timespec ts = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
 	int n = epoll_pwait2(FD_EPOLL, e, EPOLL_BATCH, &ts, NULL);
-	if (n <= 0)
-		return 0;
+	looks = 0;
 	for (int i = 0; i < n; i++)
 		dispatch(&e[i]);
-	return n;
+	return n > 0;
 }
 
-/* Everything but the sleep. */
-static void move(bool first)
+bool pump_look(void)
 {
-	tell_time();
+	bool came = false;
+	for (uint32_t i = 0; i < lively_count; i++)
+		came |= receive(lively[i], EPOLLIN);
+	if (lively_count == 0 || ++looks >= LOOKS_PER_EPOLL)
+		came |= ask(0);
+	return came;
+}
+
+void pump_move(bool receive_too)
+{
+	pump_time();
 	console_flush();
 	buffers_collect();
 	ports_transmit();
-	if (first)
-		look(0);
+	if (receive_too)
+		pump_look();
 	store_pump();
 	control_pump();
 	ports_announce();
@@ -120,7 +163,7 @@ static void move(bool first)
 	}
 }
 
-static bool guest_has_work(void)
+bool pump_guest_has_work(void)
 {
 	if (progress || ring_get(&tender.shared->event_cons) != tender.event_prod)
 		return true;
@@ -130,34 +173,40 @@ static bool guest_has_work(void)
 	return false;
 }
 
+void pump_guest_goes_on(void)
+{
+	progress = false;
+}
+
 static uint64_t sooner(uint64_t a, uint64_t b) /* 0: never */
 {
 	return !b || (a && a < b) ? a : b;
 }
 
-static void sleep_until(uint64_t deadline)
+void pump_sleep(uint64_t deadline)
 {
 	deadline = sooner(deadline, ports_tick());
 	deadline = sooner(deadline, store_deadline());
 	deadline = sooner(deadline, control_deadline());
-	bool spin = busy;
-	busy = false;
-	for (int i = 0; spin && i < SPINS; i++)
-		if (look(0))
-			return;
+	lively_count = 0;
 	if (deadline <= tender.now_ns)
 		return;
 	tender.sleeps++;
-	look(deadline - tender.now_ns);
+	ask(deadline - tender.now_ns);
+	pump_time();
 }
 
 static void wait_for_work(void)
 {
 	uint64_t deadline = __atomic_load_n(&tender.shared->deadline_ns, __ATOMIC_RELAXED);
 	tender.waits++;
-	while (!guest_has_work() && tender.now_ns < deadline) {
-		sleep_until(deadline);
-		move(false);
+	while (!pump_guest_has_work() && tender.now_ns < deadline) {
+		if (!spin_for(deadline)) {
+			uint64_t begun = tender.now_ns;
+			pump_sleep(deadline);
+			spin_learn(tender.now_ns - begun);
+		}
+		pump_move(false);
 	}
 	progress = false;
 }
@@ -173,7 +222,7 @@ void pump_call(uint32_t call)
 	tender.calls++;
 	if (call == CALL_EXIT)
 		pump_exit((int)(tender.shared->exit_status & 0xff));
-	move(true);
+	pump_move(true);
 	if (call == CALL_WAIT)
 		wait_for_work();
 }

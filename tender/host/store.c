@@ -16,6 +16,7 @@ static struct channel channel = { .number = 0 };
 static bool asked; /* the broker, for a connection */
 static uint64_t retry_ns, backoff_ns = BACKOFF_MIN_NS;
 static uint32_t watched;
+static bool readable; /* there may be bytes: a look costs a system call */
 static uint8_t unsent[RING_CHANNEL_BYTES];
 static uint32_t unsent_at, unsent_len;
 
@@ -60,6 +61,7 @@ void store_answer(void)
 	if (!ok)
 		return;
 	watched = EPOLLIN;
+	readable = true;
 	if (!pump_watch(FD_STORE, EPOLLIN, WATCH_STORE, 0)) {
 		close(FD_STORE);
 		return;
@@ -71,11 +73,13 @@ void store_answer(void)
 /* As much as the guest has room for; false at the end of the stream. */
 static bool receive(void)
 {
-	for (uint32_t room; (room = channel_down_room(&channel)) > 0;) {
+	for (uint32_t room; readable && (room = channel_down_room(&channel)) > 0;) {
 		uint8_t bytes[4096];
 		ssize_t n = recv(FD_STORE, bytes, room < sizeof(bytes) ? room : sizeof(bytes), MSG_DONTWAIT);
-		if (n <= 0)
+		if (n <= 0) {
+			readable = n < 0 && errno == EINTR;
 			return n < 0 && (errno == EAGAIN || errno == EINTR);
+		}
 		channel_down(&channel, bytes, (uint32_t)n);
 		backoff_ns = BACKOFF_MIN_NS; /* it talks: a real store */
 	}
@@ -117,6 +121,7 @@ void store_pump(void)
 
 void store_event(uint32_t events)
 {
+	readable = true;
 	if (channel.open && events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLIN))
 		lose();
 }

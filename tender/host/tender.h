@@ -82,7 +82,7 @@ struct tender {
 	uint32_t free_cons, grant_prod;
 	uint64_t bad_frees;
 	bool guest_owns[ABI_BUFFERS_MAX]; /* by buffer number */
-	uint32_t event_prod;
+	uint32_t event_prod, progress;
 };
 
 extern struct tender tender;
@@ -124,8 +124,13 @@ bool broker_buried(uint64_t burial);
 
 /* --- while the guest runs: nothing below ends the tender --- */
 /* pump.c */
-void pump_setup(void);
-void pump_call(uint32_t call); /* a guest call; returns unless it is CALL_EXIT */
+void pump_call(uint32_t call); /* spt: a guest call; returns unless it is CALL_EXIT */
+void pump_time(void);            /* renews tender.now_ns and the guest's clocks */
+bool pump_look(void);            /* what descriptors have to say now; true: pump_move is due */
+void pump_move(bool receive_too); /* all that waits on either side, but the sleep */
+void pump_sleep(uint64_t deadline_ns); /* until a descriptor speaks; time is renewed */
+bool pump_guest_has_work(void);
+void pump_guest_goes_on(void); /* it saw what pump_progress told of */
 bool pump_watch(int fd, uint32_t events, enum watch kind, uint32_t number);
 void pump_rewatch(int fd, uint32_t events, enum watch kind, uint32_t number);
 void pump_ignore(int fd);
@@ -133,6 +138,12 @@ void pump_progress(void); /* something changed that the guest waits for */
 uint32_t pump_event_room(void);
 void pump_event(const struct ring_event *);
 _Noreturn void pump_exit(int status);
+
+/* spin.c */
+void spin_setup(void);
+bool spin_for(uint64_t deadline_ns); /* true: something came; false: sleep */
+void spin_learn(uint64_t slept_ns);
+uint64_t spin_window_ns(void); /* how long it pays now to look again, 0: not at all */
 
 /* ports.c */
 void ports_setup(void);

@@ -3,9 +3,8 @@
 #include "framepool.h"
 #include "grant.h"
 #include "hypercall.h"
-#include "netback.h"
+#include "netdev.h"
 #include "platform.h"
-#include "vchan.h"
 #include "xenboot.h"
 #include "xenclock.h"
 #include "xenconsole.h"
@@ -13,8 +12,6 @@
 #include "xenpage.h"
 #include "xenstore.h"
 #include "xenwait.h"
-
-enum { DEVICES_TOKEN = 0x01000000, HOME_BYTES = 40 };
 
 static struct {
 	struct arena *arena;
@@ -39,16 +36,6 @@ static struct frame *frame(void)
 	return framepool_take(FRAMEPOOL_SMALL_BYTES - FRAME_HEADROOM_BYTES);
 }
 
-static size_t rx(struct frame *burst[], size_t max)
-{
-	return netback_rx(burst, max);
-}
-
-static void tx(struct frame_queue *q)
-{
-	netback_tx(q);
-}
-
 /* --- events and channels ------------------------------------------------------------------- */
 
 /* Once a round: what is not packets. At most one device's step in xenstore, so that packets wait for no more. */
@@ -58,17 +45,17 @@ static void housekeeping(void)
 	uint32_t token;
 	uint64_t now = xenclock_now_ns();
 	while (xs_event(path, &token)) {
-		if (token == DEVICES_TOKEN)
-			netback_changed(path);
+		if (token == NETDEV_TOKEN)
+			netdev_changed(path);
 		else
 			xenlinks_look(token);
 	}
 	if (xs_overflowed()) {
-		netback_changed(NULL);
+		netdev_changed(NULL);
 		xenlinks_look_all();
 	}
 	xenlinks_poll(now);
-	self.more = netback_step(now);
+	self.more = netdev_step(now);
 	const char *note = xenlinks_note();
 	if (note) {
 		size_t len = 0;
@@ -80,7 +67,7 @@ static void housekeeping(void)
 
 static bool event(struct platform_event *e)
 {
-	if (!netback_event(e) && !xenlinks_event(e))
+	if (!netdev_event(e) && !xenlinks_event(e))
 		return false;
 	xenlinks_saw(e);
 	return true;
@@ -95,10 +82,10 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 static void wait_until(uint64_t deadline_ns)
 {
-	bool busy = netback_poll() || self.more || deadline_ns == 0;
+	bool busy = netdev_ready() || self.more || deadline_ns == 0;
 	xenconsole_flush();
 	if (!busy) {
-		deadline_ns = sooner(deadline_ns, netback_deadline());
+		deadline_ns = sooner(deadline_ns, netdev_deadline());
 		deadline_ns = sooner(deadline_ns, xenlinks_deadline());
 		xenwait_until(deadline_ns);
 	}
@@ -119,7 +106,7 @@ static void member(struct text *t, const char *name, uint64_t value)
 static void status(struct text *t)
 {
 	struct grant_counts grants = grant_counts();
-	netback_status(t);
+	netdev_status(t);
 	text_char(t, ',');
 	xenlinks_status(t);
 	text_char(t, ',');
@@ -145,27 +132,6 @@ static _Noreturn void leave(int code)
 
 /* --- boot -------------------------------------------------------------------------------------- */
 
-static void devices_init(struct arena *arena)
-{
-	char home[HOME_BYTES];
-	struct text t = text_on(home);
-	uint16_t domid;
-	if (!vchan_self(&domid))
-		panic("xenstore does not answer");
-	text_put(&t, "/local/domain/");
-	text_u64(&t, domid);
-	if (!netback_init(arena, home))
-		panic("not enough memory for devices");
-	/*
-	 * One watch for all devices, since xenstored lets a domain have few: of
-	 * every domain's nodes it brings those that we may read, which are our
-	 * own and our clients' ends.
-	 */
-	if (xs_watch("/local/domain", DEVICES_TOKEN) != XS_RESULT_OK)
-		panic("xenstore refuses a watch");
-	xenlinks_init();
-}
-
 _Noreturn void xenplatform_run(struct arena *arena)
 {
 	static const struct platform platform = {
@@ -174,8 +140,8 @@ _Noreturn void xenplatform_run(struct arena *arena)
 		.wall_ns = wall_ns,
 		.entropy = xenentropy_draw,
 		.memory = memory,
-		.rx = rx,
-		.tx = tx,
+		.rx = netdev_rx,
+		.tx = netdev_tx,
 		.give = give,
 		.frame = frame,
 		.event = event,
@@ -188,7 +154,9 @@ _Noreturn void xenplatform_run(struct arena *arena)
 	};
 	self.arena = arena;
 	framepool_init(arena);
-	devices_init(arena);
+	if (!netdev_init(arena, xenconsole_line))
+		panic("not enough memory for devices");
+	xenlinks_init();
 	housekeeping();
 	postern_main(&platform);
 }

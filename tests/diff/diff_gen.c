@@ -17,6 +17,11 @@ static const uint8_t odd_hosts[][4] = {
 	{ 169, 254, 3, 4 }, { 224, 0, 0, 251 }, { 255, 255, 255, 255 }, { 127, 0, 0, 1 }, { 240, 1, 2, 3 },
 	{ 10, 0, 0, 255 }, { 0, 1, 2, 3 },
 };
+/* from the uplink: the rest would be transit, which is not a matter of clients */
+static const uint8_t uplink_hosts[][4] = {
+	{ 10, 0, 0, 2 }, { 10, 0, 0, 2 }, { 10, 0, 0, 2 }, { 10, 137, 0, 5 }, { 10, 137, 0, 6 }, { 10, 137, 0, 99 },
+	{ 224, 0, 0, 251 }, { 255, 255, 255, 255 }, { 127, 0, 0, 1 }, { 10, 0, 0, 255 },
+};
 static const uint8_t spoofed[][4] = {
 	{ 10, 137, 0, 5 }, { 10, 137, 0, 6 }, { 10, 137, 0, 99 }, { 10, 137, 0, 77 }, { 10, 0, 0, 2 }, { 10, 0, 0, 1 },
 	{ 192, 0, 2, 1 }, { 127, 0, 0, 1 }, { 240, 1, 2, 3 }, { 224, 0, 0, 1 }, { 0, 0, 0, 1 },
@@ -138,7 +143,7 @@ static void make_first(struct diff_step *s, struct diff_random *r)
 	p->from = p->port == PORT_UPLINK ? host(PICK(r, hosts)) : diff_client(p->port - 1u);
 	p->to = chance(r, 85) ? host(PICK(r, hosts)) : host(PICK(r, odd_hosts));
 	if (p->port == PORT_UPLINK)
-		p->to = chance(r, 80) ? DIFF_FIREWALL : host(PICK(r, odd_hosts));
+		p->to = host(PICK(r, uplink_hosts));
 	if (chance(r, 5))
 		p->from = host(PICK(r, spoofed));
 	unsigned kind = (unsigned)below(r, 100);
@@ -149,9 +154,9 @@ static void make_first(struct diff_step *s, struct diff_random *r)
 	p->ttl = (uint8_t)(chance(r, 92) ? 64 : chance(r, 50) ? 1 : 2);
 	p->id = (uint16_t)diff_random(r);
 	p->type = chance(r, 60) ? 8 : PICK(r, types);
-	s->payload_len = (uint16_t)(p->proto == PROTO_TCP ? 0 : below(r, chance(r, 80) ? 64 : DIFF_PAYLOAD_MAX - 4));
+	s->payload_len = (uint16_t)(p->proto == PROTO_TCP ? 0 : below(r, chance(r, 80) ? 64 : DIFF_PAYLOAD_MAX - 8));
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP && p->proto != PROTO_ICMP)
-		s->payload_len = (uint16_t)(s->payload_len + 4);
+		s->payload_len = (uint16_t)(s->payload_len + 8); /* what an ICMP error quotes */
 	if (p->proto == PROTO_TCP)
 		make_tcp(p, r);
 	if (s->payload_len > 64 && chance(r, 70))
@@ -159,6 +164,8 @@ static void make_first(struct diff_step *s, struct diff_random *r)
 	/* the kernel's own host answers timestamps as well: no matter of filters */
 	if (p->proto == PROTO_ICMP && ip_eq(p->to, DIFF_FIREWALL) && p->type != 0)
 		p->type = 8;
+	if (ip_eq(p->to, DIFF_FIREWALL))
+		s->pieces = 0; /* in fragments, the core's own address is deaf (README, limits) */
 	s->backwards = chance(r, 30);
 	if (!s->pieces && chance(r, 20))
 		p->fragment = IPV4_DF;
@@ -214,6 +221,7 @@ static void make_error(struct diff_step *s, struct talk *t, struct diff_random *
 	s->kind = from_client ? DIFF_CLIENT_ERROR : DIFF_ERROR;
 	s->about = from_client ? t->reply : s->about;
 	s->p = (struct lab_packet){ .port = PORT_UPLINK, .ttl = 64, .from = ip_v4(198, 51, 100, 77) };
+	s->pieces = 0;
 	s->p.type = errors[i].type;
 	s->p.code = errors[i].code;
 }
@@ -229,7 +237,7 @@ static void go_on(struct diff_case *c, size_t number, struct talk *t, struct dif
 		make_error(s, t, r);
 		return;
 	}
-	if (tcp && chance(r, 8))
+	if (tcp && t->stage <= 4 && chance(r, 10))
 		reset(s, t);
 	else if (tcp)
 		next_tcp(s, t);

@@ -32,8 +32,11 @@ static void say_source(struct text *t, struct diff_trace *trace, const struct tu
 	if (!has_ports(is))
 		return;
 	uint16_t before = was->sport, after = is->sport;
-	if (before != after)
+	if (before != after) {
 		trace->handed_out[after / 8] |= (uint8_t)(1 << after % 8);
+		/* the kernel goes on with the new one also where the old one would be free */
+		trace->handed_out[before / 8] |= (uint8_t)(1 << before % 8);
+	}
 	if (chosen)
 		text_put(t, ":any");
 	else if (before != after)

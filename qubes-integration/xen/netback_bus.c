@@ -5,7 +5,7 @@
 
 #define RETRY_NS UINT64_C(500000000)      /* xenstored did not answer, or keys were missing */
 #define CLOSING_NS UINT64_C(500000000)    /* for the frontend to follow from Closing to Closed */
-#define GONE_NS UINT64_C(1000000000)      /* for it to see Closed before its folder goes */
+#define GONE_NS UINT64_C(500000000)       /* for frontend and toolstack to see Closed before the folder goes */
 #define BROKEN_NS UINT64_C(1000000000)    /* before a frontend that broke the protocol may come back */
 #define EXPECTED_NS UINT64_C(10000000000)
 #define REMOVE_NS UINT64_C(5000000000)
@@ -246,13 +246,14 @@ static bool read_own(struct vif *v, uint64_t now_ns)
 }
 
 /* At Closed, and not to come back: the folder is ours to remove (the toolstack waits for that, or did it itself). */
-static void depart(struct vif *v, enum xenbus_state front, uint64_t now_ns)
+static void depart(struct vif *v, uint64_t now_ns)
 {
 	if (v->online) {
 		v->leaving = false;
 		return;
 	}
-	if (front != XENBUS_CLOSED && front != XENBUS_UNKNOWN && now_ns - v->since_ns < GONE_NS) {
+	/* libxl reads the state once its watch says so: a folder that is gone by then is an error to it */
+	if (now_ns - v->since_ns < GONE_NS) {
 		v->timer_ns = v->since_ns + GONE_NS;
 		return;
 	}
@@ -287,5 +288,5 @@ void vif_step(struct vif *v, uint64_t now_ns)
 	else if (v->state == XENBUS_INITWAIT && now_ns - v->since_ns < EXPECTED_NS)
 		v->timer_ns = now_ns + RETRY_NS; /* should a watch event not have reached us */
 	if (v->state == XENBUS_CLOSED && v->leaving)
-		depart(v, front, now_ns);
+		depart(v, now_ns);
 }

@@ -64,7 +64,7 @@ PRODUCTS := $(O)/postern.elf $(O)/postern-tender $(O)/postern-store $(O)/postern
 all: $(PRODUCTS)
 
 help:
-	@sed -n 's/^#: //p' Makefile tests/bench/bench.mk tests/xen/xen.mk
+	@sed -n 's/^#: //p' Makefile qubes-integration/dom0/dom0.mk tests/bench/bench.mk tests/xen/xen.mk
 #: make            builds $(O)/postern.elf, postern-tender, postern-store, postern
 #: make demo       the lab demonstration (MODE=spt or hvt); root
 #: make test       every test; root
@@ -170,6 +170,7 @@ fuzz: $(O)/fuzz/$(T)
 	$(Q)$(O)/fuzz/$(T) -max_total_time=$(or $(SECONDS),60) -max_len=4096 -artifact_prefix=$(O)/fuzz/ \
 		$(O)/corpus/$(T) tests/fuzz/corpus/$(T)
 
+include qubes-integration/dom0/dom0.mk
 include tests/bench/bench.mk
 include tests/xen/xen.mk
 

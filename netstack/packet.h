@@ -85,7 +85,7 @@ struct packet {
 
 /*
  * Parses and validates; trims padding. DROP_NONE, or why not: in that case
- * *p is unspecified, as is all that belongs to another class; f's bytes are never changed.
+ * *p is unspecified, as is all that belongs to another class.
  *
  * Checksums: the IPv4 header's always. The transport's is not ours to judge in
  * what is only forwarded, since rewrite leaves a wrong one wrong; it is verified
@@ -99,8 +99,10 @@ struct packet {
  * DROP_OFFLOAD: NEEDS_CSUM names the checksum field of a whole TCP segment or UDP
  * datagram; GSO comes with it and names transport and family, its headers fit
  * segment.h's limit and its pieces are at most SEGMENT_PIECES_MAX, none of them
- * SYN or RST; UFO (GSO_UDP), unknown types and flags are refused. What is left in
- * f->offload is canonical: hdr_len is the payload's offset, unused fields are 0.
+ * SYN or RST; UFO (GSO_UDP), unknown types and flags are refused. A NEEDS_CSUM for
+ * a field inside the payload of UDP or another protocol (a tunnel's inner packet) is
+ * done at once: the only store into f's bytes. What is left in f->offload is
+ * canonical: hdr_len is the payload's offset, unused fields are 0.
  *
  * IPv6 is parsed whole (extension headers walked, RFC 8200, RH0 refused);
  * the caller decides not to forward it. A mapped IPv4 address in an IPv6

@@ -12,6 +12,13 @@
 /* Judges f's offload metadata against what was parsed, and makes them canonical. */
 bool parse_offload(struct packet *);
 
+/*
+ * A tunnel's inner packet may want its checksum completed, which no metadata of
+ * ours can say any more once the outer one is rewritten. Completes it when *p,
+ * parsed but for its metadata, is such a packet; false: it is not.
+ */
+bool parse_finish_inner(struct packet *);
+
 /* Header by header, for any frame: what pkt_parse() is but for its speed and the offload metadata. */
 enum drop parse_any(struct frame *, struct packet *);
 

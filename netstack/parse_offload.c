@@ -70,3 +70,15 @@ bool parse_offload(struct packet *p)
 		o->gso_size = 0;
 	return true;
 }
+
+bool parse_finish_inner(struct packet *p)
+{
+	struct frame *f = p->frame;
+
+	if (p->has_fragments || (p->class != PKT_UDP && p->class != PKT_OTHER))
+		return false;
+	if (f->offload.flags != OFFLOAD_NEEDS_CSUM || f->offload.csum_start < p->payload)
+		return false;
+	f->len = p->end;
+	return segment_finish_checksum(f);
+}

@@ -1,4 +1,4 @@
-/* links: netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/drop.c netstack/addr.c netstack/text.c */
+/* links: netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/segment.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/drop.c netstack/addr.c netstack/text.c */
 /* SPDX-License-Identifier: ISC */
 /* test_parse_offload.c: offload metadata that fit the frame, and those that lie. */
 #include <setjmp.h>
@@ -30,8 +30,12 @@ static void offload_must_fit(void **state)
 		{ S_UDP, { NEEDS, GSO_UDP_L4, 42, 4, 34, 6 }, DROP_NONE },
 		{ S_UDP, { NEEDS, GSO_UDP_L4 | GSO_ECN, 42, 4, 34, 6 }, DROP_OFFLOAD },
 		{ S_UDP, { NEEDS, GSO_NONE, 0, 0, 34, 16 }, DROP_OFFLOAD },
+		{ S_UDP, { NEEDS, GSO_NONE, 0, 0, 41, 2 }, DROP_OFFLOAD }, /* not all inside the payload: the front, */
+		{ S_UDP, { NEEDS, GSO_NONE, 0, 0, 42, 4 }, DROP_OFFLOAD }, /* and the back */
+		{ S_UDP, { NEEDS, GSO_UDP_L4, 0, 2, 42, 2 }, DROP_OFFLOAD },
+		{ S_UDP, { NEEDS | VALID, GSO_NONE, 0, 0, 42, 2 }, DROP_OFFLOAD },
 		{ S_ECHO, { NEEDS, GSO_NONE, 0, 0, 34, 2 }, DROP_OFFLOAD },
-		{ S_OTHER, { NEEDS, GSO_NONE, 0, 0, 34, 6 }, DROP_OFFLOAD },
+		{ S_OTHER, { NEEDS, GSO_NONE, 0, 0, 33, 6 }, DROP_OFFLOAD },
 		{ S_ARP, { NEEDS, GSO_NONE, 0, 0, 14, 6 }, DROP_OFFLOAD },
 		{ S_TCP6, { NEEDS, GSO_TCPV6, 94, 1428, 54, 16 }, DROP_NONE },
 		{ S_TCP6, { NEEDS, GSO_TCPV4, 94, 1428, 54, 16 }, DROP_OFFLOAD },
@@ -116,6 +120,37 @@ static void super_frames_have_short_headers(void **state)
 	}
 }
 
+/* A packet in a tunnel, its sum left to us; the outer sums are those of the whole, or there is none. */
+static void inner_sums_are_finished(void **state)
+{
+	enum { IPIP = 4 };
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t whole[CRAFT_ROOM], b[CRAFT_ROOM], inner[CRAFT_ROOM] = { 0x12, 0xb5, 0x12, 0xb5 };
+		size_t outer = i == 2 ? 0 : UDP_BYTES; /* 0: UDP with a sum, 1: without, 2: IP in IP */
+		size_t len = outer + craft_ipv4(inner + outer, PROTO_TCP, sample_tcp, 0, sizeof(sample_tcp));
+		uint8_t *field = b + V4_L4 + outer + 20 + 16;
+		struct packet p;
+		if (outer)
+			store16(inner + 4, (uint32_t)len);
+		if (i == 0)
+			store16(inner + 6, 1); /* one is wanted */
+		link_header(whole, ETHERTYPE_IPV4);
+		len = ETH_BYTES + craft_ipv4(whole + ETH_BYTES, outer ? PROTO_UDP : IPIP, inner, 0, len);
+		memcpy(b, whole, len);
+		store16(field, naive_pseudo(b + V4_L4 + outer, PROTO_TCP, sizeof(sample_tcp)));
+		struct frame f = exact_frame(b, len);
+		f.offload = (struct offload){ .flags = OFFLOAD_NEEDS_CSUM,
+			.csum_start = (uint16_t)(V4_L4 + outer + 20), .csum_offset = 16 };
+		assert_int_equal(pkt_parse(&f, &p), DROP_NONE);
+		assert_memory_equal(f.data, whole, len);
+		assert_int_equal(f.offload.flags, 0);
+		assert_int_equal(p.has_l4_sum, i == 0);
+		assert_true(pkt_l4_sum_ok(&p));
+		free(f.buffer);
+	}
+}
+
 static void offload_refuses_fragments_and_trailers(void **state)
 {
 	uint8_t b[CRAFT_ROOM];
@@ -143,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(offload_must_fit),
 		cmocka_unit_test(offload_is_canonical),
+		cmocka_unit_test(inner_sums_are_finished),
 		cmocka_unit_test(super_frames_have_few_pieces),
 		cmocka_unit_test(super_frames_have_short_headers),
 		cmocka_unit_test(offload_refuses_fragments_and_trailers),

@@ -1,4 +1,4 @@
-/* links: netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/drop.c netstack/addr.c netstack/text.c */
+/* links: netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/segment.c netstack/packet_text.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/drop.c netstack/addr.c netstack/text.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * test_parse_plain.c: pkt_parse(), which has a short way for the packets that

@@ -1,4 +1,4 @@
-/* links: netstack/rewrite.c netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/addr.c netstack/text.c */
+/* links: netstack/rewrite.c netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/segment.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/addr.c netstack/text.c */
 /* SPDX-License-Identifier: ISC */
 /* test_rewrite.c: every store, against bytes stored plainly and checksums made from nothing. */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* links: netstack/rewrite_onward.c netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/rewrite.c netstack/checksum.c netstack/addr.c netstack/text.c netstack/hash.c */
+/* links: netstack/rewrite_onward.c netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/segment.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/rewrite.c netstack/checksum.c netstack/addr.c netstack/text.c netstack/hash.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * test_rewrite_onward.c: random packets, some of them damaged, become what they

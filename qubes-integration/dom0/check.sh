@@ -4,8 +4,8 @@
 # same bytes when built again, and a signature that is refused when it should be.
 #   check.sh IMAGE FOLDER
 set -eu
-image=$1
-out=$2
+image=$(realpath "$1")
+out=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

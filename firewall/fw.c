@@ -33,55 +33,6 @@ void fw_drop(struct fw *fw, struct frame *f, uint16_t from, enum drop reason)
 	frames_put(&fw->done, f);
 }
 
-/* --- routing ------------------------------------------------------------------- */
-
-static struct ip_addr next_hop(const struct fw *fw, uint16_t out, struct ip_addr dst)
-{
-	if (out != PORT_UPLINK)
-		return dst;
-	struct ip_prefix on_link = { fw->uplink.ip, fw->uplink.prefix_len };
-	return ip_in_prefix(dst, on_link) || ip_is_zero(fw->uplink.gateway) ? dst : fw->uplink.gateway;
-}
-
-void fw_route(struct fw *fw, struct packet *p, uint16_t out)
-{
-	struct fw_port *port = &fw->port[out];
-	struct frame *f = p->frame;
-	struct mac mac = port->theirs;
-	f->port = out;
-	if (!port->attached || !port->up) {
-		fw_drop(fw, f, out, DROP_PORT_GONE); /* and does not wait for a neighbour that cannot answer */
-		return;
-	}
-	if (!port->theirs_known) {
-		struct ip_addr next = next_hop(fw, out, p->tuple.dst);
-		bool gateway = out == PORT_UPLINK && ip_eq(next, fw->uplink.gateway);
-		switch (neigh_resolve(fw->neigh, out, next, f, fw->now_ns, &mac)) {
-		case NEIGH_FOUND:
-			fw->gateway_known |= gateway;
-			if (gateway)
-				fw->gateway_mac = mac;
-			break;
-		case NEIGH_WAIT:
-			return;
-		case NEIGH_FAILED:
-			fw_drop(fw, f, out, DROP_NEIGHBOUR);
-			return;
-		case NEIGH_FULL:
-			fw_drop(fw, f, out, DROP_NEIGHBOUR_FULL);
-			return;
-		}
-	}
-	rewrite_link(p, mac, port->config.ours);
-	fw_send(fw, f, out);
-}
-
-static bool uplink_ready(const struct fw *fw)
-{
-	return fw->port[PORT_UPLINK].attached && fw->port[PORT_UPLINK].up && !ip_is_zero(fw->uplink.ip) &&
-	       ip_is_v4(fw->uplink.ip);
-}
-
 /* The first fragment's fate is the fate of the datagram. */
 static void decide(struct fw *fw, const struct way *w, const struct fragment_way *way)
 {
@@ -212,7 +163,7 @@ static void track_and_forward(struct fw *fw, struct packet *p, struct way *w)
 static void from_client(struct fw *fw, struct packet *p, struct way *w)
 {
 	w->out = PORT_UPLINK;
-	if (!uplink_ready(fw)) {
+	if (!fw_uplink_ready(fw)) {
 		refuse(fw, p, w, DROP_NO_ROUTE);
 		return;
 	}
@@ -302,39 +253,6 @@ static bool in_order(struct fw *fw, struct packet *p, struct way *w)
 
 /* --- sources and destinations ------------------------------------------------------ */
 
-/* Link-local (RFC 3927 2.6.2), or the uplink's net as a whole (RFC 2644): nobody that a router leads to. */
-static bool stays_on_link(const struct fw *fw, struct ip_addr dst)
-{
-	const struct ip_prefix link_local = { ip_v4(169, 254, 0, 0), 16 };
-	const struct ip_prefix uplink = { fw->uplink.ip, fw->uplink.prefix_len };
-	if (ip_in_prefix(dst, link_local))
-		return true;
-	if (uplink.len > 30 || !ip_is_v4(dst) || !ip_in_prefix(dst, uplink))
-		return false;
-	uint32_t host = be32_get(ip_to_v4(dst)) & (UINT32_MAX >> uplink.len);
-	return host == 0 || host == UINT32_MAX >> uplink.len;
-}
-
-/* Anti-spoofing both ways (BCP 38; QSB-056), and what cannot be forwarded at all. */
-static enum drop source_check(const struct fw *fw, const struct packet *p, uint16_t from)
-{
-	if (from == PORT_UPLINK) {
-		if (fw_is_protected(fw, p->tuple.src))
-			return DROP_CLIENT_ADDRESS;
-		if (fw_is_ours(fw, p->tuple.src))
-			return DROP_SPOOFED;
-		if (fw_is_protected(fw, p->tuple.dst))
-			return DROP_NEW_FROM_UPLINK;
-	} else if (!fw_port_owns(&fw->port[from], p->tuple.src)) {
-		return DROP_SPOOFED;
-	} else if (stays_on_link(fw, p->tuple.dst)) {
-		return DROP_MARTIAN;
-	}
-	if (!ip_is_unicast(p->tuple.src) || !ip_is_unicast(p->tuple.dst) || p->broadcast)
-		return DROP_MARTIAN;
-	return DROP_NONE;
-}
-
 static bool for_us(const struct fw *fw, const struct packet *p, uint16_t from)
 {
 	const struct eth_hdr *eth = pkt_eth(p);
@@ -354,7 +272,9 @@ static void learn_client(struct fw *fw, const struct packet *p, uint16_t from)
 static void judge(struct fw *fw, struct packet *p, uint16_t from)
 {
 	struct way w = { .from = from, .out = PORT_NONE, .flow = NONE };
-	enum drop reason = p->v6 ? DROP_IPV6 : source_check(fw, p, from);
+	enum drop reason = p->v6 ? DROP_IPV6 : fw_admits(fw, &p->tuple, from);
+	if (reason == DROP_NONE && p->broadcast)
+		reason = DROP_MARTIAN;
 	if (reason != DROP_NONE) {
 		fw_drop(fw, p->frame, from, reason);
 		return;

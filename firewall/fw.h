@@ -142,6 +142,10 @@ static inline void fw_send(struct fw *fw, struct frame *f, uint16_t port) /* lin
 /* The whole way of one parsed frame of port `from`; `reason` is the parser's. */
 void fw_take(struct fw *, struct packet *, struct frame *, uint16_t from, enum drop reason);
 void fw_route(struct fw *, struct packet *, uint16_t out); /* finds the next hop and sends, or holds, or drops */
+/* route.c: anti-spoofing both ways (BCP 38; QSB-056), and what cannot be forwarded at all; DROP_NONE: may be. */
+enum drop fw_admits(const struct fw *, const struct tuple *, uint16_t from);
+struct ip_addr fw_next_hop(const struct fw *, uint16_t out, struct ip_addr dst);
+bool fw_uplink_ready(const struct fw *);
 /* Of what will be on the wire: the port cuts a super-frame into segments of gso_size. */
 uint32_t fw_wire_bytes(const struct packet *);
 /* Does the rule set of today still admit the flow? One that it does not is cut. */

@@ -259,7 +259,7 @@ static void read_request(void)
 	char c;
 	while (self.status.stage == STATUS_IDLE && self.platform->read(CHANNEL_CONTROL, &c, 1) == 1) {
 		if (c == '\n') {
-			status_begin(&self.status, self.request, self.request_len);
+			status_begin(&self.status, &self.fw, self.request, self.request_len);
 			self.request_len = 0;
 		} else if (self.request_len < sizeof(self.request)) {
 			self.request[self.request_len++] = c;

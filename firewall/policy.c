@@ -110,6 +110,11 @@ enum rule_verdict policy_judge(const struct policy *p, uint32_t client, const st
 	return verdict;
 }
 
+const struct rule_context *policy_context(const struct policy *p)
+{
+	return &p->context;
+}
+
 uint64_t policy_latest(const struct policy *p)
 {
 	return p->stamp;

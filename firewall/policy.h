@@ -39,6 +39,8 @@ bool policy_find(const struct policy *, struct ip_addr, uint32_t *client);
  */
 enum rule_verdict policy_judge(const struct policy *, uint32_t client, const struct tuple *,
 			       uint32_t *number, enum drop *reason);
+/* What rules refer to beyond themselves, as it is now. */
+const struct rule_context *policy_context(const struct policy *);
 uint64_t policy_generation(const struct policy *, uint32_t client); /* 0 for NONE */
 /* That of every client, by its index, for as long as the policy lives. */
 const uint64_t *policy_generations(const struct policy *);

@@ -106,28 +106,37 @@ static bool is_word(const char *request, size_t len, const char *word)
 	return parse_word(&c, word) && c.left == 0;
 }
 
-void status_begin(struct status *s, const char *request, size_t len)
-{
-	*s = (struct status){ STATUS_ERROR, 0 };
-	if (is_word(request, len, "status"))
-		s->stage = STATUS_APPLIANCE;
-	else if (is_word(request, len, "flows"))
-		s->stage = STATUS_FLOWS;
-}
-
 static void enter(struct status *s, enum status_stage stage)
 {
-	*s = (struct status){ stage, 0 };
+	s->stage = stage;
+	s->index = 0;
+}
+
+void status_begin(struct status *s, const struct fw *fw, const char *request, size_t len)
+{
+	struct cursor c = cursor_of(request, len);
+	enter(s, STATUS_ERROR);
+	s->error = "unknown request";
+	if (parse_word(&c, "explain ")) {
+		s->error = explain_begin(&s->explain, fw, (const char *)c.at, c.left);
+		s->stage = s->error ? STATUS_ERROR : STATUS_EXPLAIN;
+	} else if (is_word(request, len, "status")) {
+		s->stage = STATUS_APPLIANCE;
+	} else if (is_word(request, len, "flows")) {
+		s->stage = STATUS_FLOWS;
+	}
 }
 
 static void next_port(struct status *s, const struct fw *fw, struct text *t)
 {
 	while (s->index < PORT_COUNT && !fw->port[s->index].attached)
 		s->index++;
-	if (s->index < PORT_COUNT)
+	if (s->index < PORT_COUNT) {
 		port_line(fw, s->index++, t);
-	else
-		*s = (struct status){ STATUS_CLIENTS, NONE };
+		return;
+	}
+	enter(s, STATUS_CLIENTS);
+	s->index = NONE;
 }
 
 static void next_client(struct status *s, const struct fw *fw, struct text *t)
@@ -193,9 +202,13 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 	case STATUS_FLOWS:
 		next_flow(s, fw, now_ns, line);
 		return true;
+	case STATUS_EXPLAIN:
+		if (!explain_next(&s->explain, fw, line))
+			enter(s, STATUS_END);
+		return true;
 	case STATUS_ERROR:
 		json_begin(line, "error");
-		json_text(line, "error", "unknown request");
+		json_text(line, "error", s->error);
 		json_end(line);
 		enter(s, STATUS_END);
 		return true;

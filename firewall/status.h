@@ -7,11 +7,12 @@
  *
  *   status   appliance, port..., client..., drop..., platform
  *   flows    flow...
+ *   explain CLIENT PROTO SRC SPORT DST DPORT    explain, rule..., verdict (explain.h)
  */
 #ifndef STATUS_H
 #define STATUS_H
 
-#include "fw.h"
+#include "explain.h"
 
 enum { STATUS_LINE_BYTES = 1024, STATUS_SCHEMA = 1 };
 
@@ -26,16 +27,18 @@ struct status_facts {
 
 enum status_stage {
 	STATUS_APPLIANCE, STATUS_PORTS, STATUS_CLIENTS, STATUS_DROPS, STATUS_PLATFORM,
-	STATUS_FLOWS, STATUS_ERROR, STATUS_END, STATUS_IDLE,
+	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_ERROR, STATUS_END, STATUS_IDLE,
 };
 
 struct status {
 	enum status_stage stage;
 	uint32_t index;
+	const char *error; /* of STATUS_ERROR */
+	struct explain explain;
 };
 
 /* Begins the answer to a request line. */
-void status_begin(struct status *, const char *request, size_t len);
+void status_begin(struct status *, const struct fw *, const char *request, size_t len);
 /*
  * The next line of the answer (with its newline) onto *line, which is empty
  * and holds STATUS_LINE_BYTES; false when the answer is complete. A line may

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: ISC
+/* Walks one question through the source check, the rules, the translation and the route. */
+#include "explain.h"
+#include "jsonline.h"
+
+static bool take_port(struct cursor *c, uint16_t *value)
+{
+	uint32_t n;
+	if (!parse_word(c, " ") || !parse_u32(c, 65535, &n))
+		return false;
+	*value = (uint16_t)n;
+	return true;
+}
+
+static bool take_proto(struct cursor *c, uint8_t *proto)
+{
+	static const struct { const char *word; uint8_t proto; } known[] = {
+		{ " tcp ", PROTO_TCP }, { " udp ", PROTO_UDP }, { " icmp ", PROTO_ICMP },
+	};
+	uint32_t n;
+	for (size_t i = 0; i < array_len(known); i++) {
+		if (parse_word(c, known[i].word)) {
+			*proto = known[i].proto;
+			return true;
+		}
+	}
+	if (!parse_word(c, " ") || !parse_u32(c, 255, &n) || !parse_word(c, " "))
+		return false;
+	*proto = (uint8_t)n;
+	return true;
+}
+
+/* sport and dport as the words say them become what the protocol has instead. */
+static bool settle(struct tuple *t)
+{
+	if (t->proto == PROTO_TCP || t->proto == PROTO_UDP)
+		return true;
+	if (t->proto == PROTO_ICMP) {
+		t->kind = (uint8_t)t->dport;
+		bool type = t->dport <= UINT8_MAX;
+		t->dport = 0;
+		return type;
+	}
+	return t->sport == 0 && t->dport == 0;
+}
+
+static uint16_t port_of(const struct fw *fw, struct ip_addr client)
+{
+	for (uint16_t i = PORT_CLIENT_FIRST; i < PORT_COUNT; i++)
+		if (fw->port[i].attached && fw_port_owns(&fw->port[i], client))
+			return i;
+	return PORT_NONE;
+}
+
+static void start(struct explain *e, const struct fw *fw)
+{
+	policy_find(fw->policy, e->client_ip, &e->client);
+	e->generation = policy_generation(fw->policy, e->client);
+	e->port = port_of(fw, e->client_ip);
+	e->walk = (struct ruleset_walk){ 0, NONE };
+	e->stage = EXPLAIN_QUESTION;
+}
+
+const char *explain_begin(struct explain *e, const struct fw *fw, const char *question, size_t len)
+{
+	struct cursor c = cursor_of(question, len);
+	struct tuple *t = &e->tuple;
+	*e = (struct explain){ .stage = EXPLAIN_END };
+	if (!parse_ip(&c, &e->client_ip))
+		return "the client must be an address";
+	if (!take_proto(&c, &t->proto))
+		return "the protocol must be tcp, udp, icmp or a number";
+	if (!parse_ip(&c, &t->src))
+		return "the source must be an address";
+	if (!take_port(&c, &t->sport))
+		return "the source port must be 0..65535";
+	if (!parse_word(&c, " ") || !parse_ip(&c, &t->dst))
+		return "the destination must be an address";
+	if (!take_port(&c, &t->dport) || c.left)
+		return "the destination port must be 0..65535";
+	if (!settle(t))
+		return "an ICMP type is 0..255, and other protocols than tcp, udp and icmp have no ports";
+	if (!ip_is_v4(e->client_ip) || !ip_is_v4(t->src) || !ip_is_v4(t->dst))
+		return "only IPv4 is forwarded";
+	start(e, fw);
+	return NULL;
+}
+
+static void question(const struct explain *e, const struct fw *fw, struct text *t)
+{
+	char word[16];
+	struct text proto = text_on(word);
+	text_proto(&proto, e->tuple.proto);
+	json_begin(t, "explain");
+	json_ip(t, "client", e->client_ip);
+	json_text(t, "state", e->client != NONE && policy_show(fw->policy, e->client).rules ? "open" : "closed");
+	json_u64(t, "generation", e->generation);
+	json_bool(t, "attached", e->port != PORT_NONE);
+	json_text(t, "proto", word);
+	json_ip(t, "src", e->tuple.src);
+	json_u64(t, "sport", e->tuple.sport);
+	json_ip(t, "dst", e->tuple.dst);
+	if (e->tuple.proto == PROTO_ICMP)
+		json_u64(t, "icmptype", e->tuple.kind);
+	else
+		json_u64(t, "dport", e->tuple.dport);
+	json_end(t);
+}
+
+/* What the pipeline says before it asks the rules. */
+static enum drop before_rules(const struct explain *e, const struct fw *fw)
+{
+	if (e->port == PORT_NONE || !fw->port[e->port].up)
+		return DROP_PORT_GONE;
+	enum drop reason = fw_admits(fw, &e->tuple, e->port);
+	if (reason != DROP_NONE)
+		return reason;
+	if (fw_is_ours(fw, e->tuple.dst))
+		return e->tuple.proto == PROTO_ICMP ? DROP_LOCAL_CONSUMED : DROP_LOCAL_REFUSED;
+	return fw_is_protected(fw, e->tuple.dst) ? DROP_INTER_CLIENT : DROP_NONE;
+}
+
+/* The next rule tried; false: none is left, or one has hit. */
+static bool rule(struct explain *e, const struct fw *fw, struct text *t)
+{
+	char buffer[RULE_TEXT];
+	struct text words = text_on(buffer);
+	struct policy_view view = { 0 };
+	if (e->client != NONE)
+		view = policy_show(fw->policy, e->client);
+	if (!view.rules || before_rules(e, fw) != DROP_NONE)
+		return false;
+	const struct rule *r = ruleset_next(view.rules, &e->walk);
+	if (!r)
+		return false;
+	enum rule_trial trial = ruleset_try(r, &e->tuple, policy_context(fw->policy));
+	struct parsed_rule parsed = { .rule = *r, .host = "?", .host_len = 1 };
+	rule_text(&words, &parsed);
+	json_begin(t, "rule");
+	json_u64(t, "number", r->number);
+	json_text(t, "text", buffer);
+	json_text(t, "trial", rule_trial_word(trial));
+	json_end(t);
+	if (trial == TRIAL_HIT)
+		e->stage = EXPLAIN_VERDICT;
+	return true;
+}
+
+static void translation(const struct explain *e, const struct fw *fw, struct text *t)
+{
+	const struct fw_port *uplink = &fw->port[PORT_UPLINK];
+	json_text(t, "route", "uplink");
+	json_ip(t, "next_hop", fw_next_hop(fw, PORT_UPLINK, e->tuple.dst));
+	json_u64(t, "mtu", uplink->config.mtu);
+	json_ip(t, "nat_ip", fw->uplink.ip);
+	struct tuple back = tuple_reverse(&e->tuple);
+	uint32_t flow;
+	enum ct_dir dir;
+	back.dst = fw->uplink.ip;
+	if (ct_find(fw->ct, &e->tuple, &flow, &dir) && dir == CT_ORIG) {
+		json_text(t, "flow", "open");
+		json_u64(t, "nat_port", ct_flow(fw->ct, flow)->nat_port);
+	} else if (ct_find(fw->ct, &back, &flow, &dir)) {
+		json_text(t, "flow", "new");
+		json_text(t, "nat_port", "random: its own is taken");
+	} else {
+		json_text(t, "flow", "new");
+		json_u64(t, "nat_port", e->tuple.sport);
+	}
+}
+
+static void verdict(const struct explain *e, const struct fw *fw, struct text *t)
+{
+	uint32_t number = RULE_POLICY;
+	enum drop reason = before_rules(e, fw);
+	bool judged = reason == DROP_NONE, to_us = reason == DROP_LOCAL_REFUSED;
+	if (judged)
+		policy_judge(fw->policy, e->client, &e->tuple, &number, &reason);
+	bool pass = reason == DROP_NONE;
+	if (pass && !fw_uplink_ready(fw))
+		reason = DROP_NO_ROUTE;
+	json_begin(t, "verdict");
+	json_text(t, "verdict", reason == DROP_NONE ? "accept" : "drop");
+	if (reason != DROP_NONE) {
+		json_text(t, "reason", drop_word(reason));
+		json_text(t, "text", drop_text(reason));
+	}
+	if (judged && number != RULE_POLICY)
+		json_u64(t, "rule", number);
+	else if (judged && reason != DROP_CLOSED)
+		json_text(t, "rule", "policy");
+	if (judged && !pass)
+		json_text(t, "told", "icmp 3/13");
+	else if (to_us)
+		json_text(t, "told", "icmp 3/10");
+	if (reason == DROP_NONE)
+		translation(e, fw, t);
+	json_end(t);
+}
+
+bool explain_next(struct explain *e, struct fw *fw, struct text *line)
+{
+	if (e->stage != EXPLAIN_END && policy_generation(fw->policy, e->client) != e->generation)
+		start(e, fw); /* the rules changed under the answer: it is given again */
+	switch (e->stage) {
+	case EXPLAIN_QUESTION:
+		question(e, fw, line);
+		e->stage = EXPLAIN_RULES;
+		return true;
+	case EXPLAIN_RULES:
+		if (!rule(e, fw, line))
+			e->stage = EXPLAIN_VERDICT;
+		return true;
+	case EXPLAIN_VERDICT:
+		verdict(e, fw, line);
+		e->stage = EXPLAIN_END;
+		return true;
+	case EXPLAIN_END:
+		break;
+	}
+	return false;
+}

@@ -15,6 +15,7 @@ _postern_words() {
 	case $verb in
 	status) echo '-j --json --control --help' ;;
 	flows) echo '-j --json --client --control --help' ;;
+	explain) echo "-j -v --json --verbose --pcap --client --control --help $(_postern_clients "$1")" ;;
 	attach) echo '--control --help tap=' ;;
 	detach) echo "--control --help $(_postern_port_names "$1")" ;;
 	rules)
@@ -22,7 +23,7 @@ _postern_words() {
 		if [ "$action" = set ]; then echo '--wait'; else echo 'set -j --json'; fi
 		;;
 	store) echo 'read write rm list watch -j --json --store --help' ;;
-	help) echo 'status flows rules attach detach store' ;;
+	help) echo 'status flows rules explain attach detach store' ;;
 	esac
 }
 
@@ -32,7 +33,7 @@ _postern() {
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'status flows rules attach detach store help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'status flows rules explain attach detach store help' -- "$cur")
 		return
 	fi
 	case $prev in

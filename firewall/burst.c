@@ -151,24 +151,29 @@ static void take_released(struct fw *fw)
 	}
 }
 
+static inline void go(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
+{
+	if (pass(fw, b, a))
+		return;
+	fw_take(fw, &a->p, f, a->from, a->reason);
+	take_released(fw);
+}
+
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
-	struct arrival arrival[FW_BURST];
+	/* a packet is AHEAD steps before its bucket is read, and as many again before its flow is */
+	enum { AHEAD = 8, RING = 2 * AHEAD };
+	struct arrival ring[RING];
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
 	fw->now_ns = now_ns;
 	fw->gateway_known = false;
-	for (size_t at = 0, n; at < count; at += n) {
-		n = count - at < FW_BURST ? count - at : FW_BURST;
-		for (size_t i = 0; i < n; i++)
-			arrive(fw, &b.ct, burst[at + i], &arrival[i]);
-		for (size_t i = 0; i < n; i++)
-			look_up(&b.ct, &arrival[i]);
-		for (size_t i = 0; i < n; i++) {
-			struct arrival *a = &arrival[i];
-			if (pass(fw, &b, a))
-				continue;
-			fw_take(fw, &a->p, burst[at + i], a->from, a->reason);
-			take_released(fw);
-		}
+	for (size_t i = 0; i < count + RING; i++) {
+		struct arrival *slot = &ring[i % RING];
+		if (i >= RING)
+			go(fw, &b, burst[i - RING], slot);
+		if (i < count)
+			arrive(fw, &b.ct, burst[i], slot);
+		if (i >= AHEAD && i < count + AHEAD)
+			look_up(&b.ct, &ring[(i - AHEAD) % RING]);
 	}
 }

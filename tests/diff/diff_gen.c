@@ -128,6 +128,11 @@ static void make_tcp(struct lab_packet *p, struct diff_random *r)
 		TCP_SYN | TCP_FIN,
 	};
 	p->flags = chance(r, 85) ? TCP_SYN : PICK(r, stray);
+	if (p->flags != TCP_SYN) {
+		/* away from the connections: what a stray segment does to one is no matter of rules */
+		p->sport = (uint16_t)(8192 + below(r, 8192));
+		p->dport &= 0x7fff;
+	}
 	p->seq = CLIENT_ISN;
 	p->ack = p->flags & TCP_ACK ? SERVER_ISN : 0;
 	/* of flags that cannot be, the kernel tells the TTL first */

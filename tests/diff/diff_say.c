@@ -2,6 +2,7 @@
 /* What came out, in words that are the same when the two sides agree. */
 #include <string.h>
 
+#include "checksum.h"
 #include "diff.h"
 #include "diff_lab.h"
 
@@ -100,6 +101,18 @@ static void say_passed(struct text *t, struct diff_trace *trace, const struct pa
 	text_hex(t, fingerprint(p->frame->data + p->payload, p->end - p->payload), 8);
 }
 
+/* The receiver's view: the parser leaves the sum of what is only forwarded alone. */
+static bool sum_is_right(const struct packet *p)
+{
+	const struct tuple *t = &p->tuple;
+	const uint8_t *at = p->frame->data + p->l4;
+	bool pseudo = t->proto == PROTO_TCP || t->proto == PROTO_UDP;
+	if (p->has_fragments || (!pseudo && t->proto != PROTO_ICMP) || (t->proto == PROTO_UDP && !p->has_l4_sum))
+		return true;
+	sum64 sum = pseudo ? sum_pseudo(t->src, t->dst, t->proto, p->data_len) : 0;
+	return sum_fold(sum_bytes(sum, at, p->data_len)) == 0xffff;
+}
+
 static void say_frame(struct text *t, struct diff_trace *trace, struct diff_frame *bytes, const struct tuple *was,
 		      bool chosen)
 {
@@ -118,6 +131,7 @@ static void say_frame(struct text *t, struct diff_trace *trace, struct diff_fram
 	text_put(t, " ttl ");
 	text_u64(t, p.ttl);
 	text_put(t, p.more_fragments ? " incomplete" : "");
+	text_put(t, sum_is_right(&p) ? "" : " wrong sum");
 	if (!mac_eq(pkt_eth(&p)->dst, diff_mac(bytes->port)) || !mac_eq(pkt_eth(&p)->src, diff_our_mac(bytes->port)))
 		text_put(t, " for another machine");
 }

@@ -177,7 +177,7 @@ struct frame *buffers_free(void)
 
 void buffers_wanted(void)
 {
-	guest_shared->buffers_wanted = RESERVE_FRAMES - own.reserve.count;
+	__atomic_store_n(&guest_shared->buffers_wanted, RESERVE_FRAMES - own.reserve.count, __ATOMIC_RELAXED);
 }
 
 void buffers_take_grants(void)
@@ -191,7 +191,6 @@ void buffers_take_grants(void)
 			own.bad++;
 	}
 	ring_set(&guest_shared->grant_cons, cons);
-	guest_shared->buffers_wanted = 0;
 }
 
 void buffers_drain(uint16_t port)

@@ -3,12 +3,15 @@
 #include "guest.h"
 #include "runtime.h"
 
+enum { LOOKS_MAX = 1000 }; /* some 20 us of silicon: a wake-up costs as much */
+
 struct shared *guest_shared;
 struct boot_info *guest_boot;
 
 static struct arena left;
 static bool channel_open[CHANNEL_COUNT];
 static uint64_t calls, console_lost;
+static uint32_t progress; /* what shared.progress was after the last wait */
 
 _Static_assert(RING_CHANNELS == (int)CHANNEL_COUNT, "channels are numbered alike");
 
@@ -79,13 +82,39 @@ static _Noreturn void die(const char *reason)
 	leave(255);
 }
 
+/* Something came since the last wait: frames, events, bytes, or room for them. */
+static bool arrived(void)
+{
+	return buffers_ready() ||
+		ring_get(&guest_shared->event_prod) != ring_get(&guest_shared->event_cons) ||
+		__atomic_load_n(&guest_shared->progress, __ATOMIC_ACQUIRE) != progress;
+}
+
+static bool tender_is_awake(void)
+{
+	return __atomic_load_n(&guest_shared->awake, __ATOMIC_SEQ_CST) != 0;
+}
+
+/*
+ * No call while the tender is awake: it looks at the rings by itself. It says
+ * when it stops to and looks once more then, so a fence on this side is enough
+ * for it to miss nothing.
+ */
 static void wait_until(uint64_t deadline_ns)
 {
-	bool busy = !deadline_ns || buffers_ready() ||
-		ring_get(&guest_shared->event_prod) != ring_get(&guest_shared->event_cons);
-	guest_shared->deadline_ns = deadline_ns;
+	__atomic_store_n(&guest_shared->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
 	buffers_wanted();
-	guest_call(busy ? CALL_DOORBELL : CALL_WAIT);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	bool busy = !deadline_ns || arrived();
+	for (uint32_t i = 0; !busy && i < LOOKS_MAX && tender_is_awake(); i++) {
+		__builtin_ia32_pause();
+		busy = arrived() || now_ns() >= deadline_ns;
+	}
+	if (!busy)
+		guest_call(CALL_WAIT);
+	else if (!tender_is_awake())
+		guest_call(CALL_DOORBELL);
+	progress = __atomic_load_n(&guest_shared->progress, __ATOMIC_ACQUIRE);
 	buffers_take_grants();
 }
 
@@ -213,6 +242,8 @@ _Noreturn void guest_main(struct boot_info *boot)
 	left = (struct arena){ (uint8_t *)boot->arena, boot->arena_bytes };
 	mem_fresh(left.at, left.left);
 	buffers_boot(&left);
-	wait_until(0); /* the first grants */
+	buffers_wanted();
+	guest_call(CALL_DOORBELL); /* the first grants */
+	buffers_take_grants();
 	postern_main(&platform);
 }

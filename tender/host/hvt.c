@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-/* The guest on KVM: one virtual CPU, long mode, no interrupts; a call is an exit. */
+/* The guest on KVM: one virtual CPU, long mode, no interrupts; a call is an exit (vcpu.c). */
 #include "hvt.h"
 
 #include <cpuid.h>
@@ -36,12 +36,6 @@ bool hvt_available(void)
 int hvt_vcpu_fd(void)
 {
 	return vcpu;
-}
-
-void hvt_interrupt(void)
-{
-	if (run)
-		run->immediate_exit = 1;
 }
 
 /* Guest memory with a page of nothing on either side. */
@@ -140,7 +134,7 @@ void hvt_setup(struct memory *m)
 static _Noreturn void unexpected(const char *what, uint64_t detail)
 {
 	struct kvm_regs r = { 0 };
-	char line[160];
+	static char line[160];
 	struct text t = text_on(line);
 	(void)ioctl(vcpu, KVM_GET_REGS, &r);
 	text_put(&t, "postern-tender: crash, ");
@@ -150,23 +144,21 @@ static _Noreturn void unexpected(const char *what, uint64_t detail)
 	text_put(&t, ", at ");
 	text_hex(&t, r.rip, 16);
 	text_char(&t, '\n');
-	console_flush();
-	(void)!write(STDERR_FILENO, line, t.len);
-	_exit(EXIT_CRASH);
+	vcpu_crash(line, t.len);
 }
 
 static void handle_exit(void)
 {
 	const struct kvm_run *k = run;
 	uint32_t call;
-	tender.exits++;
+	__atomic_fetch_add(&tender.exits, 1, __ATOMIC_RELAXED);
 	switch (k->exit_reason) {
 	case KVM_EXIT_IO:
 		if (k->io.port != ABI_CALL_PORT || k->io.direction != KVM_EXIT_IO_OUT ||
 		    k->io.size != sizeof(call) || k->io.count != 1)
 			unexpected("access to port", k->io.port);
 		memcpy(&call, (const uint8_t *)k + k->io.data_offset, sizeof(call));
-		pump_call(call);
+		vcpu_call(call);
 		return;
 	case KVM_EXIT_MMIO:
 		unexpected("access to address", k->mmio.phys_addr);
@@ -179,17 +171,18 @@ static void handle_exit(void)
 	}
 }
 
+_Noreturn void hvt_loop(void)
+{
+	for (;;) {
+		if (ioctl(vcpu, KVM_RUN, 0) == 0)
+			handle_exit();
+		else if (errno != EINTR && errno != EAGAIN)
+			unexpected("KVM_RUN", (uint64_t)errno);
+	}
+}
+
 _Noreturn void hvt_run(const struct memory *m)
 {
 	(void)m;
-	for (;;) {
-		if (ioctl(vcpu, KVM_RUN, 0) == 0) {
-			handle_exit();
-		} else if (errno == EINTR || errno == EAGAIN) {
-			run->immediate_exit = 0;
-			pump_call(CALL_DOORBELL); /* a signal: the guest may have to know */
-		} else {
-			unexpected("KVM_RUN", (uint64_t)errno);
-		}
-	}
+	vcpu_serve();
 }

@@ -49,7 +49,6 @@ static void on_stop(int signal_number)
 		setitimer(ITIMER_REAL, &grace, NULL);
 	stop_asked = 1;
 	(void)!write(FD_WAKE, &one, sizeof(one));
-	hvt_interrupt();
 	errno = saved;
 }
 

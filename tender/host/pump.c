@@ -145,14 +145,15 @@ bool pump_look(void)
 	return came;
 }
 
-void pump_move(bool receive_too)
+bool pump_move(bool receive_too)
 {
+	bool came = false;
 	pump_time();
 	console_flush();
 	buffers_collect();
 	ports_transmit();
 	if (receive_too)
-		pump_look();
+		came = pump_look();
 	store_pump();
 	control_pump();
 	ports_announce();
@@ -161,6 +162,7 @@ void pump_move(bool receive_too)
 		pump_event(&(struct ring_event){ .kind = RING_SHUTDOWN });
 		tender.shutdown_said = true;
 	}
+	return came;
 }
 
 bool pump_guest_has_work(void)

@@ -66,6 +66,7 @@ static void allow_vcpu(void)
 {
 	ALLOW(ioctl, EQ(0, hvt_vcpu_fd()), EQ(1, KVM_RUN));
 	ALLOW(ioctl, EQ(0, hvt_vcpu_fd()), EQ(1, KVM_GET_REGS)); /* to say where it crashed */
+	sandbox_allow(SCMP_SYS(futex), 0, NULL); /* the two threads */
 }
 
 static void drop_capabilities(void)
@@ -94,7 +95,7 @@ static void begin(void)
 {
 	drop_capabilities();
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	if (!filter)
+	if (!filter || seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1))
 		die(EXIT_SETUP, "seccomp", "");
 }
 
@@ -122,10 +123,12 @@ void sandbox_enter_broker(void)
 
 void sandbox_enter(void)
 {
+	begin();
+	if (hvt_vcpu_fd() >= 0)
+		vcpu_start(); /* with nothing more than we have; the filter will hold for both */
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, FD_LIMIT);
 	limit(RLIMIT_NPROC, 0);
-	begin();
 	allow_always();
 	allow_sockets();
 	if (hvt_vcpu_fd() >= 0)

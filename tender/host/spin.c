@@ -26,16 +26,26 @@ uint64_t spin_window_ns(void)
 	return window_ns;
 }
 
+bool spin_is_useful(void)
+{
+	return !alone;
+}
+
+void spin_yield(void)
+{
+	uint64_t begun = tender.now_ns;
+	if (begun >= keep_until_ns)
+		sched_yield();
+	pump_time();
+	if (tender.now_ns - begun > WINDOW_MAX_NS)
+		keep_until_ns = tender.now_ns + KEEP_NS; /* it was none of those who are quick */
+}
+
 bool spin_for(uint64_t deadline)
 {
-	uint64_t begin = tender.now_ns, last = begin;
+	uint64_t begin = tender.now_ns;
 	while (tender.now_ns - begin < window_ns && tender.now_ns < deadline) {
-		if (last >= keep_until_ns)
-			sched_yield();
-		pump_time();
-		if (tender.now_ns - last > WINDOW_MAX_NS)
-			keep_until_ns = tender.now_ns + KEEP_NS; /* it was none of those who are quick */
-		last = tender.now_ns;
+		spin_yield();
 		if (pump_look())
 			return true;
 	}

@@ -108,7 +108,13 @@ bool hvt_available(void);
 void hvt_setup(struct memory *);
 _Noreturn void hvt_run(const struct memory *);
 int hvt_vcpu_fd(void); /* -1 under spt */
-void hvt_interrupt(void); /* async-signal-safe: leave the guest soon */
+_Noreturn void hvt_loop(void); /* runs the guest; of its thread */
+
+/* vcpu.c: the guest's thread, and what this thread does beside it */
+void vcpu_start(void); /* it comes to be, and waits */
+_Noreturn void vcpu_serve(void); /* lets it run */
+void vcpu_call(uint32_t call); /* of its thread: a guest call, until it is answered */
+_Noreturn void vcpu_crash(const char *line, size_t len); /* of its thread; line stays */
 
 /* sandbox.c */
 void sandbox_enter(void);
@@ -127,7 +133,7 @@ bool broker_buried(uint64_t burial);
 void pump_call(uint32_t call); /* spt: a guest call; returns unless it is CALL_EXIT */
 void pump_time(void);            /* renews tender.now_ns and the guest's clocks */
 bool pump_look(void);            /* what descriptors have to say now; true: pump_move is due */
-void pump_move(bool receive_too); /* all that waits on either side, but the sleep */
+bool pump_move(bool receive_too); /* all that waits on either side, but the sleep; true: something came */
 void pump_sleep(uint64_t deadline_ns); /* until a descriptor speaks; time is renewed */
 bool pump_guest_has_work(void);
 void pump_guest_goes_on(void); /* it saw what pump_progress told of */
@@ -143,6 +149,8 @@ _Noreturn void pump_exit(int status);
 void spin_setup(void);
 bool spin_for(uint64_t deadline_ns); /* true: something came; false: sleep */
 void spin_learn(uint64_t slept_ns);
+void spin_yield(void); /* lets others have this CPU, renews time */
+bool spin_is_useful(void); /* there is another CPU on which something can happen */
 uint64_t spin_window_ns(void); /* how long it pays now to look again, 0: not at all */
 
 /* ports.c */

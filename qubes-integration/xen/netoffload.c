@@ -70,10 +70,8 @@ static bool super_frame(struct frame *f, const struct transport *t, struct netma
 	f->offload.gso_type = t->v6 ? GSO_TCPV6 : GSO_TCPV4;
 	f->offload.gso_size = marks.gso_size;
 	f->offload.hdr_len = (uint16_t)(t->l4 + header);
-	if (!marks.csum_blank) {
-		uint16_t sum = sum_fold(sum_pseudo(t->src, t->dst, PROTO_TCP, f->len - t->l4));
-		memcpy(&tcp->checksum, &sum, sizeof(sum));
-	}
+	if (!marks.csum_blank)
+		tcp->checksum = be16_of(sum_fold(sum_pseudo(t->src, t->dst, PROTO_TCP, f->len - t->l4)));
 	return true;
 }
 

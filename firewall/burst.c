@@ -10,6 +10,7 @@
  * tell that nothing has changed since.
  */
 #include "fw.h"
+#include "quick.h"
 
 /* What stays the same all through a burst. */
 struct burst {
@@ -18,96 +19,96 @@ struct burst {
 };
 
 struct arrival {
-	struct packet p;
-	enum drop reason; /* of the parser */
-	uint16_t from;
-	uint32_t item;    /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
+	struct quick q;
+	uint32_t item; /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
 	uint64_t hash;
 };
 
-/* One that only its flow, if there is one, decides about. */
-static bool is_usual(const struct packet *p)
-{
-	return (p->class == PKT_UDP || p->class == PKT_TCP) && !p->v6 && !p->has_fragments && p->ttl > 1;
-}
-
-static uint64_t hash_of(const struct ct_view *ct, const struct tuple *t)
-{
-	return flow_key_hash_v4(ct->key, flow_key_load(t->src.b + 12), flow_key_load(t->dst.b + 12),
-				flow_key_load(&t->sport), flow_key_load(&t->proto));
-}
-
-static void arrive(struct fw *fw, const struct ct_view *ct, struct frame *f, struct arrival *a)
+static void arrive(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
 {
 	struct fw_port *port = &fw->port[f->port < PORT_COUNT ? f->port : 0];
-	a->from = f->port;
 	port->rx_packets++;
 	port->rx_bytes += f->len;
-	a->reason = pkt_parse(f, &a->p);
 	a->item = NONE;
-	if (a->reason != DROP_NONE || !is_usual(&a->p))
+	if (!quick_parse(f, &a->q))
 		return;
+	const struct quick_tuple *t = &a->q.tuple;
 	a->item = 0;
-	a->hash = hash_of(ct, &a->p.tuple);
-	table_prefetch(ct->index, a->hash);
+	a->hash = flow_key_hash_v4(b->ct.key, (uint32_t)t->addresses, (uint32_t)(t->addresses >> 32), t->ports, a->q.proto);
+	table_prefetch(b->ct.index, a->hash);
 }
 
-static void look_up(const struct ct_view *ct, struct arrival *a)
+static void look_up(const struct burst *b, struct arrival *a)
 {
 	if (a->item != NONE)
-		a->item = table_first(ct->index, a->hash);
+		a->item = table_first(b->ct.index, a->hash);
 	if (a->item == NONE)
 		return;
-	const uint8_t *flow = (const uint8_t *)&ct->flow[a->item / 2];
+	const uint8_t *flow = (const uint8_t *)&b->ct.flow[a->item / 2];
 	__builtin_prefetch(flow);
 	__builtin_prefetch(flow + 64, 1);
-	if (a->p.class == PKT_TCP)
+	if (a->q.proto == PROTO_TCP)
 		__builtin_prefetch(flow + 128, 1);
 }
 
-/* The frame is the port's, and tells nothing new about who sent it. */
-static bool link_holds(const struct fw *fw, const struct packet *p, uint16_t from)
+/* The tuple as the flow has it, in both of its directions. */
+static inline bool is_orig(const struct flow *f, const struct quick *q)
 {
-	const struct fw_port *port = &fw->port[from];
-	const struct eth_hdr *eth = pkt_eth(p);
-	return mac_eq(eth->dst, port->config.ours) &&
-	       (from == PORT_UPLINK || (port->theirs_known && mac_eq(eth->src, port->theirs)));
+	uint32_t src = (uint32_t)q->tuple.addresses, dst = (uint32_t)(q->tuple.addresses >> 32);
+	uint64_t last = q->tuple.ports | (uint64_t)q->proto << 32;
+	return (quick_ip_differs(&f->orig.src, src) | quick_ip_differs(&f->orig.dst, dst) |
+		(quick_load8((const uint8_t *)&f->orig + offsetof(struct tuple, sport)) ^ last)) == 0;
+}
+
+static inline bool is_reply(const struct flow *f, const struct quick *q)
+{
+	uint32_t src = (uint32_t)q->tuple.addresses, dst = (uint32_t)(q->tuple.addresses >> 32);
+	return (quick_ip_differs(&f->orig.dst, src) | quick_ip_differs(&f->nat_ip, dst)) == 0 &&
+	       (f->orig.dport | (uint32_t)f->nat_port << 16) == q->tuple.ports && f->orig.proto == q->proto &&
+	       !f->orig.kind;
+}
+
+static struct quick_tuple leaves(const struct flow *f, enum ct_dir dir)
+{
+	if (dir == CT_ORIG)
+		return (struct quick_tuple){ quick_addresses(&f->nat_ip, &f->orig.dst),
+					     f->nat_port | (uint32_t)f->orig.dport << 16 };
+	return (struct quick_tuple){ quick_addresses(&f->orig.dst, &f->orig.src),
+				     f->orig.dport | (uint32_t)f->orig.sport << 16 };
+}
+
+static inline bool mac_same(const struct mac *a, const struct mac *b)
+{
+	uint16_t a4, b4;
+	memcpy(&a4, a->b + 4, sizeof(a4));
+	memcpy(&b4, b->b + 4, sizeof(b4));
+	return ((quick_load4(a->b) ^ quick_load4(b->b)) | (uint32_t)(a4 ^ b4)) == 0;
+}
+
+/* The frame is the port's, and tells nothing new about who sent it. */
+static inline bool link_holds(const struct fw_port *port, const struct frame *f, enum ct_dir dir)
+{
+	const struct eth_hdr *eth = (const struct eth_hdr *)f->data;
+	return mac_same(&eth->dst, &port->config.ours) &&
+	       (dir == CT_REPLY || (port->theirs_known && mac_same(&eth->src, &port->theirs)));
 }
 
 /* NULL: not known without asking. */
-static const struct mac *neighbour(const struct fw *fw, const struct flow *flow, uint16_t out)
+static inline const struct mac *neighbour(const struct fw *fw, const struct fw_port *out, const struct flow *flow)
 {
-	if (fw->port[out].theirs_known)
-		return &fw->port[out].theirs;
-	bool on_link = ((flow_key_load(flow->orig.dst.b + 12) ^ fw->uplink_net) & fw->uplink_mask) == 0;
-	return out == PORT_UPLINK && fw->gateway_known && !on_link ? &fw->gateway_mac : NULL;
+	if (out->theirs_known)
+		return &out->theirs;
+	bool on_link = ((quick_load4(flow->orig.dst.b + 12) ^ fw->uplink_net) & fw->uplink_mask) == 0;
+	return out == &fw->port[PORT_UPLINK] && fw->gateway_known && !on_link ? &fw->gateway_mac : NULL;
 }
 
-/* In steps, where the next hop has to be found first. */
-static void send_asking(struct fw *fw, struct packet *p, const struct flow *flow, enum ct_dir dir, uint16_t out)
+/* Where the next hop has to be found first; the link header follows then. */
+static void send_asking(struct fw *fw, const struct quick *q, const struct flow *flow, enum ct_dir dir, uint16_t out)
 {
-	struct tuple to = ct_translated(flow, dir);
-	rewrite_tuple(p, &to);
-	rewrite_ttl(p);
-	fw_route(fw, p, out);
-}
-
-static inline void send(struct fw *fw, struct packet *p, const struct flow *flow, enum ct_dir dir, uint16_t out)
-{
-	const struct mac *mac = neighbour(fw, flow, out);
-	bool up = dir == CT_ORIG;
-	if (!mac) {
-		send_asking(fw, p, flow, dir, out);
-		return;
-	}
-	const struct tuple *orig = &flow->orig;
-	const struct onward to = {
-		.src = ip_to_v4(up ? flow->nat_ip : orig->dst), .dst = ip_to_v4(up ? orig->dst : orig->src),
-		.sport = up ? flow->nat_port : orig->dport, .dport = up ? orig->dport : orig->sport,
-		.link_dst = *mac, .link_src = fw->port[out].config.ours,
-	};
-	rewrite_onward(p, &to);
-	fw_send(fw, p->frame, out);
+	const struct mac none = { { 0 } };
+	struct packet p = { .frame = q->frame, .tuple = ct_translated(flow, dir) };
+	quick_rewrite(q, leaves(flow, dir), &none, &none);
+	fw_route(fw, &p, out);
 }
 
 /*
@@ -116,64 +117,69 @@ static inline void send(struct fw *fw, struct packet *p, const struct flow *flow
  */
 static inline bool pass(struct fw *fw, const struct burst *b, struct arrival *a)
 {
-	const struct ct_view *ct = &b->ct;
-	struct packet *p = &a->p;
-	if (a->item == NONE || !ct_item_is(ct->flow, a->item, &p->tuple))
-		return false;
-	uint32_t index = a->item / 2, bytes = p->end - p->l3;
+	const struct quick *q = &a->q;
+	uint32_t index = a->item / 2;
 	enum ct_dir dir = (enum ct_dir)(a->item % 2);
-	struct flow *flow = &ct->flow[index];
-	uint16_t out = dir == CT_ORIG ? PORT_UPLINK : flow->port;
-	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)b->generation[flow->client] ||
-	    a->from != (dir == CT_ORIG ? flow->port : PORT_UPLINK) || !link_holds(fw, p, a->from))
+	if (a->item == NONE)
 		return false;
-	if (bytes > fw->port[out].config.mtu && fw_wire_bytes(p) > fw->port[out].config.mtu)
+	struct flow *flow = &b->ct.flow[index];
+	if (!(dir == CT_ORIG ? is_orig(flow, q) : is_reply(flow, q)))
+		return false;
+	uint16_t from = dir == CT_ORIG ? flow->port : PORT_UPLINK, to = dir == CT_ORIG ? PORT_UPLINK : flow->port;
+	struct fw_port *out = &fw->port[to];
+	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)b->generation[flow->client] ||
+	    q->frame->port != from || !link_holds(&fw->port[from], q->frame, dir) || q->bytes > out->config.mtu)
 		return false;
 	enum drop reason = DROP_NONE;
-	if (p->class == PKT_TCP)
-		reason = ct_pass(fw->ct, index, dir, &p->tcp, bytes, ct->now_ns);
-	else if (!ct_pass_quietly(flow, dir, bytes, ct->now_ns))
-		reason = ct_pass(fw->ct, index, dir, NULL, bytes, ct->now_ns);
-	if (reason == DROP_NONE)
-		send(fw, p, flow, dir, out);
-	else
-		fw_drop(fw, p->frame, a->from, reason);
+	if (q->proto == PROTO_TCP)
+		reason = ct_pass(fw->ct, index, dir, &q->tcp, q->bytes, b->ct.now_ns);
+	else if (!ct_pass_quietly(flow, dir, q->bytes, b->ct.now_ns))
+		reason = ct_pass(fw->ct, index, dir, NULL, q->bytes, b->ct.now_ns);
+	const struct mac *mac = neighbour(fw, out, flow);
+	if (reason != DROP_NONE) {
+		fw_drop(fw, q->frame, from, reason);
+	} else if (!mac) {
+		send_asking(fw, q, flow, dir, to);
+	} else {
+		quick_rewrite(q, leaves(flow, dir), mac, &out->config.ours);
+		fw_send(fw, q->frame, to);
+	}
 	return true;
 }
 
-/* First fragments that were judged let others go. */
-static void take_released(struct fw *fw)
+static void take_one(struct fw *fw, struct frame *f)
 {
 	struct packet p;
-	for (struct frame *f; (f = frames_take(&fw->again));) {
-		enum drop reason = pkt_parse(f, &p);
-		fw_take(fw, &p, f, f->port, reason);
-	}
+	uint16_t from = f->port;
+	enum drop reason = pkt_parse(f, &p);
+	fw_take(fw, &p, f, from, reason);
 }
 
-static inline void go(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
+/* The whole way; first fragments that were judged let others go. */
+static void take_all(struct fw *fw, struct frame *f)
 {
-	if (pass(fw, b, a))
-		return;
-	fw_take(fw, &a->p, f, a->from, a->reason);
-	take_released(fw);
+	take_one(fw, f);
+	while ((f = frames_take(&fw->again)))
+		take_one(fw, f);
 }
 
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
-	/* a packet is AHEAD steps before its bucket is read, and as many again before its flow is */
-	enum { AHEAD = 8, RING = 2 * AHEAD };
-	struct arrival ring[RING];
+	/* a packet's bucket has AHEAD steps to come near, and its flow as many again */
+	enum { AHEAD = 8 };
+	struct arrival arrival[FW_BURST];
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
 	fw->now_ns = now_ns;
 	fw->gateway_known = false;
-	for (size_t i = 0; i < count + RING; i++) {
-		struct arrival *slot = &ring[i % RING];
-		if (i >= RING)
-			go(fw, &b, burst[i - RING], slot);
-		if (i < count)
-			arrive(fw, &b.ct, burst[i], slot);
-		if (i >= AHEAD && i < count + AHEAD)
-			look_up(&b.ct, &ring[(i - AHEAD) % RING]);
+	for (size_t n; count; burst += n, count -= n) {
+		n = count < FW_BURST ? count : FW_BURST;
+		for (size_t i = 0; i < n + 2 * AHEAD; i++) {
+			if (i < n)
+				arrive(fw, &b, burst[i], &arrival[i]);
+			if (i - AHEAD < n)
+				look_up(&b, &arrival[i - AHEAD]);
+			if (i - 2 * AHEAD < n && !pass(fw, &b, &arrival[i - 2 * AHEAD]))
+				take_all(fw, burst[i - 2 * AHEAD]);
+		}
 	}
 }

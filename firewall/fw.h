@@ -30,7 +30,7 @@ enum {
 	FW_OURS_MAX = 4,       /* addresses of the firewall itself */
 	FW_PROTECTED_MAX = 512, /* connected-ips: addresses of clients, running or not */
 	FW_SPARE_FRAMES = 16,  /* what the caller should keep on `spare` */
-	FW_BURST = 32,         /* frames that are looked up together */
+	FW_BURST = 64,         /* frames that are looked up together */
 };
 
 /* One attached port, as the host describes it. */

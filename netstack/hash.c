@@ -76,6 +76,12 @@ uint64_t random_next(struct secret *s)
 	return siphash24(s->key, &s->counter, sizeof(s->counter));
 }
 
+void random_stir(struct secret *s, const void *bytes, size_t len)
+{
+	/* a sum: the same bytes twice do not lead back to numbers that were drawn before */
+	s->counter += siphash24(s->key, bytes, len);
+}
+
 uint32_t random_below(struct secret *s, uint32_t bound)
 {
 	ensure(bound > 0);

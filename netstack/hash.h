@@ -20,6 +20,8 @@ uint64_t siphash24(const uint64_t key[2], const void *bytes, size_t len);
 uint64_t siphash13(const uint64_t key[2], const void *bytes, size_t len);
 /* Numbers nobody without the key can predict: SipHash-2-4 of a counter. */
 uint64_t random_next(struct secret *);
+/* Goes on from a place that also depends on these bytes: harmless if known, better if not. The key stays. */
+void random_stir(struct secret *, const void *bytes, size_t len);
 /* Uniform in 0..bound-1; bound > 0. */
 uint32_t random_below(struct secret *, uint32_t bound);
 

@@ -4,7 +4,12 @@
  */
 #include "config.h"
 
-enum setting { IP, GATEWAY, NETMASK, NETVM_GATEWAY, DNS_1, DNS_2, CONNECTED, SETTING_COUNT };
+enum setting {
+	IP, GATEWAY, NETMASK, NETVM_GATEWAY, DNS_1, DNS_2, CONNECTED,
+	IP6, GATEWAY6, NETVM_GATEWAY6, CONNECTED6, SEED, SETTING_COUNT,
+};
+
+static const char mapped_dir[] = "/mapped-ip/";
 
 static const char *const paths[SETTING_COUNT] = {
 	[IP] = "/qubes-ip",
@@ -14,6 +19,11 @@ static const char *const paths[SETTING_COUNT] = {
 	[DNS_1] = "/qubes-primary-dns",
 	[DNS_2] = "/qubes-secondary-dns",
 	[CONNECTED] = "/connected-ips",
+	[IP6] = "/qubes-ip6",
+	[GATEWAY6] = "/qubes-gateway6",
+	[NETVM_GATEWAY6] = "/qubes-netvm-gateway6",
+	[CONNECTED6] = "/connected-ips6",
+	[SEED] = "/qubes-random-seed",
 };
 
 static bool same(const char *a, const char *b)
@@ -47,8 +57,16 @@ static struct ip_addr *address(struct config *c, enum setting s)
 		return &c->dns[0];
 	case DNS_2:
 		return &c->dns[1];
+	case IP6:
+		return &c->ip6;
+	case GATEWAY6:
+		return &c->gateway6;
+	case NETVM_GATEWAY6:
+		return &c->netvm_gateway6;
 	case NETMASK:
 	case CONNECTED:
+	case CONNECTED6:
+	case SEED:
 	case SETTING_COUNT:
 		break;
 	}
@@ -96,8 +114,22 @@ static bool set_netmask(struct config *c, struct cursor value)
 	return true;
 }
 
+/* A list of addresses in the config. */
+struct list {
+	struct ip_addr *ip; /* CONFIG_CONNECTED_MAX */
+	uint32_t *count;
+	bool *cut;
+};
+
+static struct list list_of(struct config *c, enum setting s)
+{
+	if (s == CONNECTED6)
+		return (struct list){ c->connected6, &c->connected6_count, &c->connected6_cut };
+	return (struct list){ c->connected, &c->connected_count, &c->connected_cut };
+}
+
 /* Addresses apart by spaces; one that is none spoils the whole value. */
-static bool set_connected(struct config *c, struct cursor value)
+static bool set_connected(struct config *c, struct list l, struct cursor value)
 {
 	struct cursor check = value;
 	struct ip_addr ip;
@@ -113,18 +145,27 @@ static bool set_connected(struct config *c, struct cursor value)
 	}
 	bool cut = count > CONFIG_CONNECTED_MAX;
 	count = cut ? CONFIG_CONNECTED_MAX : count;
-	if (count != c->connected_count || cut != c->connected_cut)
+	if (count != *l.count || cut != *l.cut)
 		c->changed = true;
 	for (uint32_t i = 0; i < count; i++) {
 		while (parse_word(&value, " "))
 			;
 		/* cannot fail: it was read above */
 		parse_ip(&value, &ip);
-		set_address(c, &c->connected[i], ip);
+		set_address(c, &l.ip[i], ip);
 	}
-	c->connected_count = count;
-	c->connected_cut = cut;
+	*l.count = count;
+	*l.cut = cut;
 	return true;
+}
+
+/* It is only mixed into what we draw, so that any bytes will do. */
+static void set_seed(struct config *c, struct cursor value)
+{
+	c->seed_len = (uint32_t)(value.left < CONFIG_SEED_BYTES ? value.left : CONFIG_SEED_BYTES);
+	if (c->seed_len > 0)
+		memcpy(c->seed, value.at, c->seed_len);
+	c->changed |= c->seed_len > 0;
 }
 
 static void set_default(struct config *c, enum setting s)
@@ -134,8 +175,8 @@ static void set_default(struct config *c, enum setting s)
 		set_address(c, at, default_address(s));
 	else if (s == NETMASK)
 		set_prefix_len(c, 32);
-	else if (s == CONNECTED)
-		set_connected(c, cursor_of("", 0));
+	else if (s == CONNECTED || s == CONNECTED6)
+		set_connected(c, list_of(c, s), cursor_of("", 0));
 }
 
 void config_init(struct config *c)
@@ -145,23 +186,49 @@ void config_init(struct config *c)
 	c->changed = false;
 }
 
+static enum config_outcome taken_if(bool ok)
+{
+	return ok ? CONFIG_TAKEN : CONFIG_MALFORMED;
+}
+
+static struct cursor string(const char *text)
+{
+	size_t len = 0;
+	while (text[len])
+		len++;
+	return cursor_of(text, len);
+}
+
+static enum config_outcome write_mapped(struct config *c, struct cursor key, struct cursor value)
+{
+	enum fakeip_outcome outcome = fakeip_write(&c->fakeip, key, value);
+	c->changed |= outcome == FAKEIP_TAKEN;
+	return taken_if(outcome != FAKEIP_MALFORMED);
+}
+
 enum config_outcome config_write(struct config *c, const char *path, const uint8_t *value,
 				 size_t len)
 {
 	enum setting s = setting_of(path);
-	struct cursor in = cursor_of(value, len);
+	struct cursor in = cursor_of(value, len), key = string(path);
 	struct ip_addr *at = address(c, s), ip;
+	if (parse_word(&key, mapped_dir))
+		return write_mapped(c, key, in);
 	if (s == SETTING_COUNT)
 		return CONFIG_NOT_MINE;
-	if (s == CONNECTED)
-		return set_connected(c, in) ? CONFIG_TAKEN : CONFIG_MALFORMED;
+	if (s == CONNECTED || s == CONNECTED6)
+		return taken_if(set_connected(c, list_of(c, s), in));
+	if (s == SEED) {
+		set_seed(c, in);
+		return CONFIG_TAKEN;
+	}
 	if (len == 0) {
 		set_default(c, s);
 		return CONFIG_TAKEN;
 	}
 	if (s == NETMASK)
-		return set_netmask(c, in) ? CONFIG_TAKEN : CONFIG_MALFORMED;
-	if (!parse_ip(&in, &ip) || in.left > 0)
+		return taken_if(set_netmask(c, in));
+	if (!parse_ip(&in, &ip) || in.left > 0 || (s > CONNECTED && ip_is_v4(ip)))
 		return CONFIG_MALFORMED;
 	set_address(c, at, ip);
 	return CONFIG_TAKEN;
@@ -169,7 +236,11 @@ enum config_outcome config_write(struct config *c, const char *path, const uint8
 
 void config_remove(struct config *c, const char *path)
 {
+	struct cursor key = string(path);
+	bool all = same(path, "/");
 	for (unsigned s = 0; s < SETTING_COUNT; s++)
-		if (same(path, "/") || same(path, paths[s]))
+		if (all || same(path, paths[s]))
 			set_default(c, (enum setting)s);
+	if (all || parse_word(&key, mapped_dir))
+		c->changed |= fakeip_remove(&c->fakeip, all ? cursor_of("", 0) : key);
 }

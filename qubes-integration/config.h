@@ -5,9 +5,9 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
-#include "addr.h"
+#include "fakeip.h"
 
-enum { CONFIG_CONNECTED_MAX = 256, CONFIG_DNS = 2 };
+enum { CONFIG_CONNECTED_MAX = 256, CONFIG_DNS = 2, CONFIG_SEED_BYTES = 128 };
 
 struct config {
 	struct ip_addr ip;            /* /qubes-ip; zero: not said */
@@ -18,6 +18,15 @@ struct config {
 	struct ip_addr connected[CONFIG_CONNECTED_MAX]; /* /connected-ips: running or not */
 	uint32_t connected_count;
 	bool connected_cut;           /* there were more */
+	/* the same of IPv6: read, kept, and nothing else yet */
+	struct ip_addr ip6, gateway6, netvm_gateway6;
+	struct ip_addr connected6[CONFIG_CONNECTED_MAX]; /* /connected-ips6 */
+	uint32_t connected6_count;
+	bool connected6_cut;
+	struct fakeip fakeip;         /* /mapped-ip/REAL/visible-ip */
+	/* /qubes-random-seed: the host's randomness, secret; whoever uses it sets seed_len to 0 */
+	uint8_t seed[CONFIG_SEED_BYTES];
+	uint32_t seed_len;
 	bool changed;                 /* set by every change; the reader clears it */
 };
 
@@ -27,7 +36,7 @@ void config_init(struct config *);
 /* A malformed value leaves the old one. An empty one, like removal, is back to the default. */
 enum config_outcome config_write(struct config *, const char *path, const uint8_t *value,
 				 size_t len);
-/* path may be "/": all of it. */
+/* path may be "/": all of it; below /mapped-ip/ also a folder. */
 void config_remove(struct config *, const char *path);
 
 #endif

@@ -86,6 +86,22 @@ static void no_number_twice(void **state)
 	}
 }
 
+/* Stirring leads elsewhere, by what was stirred in, and never back; the key is the tables' too and stays. */
+static void stir(void **state)
+{
+	(void)state;
+	struct secret s = { { 1, 2 }, 0 }, t = s, plain = s;
+	random_stir(&s, "seed", 4);
+	random_stir(&t, "sead", 4);
+	uint64_t a = random_next(&s), b = random_next(&t), c = random_next(&plain);
+	assert_true(a != b && a != c && b != c);
+	for (unsigned i = 0; i < 1000; i++) {
+		random_stir(&s, "seed", 4);
+		assert_true(random_next(&s) != a);
+	}
+	assert_true(s.key[0] == 1 && s.key[1] == 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +109,7 @@ int main(void)
 		cmocka_unit_test(every_bit_and_length_counts),
 		cmocka_unit_test(below),
 		cmocka_unit_test(no_number_twice),
+		cmocka_unit_test(stir),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* links: qubes-integration/qdb_tree.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: qubes-integration/qdb_tree.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 #include <setjmp.h>
 #include <stdarg.h>
@@ -443,6 +443,41 @@ static void test_connected_cut(void **state)
 	assert_false(config.connected_cut);
 }
 
+/* IPv6, mapped addresses and the host's randomness are read and kept. */
+static void test_config_more(void **state)
+{
+	(void)state;
+	struct ip_addr ip6 = { { 0xfd, 9, [15] = 5 } };
+	start_empty();
+	config.changed = false;
+	put("/qubes-ip6", "fd09::5");
+	put("/qubes-gateway6", "fd09::1");
+	put("/qubes-netvm-gateway6", "fd09::5");
+	put("/connected-ips6", "fd09::6 fd09::7");
+	put("/mapped-ip/10.137.0.5/visible-ip", "192.168.1.5");
+	put("/mapped-ip/10.137.0.5/visible-gateway", "192.168.1.1");
+	put("/qubes-random-seed", "c2VjcmV0");
+	assert_true(config.changed);
+	assert_true(ip_eq(config.ip6, ip6) && ip_eq(config.netvm_gateway6, ip6));
+	assert_int_equal(config.connected6_count, 2);
+	assert_int_equal(config.connected_count, 0);
+	assert_true(ip_eq(fakeip_visible(&config.fakeip, ip_v4(10, 137, 0, 5)), ip_v4(192, 168, 1, 5)));
+	assert_int_equal(config.seed_len, 8);
+	assert_memory_equal(config.seed, "c2VjcmV0", 8);
+	logged[0] = 0;
+	put("/qubes-ip6", "10.137.0.5");
+	put("/mapped-ip/10.137.0.5/visible-ip", "192.168.1");
+	assert_string_equal(logged, "store: /qubes-ip6: malformed value: ignored\n"
+				    "store: /mapped-ip/10.137.0.5/visible-ip: malformed value: ignored\n");
+	assert_true(ip_eq(config.ip6, ip6));
+	rm("/mapped-ip/10.137.0.5/");
+	assert_int_equal(config.fakeip.count, 0);
+	rm("/connected-ips6");
+	assert_int_equal(config.connected6_count, 0);
+	rm("/");
+	assert_true(ip_is_zero(config.ip6) && ip_is_zero(config.gateway6));
+}
+
 /* Counters that find no room wait for it. */
 static void test_handled_waits(void **state)
 {
@@ -471,6 +506,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_clients, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config, make, unmake),
 		cmocka_unit_test_setup_teardown(test_connected_cut, make, unmake),
+		cmocka_unit_test_setup_teardown(test_config_more, make, unmake),
 		cmocka_unit_test_setup_teardown(test_handled_waits, make, unmake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

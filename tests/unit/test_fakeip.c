@@ -1,0 +1,240 @@
+/* links: qubes-integration/fakeip.c qubes-integration/fakeip_frame.c netstack/rewrite.c netstack/packet.c netstack/parse_link.c netstack/parse_offload.c netstack/segment.c netstack/parse_ipv4.c netstack/parse_ipv6.c netstack/parse_transport.c netstack/parse_quote.c netstack/checksum.c netstack/addr.c netstack/text.c */
+// SPDX-License-Identifier: ISC
+/* Mapped clients: frames against the same bytes patched plainly, checksums made from nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "craft.h"
+#include "fakeip_frame.h"
+
+enum { PORT = 7, IP = ETH_BYTES, SRC = IP + 12, DST = IP + 16 };
+
+static const uint8_t fake[4] = { 192, 168, 1, 77 };
+static struct fakeip_ports ports;
+static uint8_t buffer[FRAME_HEADROOM_BYTES + CRAFT_ROOM];
+static struct frame frame;
+
+static struct ip_addr fake_ip(void)
+{
+	return ip_v4(192, 168, 1, 77);
+}
+
+/* The port's client: real address as given, visible one 192.168.1.77. */
+static void map(struct ip_addr real)
+{
+	struct fakeip table = { .count = 1 };
+	table.entry[0].real = real;
+	table.entry[0].visible = fake_ip();
+	memset(&ports, 0, sizeof(ports));
+	fakeip_attach(&ports, &table, PORT, real);
+	assert_int_equal(ports.mapped, 1);
+}
+
+static struct frame *load(const uint8_t *bytes, size_t len)
+{
+	frame = (struct frame){ .buffer = buffer, .room = sizeof(buffer), .port = PORT };
+	assert_true(frame_reset(&frame, len));
+	memcpy(frame.data, bytes, len);
+	return &frame;
+}
+
+static void run(bool in)
+{
+	struct frame *burst[1] = { &frame };
+	struct frame_queue q = { 0 };
+	if (in)
+		fakeip_in(&ports, burst, 1);
+	frames_put(&q, &frame);
+	if (!in)
+		fakeip_out(&ports, &q);
+}
+
+/* The sample with 4 bytes at `at` replaced and its checksums made anew. */
+static void patch(uint8_t *b, size_t len, size_t at, const uint8_t *ip)
+{
+	size_t header = (size_t)(b[IP] & 15) * 4;
+	memcpy(b + at, ip, 4);
+	naive_fix(b + IP, header, len - IP - header, b[IP + 9]);
+}
+
+static void test_plain(void **state)
+{
+	(void)state;
+	static const enum sample samples[] = { S_TCP, S_UDP, S_ECHO, S_OPTIONS, S_OTHER };
+	uint8_t real[CRAFT_ROOM], visible[CRAFT_ROOM];
+	for (unsigned i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		size_t len = craft_sample(samples[i], real);
+		/* it is the client's own: 10.137.0.5 */
+		memcpy(visible, real, len);
+		patch(visible, len, SRC, fake);
+		map(ip_v4(10, 137, 0, 5));
+		load(visible, len);
+		run(true);
+		assert_memory_equal(frame.data, real, len);
+		/* and to the client: it is 192.0.2.9 */
+		memcpy(visible, real, len);
+		patch(visible, len, DST, fake);
+		map(ip_v4(192, 0, 2, 9));
+		load(real, len);
+		run(false);
+		assert_memory_equal(frame.data, visible, len);
+		/* the other side's address is not the client's business */
+		load(visible, len);
+		run(true);
+		assert_memory_equal(frame.data, visible, len);
+	}
+}
+
+static void test_fragment(void **state)
+{
+	(void)state;
+	uint8_t real[CRAFT_ROOM], visible[CRAFT_ROOM];
+	size_t len = craft_sample(S_UDP, real);
+	store16(real + IP + 6, 100); /* a later one: no transport header, no transport checksum */
+	naive_fix(real + IP, 20, 0, 0);
+	memcpy(visible, real, len);
+	memcpy(visible + SRC, fake, 4);
+	naive_fix(visible + IP, 20, 0, 0);
+	map(ip_v4(10, 137, 0, 5));
+	load(visible, len);
+	run(true);
+	assert_memory_equal(frame.data, real, len);
+}
+
+/* An error about what the client sent quotes the client as the client knows itself. */
+static void test_errors(void **state)
+{
+	(void)state;
+	static const enum sample samples[] = { S_ERROR, S_ERROR_ECHO };
+	uint8_t real[CRAFT_ROOM], visible[CRAFT_ROOM];
+	for (unsigned i = 0; i < 2; i++) {
+		size_t len = craft_sample(samples[i], real), quote = IP + 28;
+		memcpy(visible, real, len);
+		memcpy(visible + quote + 12, fake, 4);
+		naive_fix(visible + quote, 20, len - quote - 20, visible[quote + 9]);
+		naive_fix(visible + IP, 20, len - IP - 20, PROTO_ICMP);
+		map(ip_v4(10, 137, 0, 5));
+		load(real, len);
+		run(false);
+		assert_memory_equal(frame.data, visible, len);
+		/* the client's own error, about what came to it */
+		map(ip_v4(192, 0, 2, 9));
+		memcpy(visible, real, len);
+		memcpy(visible + quote + 16, fake, 4);
+		naive_fix(visible + quote, 20, len - quote - 20, visible[quote + 9]);
+		naive_fix(visible + IP, 20, len - IP - 20, PROTO_ICMP);
+		load(visible, len);
+		run(true);
+		assert_memory_equal(frame.data, real, len);
+	}
+}
+
+static void test_arp(void **state)
+{
+	(void)state;
+	uint8_t real[CRAFT_ROOM], visible[CRAFT_ROOM];
+	size_t len = craft_sample(S_ARP, real);
+	memcpy(visible, real, len);
+	memcpy(visible + IP + 14, fake, 4);
+	map(ip_v4(10, 137, 0, 5));
+	load(visible, len);
+	run(true);
+	assert_memory_equal(frame.data, real, len);
+	/* the answer goes to the address that it asked from */
+	memcpy(real + IP + 24, real + IP + 14, 4);
+	memcpy(real + IP + 14, "\x0a\x89\0\1", 4);
+	memcpy(visible, real, len);
+	memcpy(visible + IP + 24, fake, 4);
+	load(real, len);
+	run(false);
+	assert_memory_equal(frame.data, visible, len);
+}
+
+/* A port without a mapping, IPv6, and what does not parse stay as they are. */
+static void test_left_alone(void **state)
+{
+	(void)state;
+	uint8_t b[CRAFT_ROOM];
+	map(ip_v4(10, 137, 0, 5));
+	for (unsigned s = S_TCP6; s < SAMPLE_COUNT; s++) {
+		size_t len = craft_sample((enum sample)s, b);
+		load(b, len);
+		run(true);
+		run(false);
+		assert_memory_equal(frame.data, b, len);
+	}
+	size_t len = craft_sample(S_TCP, b);
+	load(b, len);
+	frame.port = PORT + 1;
+	run(false);
+	run(true);
+	assert_memory_equal(frame.data, b, len);
+	memcpy(b + SRC, fake, 4); /* the header's checksum is wrong now */
+	load(b, len);
+	run(true);
+	assert_memory_equal(frame.data, b, len);
+}
+
+static struct cursor text(const char *s)
+{
+	return cursor_of(s, strlen(s));
+}
+
+static void test_table(void **state)
+{
+	(void)state;
+	static struct fakeip f;
+	char key[64];
+	assert_int_equal(fakeip_write(&f, text("10.137.0.5/visible-ip"), text("192.168.1.77")), FAKEIP_TAKEN);
+	assert_int_equal(fakeip_write(&f, text("10.137.0.5/visible-ip"), text("192.168.1.77")), FAKEIP_SAME);
+	assert_int_equal(fakeip_write(&f, text("10.137.0.5/visible-gateway"), text("192.168.1.1")), FAKEIP_SAME);
+	assert_int_equal(fakeip_write(&f, text("10.137.0.6/visible-ip"), text("10.137.0.6")), FAKEIP_SAME);
+	assert_int_equal(fakeip_write(&f, text("10.137.0.6/visible-ip"), text("10.137.0")), FAKEIP_MALFORMED);
+	assert_int_equal(fakeip_write(&f, text("fd09::5/visible-ip"), text("fd09::5")), FAKEIP_SAME);
+	assert_int_equal(f.count, 1);
+	assert_true(ip_eq(fakeip_visible(&f, ip_v4(10, 137, 0, 5)), fake_ip()));
+	assert_true(ip_eq(fakeip_visible(&f, ip_v4(10, 137, 0, 6)), ip_v4(10, 137, 0, 6)));
+	/* back to normal by a write, by its key, by its folder, by all */
+	assert_int_equal(fakeip_write(&f, text("10.137.0.5/visible-ip"), text("10.137.0.5")), FAKEIP_TAKEN);
+	static const char *const ways[] = { "10.137.0.5/visible-ip", "10.137.0.5/", "" };
+	for (unsigned i = 0; i < 3; i++) {
+		fakeip_write(&f, text("10.137.0.5/visible-ip"), text("192.168.1.77"));
+		assert_false(fakeip_remove(&f, text("10.137.0.6/")));
+		assert_false(fakeip_remove(&f, text("10.137.0.5/visible-gateway")));
+		assert_true(fakeip_remove(&f, text(ways[i])));
+		assert_int_equal(f.count, 0);
+	}
+	for (int i = 0; i < FAKEIP_MAX + 5; i++) {
+		snprintf(key, sizeof(key), "10.137.1.%d/visible-ip", i);
+		fakeip_write(&f, text(key), text("192.168.1.77"));
+	}
+	assert_int_equal(f.count, FAKEIP_MAX);
+	assert_true(f.cut);
+}
+
+/* The table changes under an attached port. */
+static void test_ports(void **state)
+{
+	(void)state;
+	struct fakeip none = { 0 };
+	map(ip_v4(10, 137, 0, 5));
+	fakeip_attach(&ports, &none, PORT, ip_v4(10, 137, 0, 5));
+	assert_int_equal(ports.mapped, 0);
+	map(ip_v4(10, 137, 0, 5));
+	fakeip_attach(&ports, &none, PORT, (struct ip_addr){ { 0 } });
+	fakeip_attach(&ports, &none, PORT_COUNT, ip_v4(10, 137, 0, 5));
+	assert_int_equal(ports.mapped, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain), cmocka_unit_test(test_fragment), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_arp), cmocka_unit_test(test_left_alone), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_ports),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -80,27 +80,19 @@ static bool parse_plain(struct frame *f, struct packet *p)
 	return ip->proto == PROTO_TCP && plain_tcp(p, (const struct tcp_hdr *)ports);
 }
 
-static enum drop parse_frame(struct frame *f, struct packet *p)
+enum drop pkt_parse(struct frame *f, struct packet *p)
 {
-	if (!parse_plain(f, p)) {
-		enum drop drop = parse_any(f, p);
+	enum drop drop = parse_plain(f, p) ? DROP_NONE : parse_any(f, p);
+
+	if (drop != DROP_NONE)
+		return drop;
+	if (!(f->offload.flags | f->offload.gso_type)) {
+		f->offload = (struct offload){ 0 };
+	} else {
+		drop = parse_offload(p);
 		if (drop != DROP_NONE)
 			return drop;
 	}
-	if (!(f->offload.flags | f->offload.gso_type))
-		f->offload = (struct offload){ 0 };
-	else if (!parse_offload(p))
-		return DROP_OFFLOAD;
 	f->len = p->end;
 	return DROP_NONE;
-}
-
-enum drop pkt_parse(struct frame *f, struct packet *p)
-{
-	enum drop drop = parse_frame(f, p);
-
-	/* once more as the packet that it is now: what went before took the outer sum for partial */
-	if (drop == DROP_OFFLOAD && parse_finish_inner(p))
-		return parse_frame(f, p);
-	return drop;
 }

@@ -9,15 +9,11 @@
 
 #include "packet.h"
 
-/* Judges f's offload metadata against what was parsed, and makes them canonical. */
-bool parse_offload(struct packet *);
-
 /*
- * A tunnel's inner packet may want its checksum completed, which no metadata of
- * ours can say any more once the outer one is rewritten. Completes it when *p,
- * parsed but for its metadata, is such a packet; false: it is not.
+ * Judges the frame's offload metadata against what was parsed, and makes them
+ * canonical. A tunnel's inner checksum is completed, and the packet parsed anew.
  */
-bool parse_finish_inner(struct packet *);
+enum drop parse_offload(struct packet *);
 
 /* Header by header, for any frame: what pkt_parse() is but for its speed and the offload metadata. */
 enum drop parse_any(struct frame *, struct packet *);

@@ -52,26 +52,11 @@ static bool partial_fits(const struct packet *p)
 	return be16_get(pkt_udp(p)->len) == p->data_len;
 }
 
-bool parse_offload(struct packet *p)
-{
-	struct offload *o = &p->frame->offload;
-	bool partial = o->flags & OFFLOAD_NEEDS_CSUM, cut = o->gso_type != GSO_NONE;
-
-	if (o->flags & ~(OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID))
-		return false;
-	if (!partial && !cut) {
-		*o = (struct offload){ .flags = o->flags };
-		return true;
-	}
-	if (!partial_fits(p) || (cut && !gso_fits(p)))
-		return false;
-	o->hdr_len = p->payload;
-	if (!cut)
-		o->gso_size = 0;
-	return true;
-}
-
-bool parse_finish_inner(struct packet *p)
+/*
+ * Before the outer packet is rewritten: no metadata of ours could speak of the
+ * inner one any more. Its sender might have sent these bytes itself.
+ */
+static bool finish_inner(struct packet *p)
 {
 	struct frame *f = p->frame;
 
@@ -81,4 +66,28 @@ bool parse_finish_inner(struct packet *p)
 		return false;
 	f->len = p->end;
 	return segment_finish_checksum(f);
+}
+
+enum drop parse_offload(struct packet *p)
+{
+	struct offload *o = &p->frame->offload;
+	bool partial = o->flags & OFFLOAD_NEEDS_CSUM, cut = o->gso_type != GSO_NONE;
+
+	if (o->flags & ~(OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID))
+		return DROP_OFFLOAD;
+	if (!partial && !cut) {
+		*o = (struct offload){ .flags = o->flags };
+		return DROP_NONE;
+	}
+	if (partial_fits(p) && (!cut || gso_fits(p))) {
+		o->hdr_len = p->payload;
+		if (!cut)
+			o->gso_size = 0;
+		return DROP_NONE;
+	}
+	if (!finish_inner(p))
+		return DROP_OFFLOAD;
+	/* the outer sum, taken for the partial one, is complete */
+	*o = (struct offload){ 0 };
+	return parse_any(p->frame, p);
 }

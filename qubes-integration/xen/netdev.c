@@ -2,7 +2,6 @@
 /* Uplink and clients as one: whose frames, whose turn. */
 #include "netdev.h"
 
-#include "grant.h"
 #include "netback.h"
 #include "netbus.h"
 #include "netfront.h"
@@ -88,16 +87,7 @@ void netdev_tx(struct frame_queue *q)
 
 void netdev_status(struct text *t)
 {
-	struct grant_counts g = grant_counts();
 	netfront_status(t);
 	text_char(t, ',');
 	netback_status(t);
-	text_put(t, ",\"grant_copy_calls\":");
-	text_u64(t, g.copy_calls);
-	text_put(t, ",\"grant_copies\":");
-	text_u64(t, g.copies);
-	text_put(t, ",\"grants_given\":");
-	text_u64(t, g.given);
-	text_put(t, ",\"grants_mapped\":");
-	text_u64(t, g.mapped);
 }

@@ -52,15 +52,21 @@ uint64_t netfront_deadline(void)
 
 bool netfront_event(struct platform_event *e)
 {
-	bool up = nic.stage == NIC_CONNECTED, same = mac_eq(nic.mac, nic.told_mac) && nic.mtu == nic.told_mtu;
+	bool up = nic.stage == NIC_CONNECTED;
 	*e = (struct platform_event){ .port = PORT_UPLINK };
-	if (nic.attached && nic.told_up != up && (!up || same)) {
-		nic.told_up = up;
-		e->kind = up ? EVENT_LINK_UP : EVENT_LINK_DOWN;
+	if (nic.told_up && (!up || nic.told_connects != nic.connects)) { /* down, if only between two looks */
+		nic.told_up = false;
+		e->kind = EVENT_LINK_DOWN;
 		return true;
 	}
 	if (!up || nic.told_up)
 		return false;
+	nic.told_connects = nic.connects;
+	if (nic.attached && mac_eq(nic.mac, nic.told_mac) && nic.mtu == nic.told_mtu) {
+		nic.told_up = true;
+		e->kind = EVENT_LINK_UP;
+		return true;
+	}
 	if (nic.attached) {
 		nic.attached = false;
 		e->kind = EVENT_PORT_DETACHED;

@@ -53,13 +53,17 @@ static bool identify(const char *dir, char backend[NETBUS_DIR_BYTES], uint16_t *
 }
 
 /* The first device whose keys are there and whose backend is not closed, or else the first with keys. */
-static bool find(void)
+static bool find(uint64_t now_ns)
 {
 	char names[NAMES_BYTES], dir[NETBUS_DIR_BYTES], backend[NETBUS_DIR_BYTES];
 	uint16_t domid;
 	size_t len = 0;
 	bool found = false;
-	if (xs_directory(XS_NO_TX, vif_dir, names, sizeof(names), &len) != XS_RESULT_OK)
+	enum xs_result result = xs_directory(XS_NO_TX, vif_dir, names, sizeof(names), &len);
+	if (result == XS_RESULT_NOENT)
+		return false;
+	nic.timer_ns = now_ns + RETRY_NS; /* there is one, incomplete, or xenstored did not say */
+	if (result != XS_RESULT_OK)
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		enum xenbus_state state;
@@ -245,7 +249,7 @@ bool nic_step(uint64_t now_ns)
 			    memcmp(backend, nic.backend, netbus_length(backend) + 1) == 0))
 		let_go(NIC_ABSENT, now_ns);
 	if (nic.stage == NIC_ABSENT) {
-		if (!find())
+		if (!find(now_ns))
 			return false;
 		nic.stage = NIC_WAITING;
 		nic.since_ns = now_ns;

@@ -50,6 +50,7 @@ struct nic {
 	struct mac theirs;            /* zero: to be asked for by ARP */
 	uint16_t mtu, told_mtu;
 	bool attached, told_up;
+	uint64_t told_connects;
 	/* counters */
 	uint64_t rx_packets, tx_packets, rx_super, tx_super, rx_bad, tx_dropped, tx_unfit, tx_errors;
 	uint64_t notifies, connects, broke, frames_short;

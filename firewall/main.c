@@ -2,6 +2,7 @@
 /* Boot order and the loop: the only file of the core that sees a platform. */
 #include <bearssl.h>
 
+#include "fakeip_frame.h"
 #include "fw.h"
 #include "platform.h"
 #include "qdb_tree.h"
@@ -26,6 +27,7 @@ static struct {
 	struct qdb *qdb;
 	struct qdb_tree *tree;
 	struct config config;
+	struct fakeip_ports fakeip;
 	struct fw_uplink attached_uplink; /* as the host described it; zero ip: the store says */
 	struct status status;
 	struct status_facts facts;
@@ -120,6 +122,13 @@ static void apply_config(void)
 	fw_set_uplink(&self.fw, &uplink);
 	fw_set_ours(&self.fw, &c->netvm_gateway, 1);
 	fw_set_protected(&self.fw, c->connected, c->connected_count);
+	for (uint16_t port = PORT_CLIENT_FIRST; port < PORT_COUNT; port++)
+		fakeip_attach(&self.fakeip, &c->fakeip, port, self.fakeip.port[port].real);
+	if (c->seed_len > 0) {
+		random_stir(&self.fw.secret, c->seed, c->seed_len);
+		memset(self.config.seed, 0, sizeof(self.config.seed));
+		self.config.seed_len = 0;
+	}
 }
 
 static void log_port(const struct platform_event *e, const char *what)
@@ -156,6 +165,8 @@ static void attach(const struct platform_event *e)
 		apply_config();
 	}
 	bool ok = fw_attach(&self.fw, e->port, &config, self.platform->now_ns());
+	if (ok && config.addr_count > 0)
+		fakeip_attach(&self.fakeip, &self.config.fakeip, e->port, config.addr[0]);
 	log_port(e, ok ? ": attached" : ": refused, its address is taken or cannot be a client's");
 }
 
@@ -167,6 +178,7 @@ static void handle(const struct platform_event *e)
 		return;
 	case EVENT_PORT_DETACHED:
 		fw_detach(&self.fw, e->port);
+		fakeip_attach(&self.fakeip, &self.config.fakeip, e->port, (struct ip_addr){ { 0 } });
 		log_port(e, ": detached");
 		return;
 	case EVENT_LINK_UP:
@@ -294,8 +306,10 @@ static bool control_round(void)
 static void flush(void)
 {
 	struct fw *fw = &self.fw;
-	if (fw->tx.count)
+	if (fw->tx.count) {
+		fakeip_out(&self.fakeip, &fw->tx);
 		self.platform->tx(&fw->tx);
+	}
 	if (fw->done.count)
 		self.platform->give(&fw->done);
 	while (fw->spare.count < FW_SPARE_FRAMES) {
@@ -311,8 +325,10 @@ static void packets_round(void)
 {
 	struct frame *burst[PLATFORM_BURST_MAX];
 	size_t n = self.platform->rx(burst, PLATFORM_BURST_MAX);
-	if (n)
+	if (n) {
+		fakeip_in(&self.fakeip, burst, n);
 		fw_input(&self.fw, burst, n, self.platform->now_ns());
+	}
 	flush();
 }
 

@@ -206,6 +206,7 @@ int main(int argc, char **argv)
 		spt_setup(&tender.memory);
 	buffers_setup();
 	open_ports();
+	cpus_setup();
 	spin_setup();
 	catch_signals();
 	sandbox_enter();

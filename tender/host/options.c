@@ -8,6 +8,7 @@ const char options_usage[] =
 	"usage: postern-tender --image FILE --uplink tap=NAME[,..] [--client tap=NAME,ip=ADDR[,..]]...\n"
 	"  --mode hvt|spt|auto   KVM guest, process, or whichever is fast here (auto)\n"
 	"  --mem MIB             guest memory (32)\n"
+	"  --cpus LIST           as 0,2-3: packets are moved on the first; hvt: the guest runs on the second\n"
 	"  --uplink PORT         tap=NAME or fd=N, netns=, ip=ADDR/LEN, gateway=, mac=, name=, mtu=,\n"
 	"                        offload=on|off\n"
 	"  --client PORT         tap=NAME or fd=N, netns=, ip= (twice for two), mac= (the client's),\n"
@@ -171,6 +172,35 @@ static bool set_mem(struct options *o, const char *value, struct text *why)
 	return true;
 }
 
+static bool add_cpus(struct options *o, struct cursor *c)
+{
+	uint32_t from, to;
+	if (!parse_u32(c, OPTION_CPU_LAST, &from))
+		return false;
+	to = from;
+	if (parse_word(c, "-") && (!parse_u32(c, OPTION_CPU_LAST, &to) || to < from))
+		return false;
+	for (; from <= to; from++) {
+		if (o->cpu_count == OPTION_CPUS_MAX)
+			return false;
+		o->cpu[o->cpu_count++] = (uint16_t)from;
+	}
+	return true;
+}
+
+static bool set_cpus(struct options *o, const char *value, struct text *why)
+{
+	struct cursor c = cursor_of(value, strlen(value));
+	bool ok;
+	o->cpu_count = 0;
+	do
+		ok = add_cpus(o, &c);
+	while (ok && parse_word(&c, ","));
+	if (ok && c.left == 0)
+		return true;
+	return refuse(why, "cpus is a list of up to 16 numbers, as 0,2-3, not ", value);
+}
+
 static bool set_port(struct options *o, const char *key, const char *value, struct text *why)
 {
 	bool uplink = !strcmp(key, "uplink");
@@ -203,6 +233,8 @@ bool options_set(struct options *o, const char *key, const char *value, struct t
 		return set_mode(o, value, why);
 	if (!strcmp(key, "mem"))
 		return set_mem(o, value, why);
+	if (!strcmp(key, "cpus"))
+		return set_cpus(o, value, why);
 	if (!strcmp(key, "uplink") || !strcmp(key, "client"))
 		return set_port(o, key, value, why);
 	for (size_t i = 0; i < array_len(words); i++)

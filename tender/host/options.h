@@ -14,6 +14,8 @@ enum {
 	OPTION_MEM_MAX_MIB = 2048,
 	OPTION_NAME_BYTES = 16, /* with the NUL, as interface names */
 	OPTION_ADDRS_MAX = 2,
+	OPTION_CPUS_MAX = 16,
+	OPTION_CPU_LAST = 1023,
 };
 
 enum option_mode { OPTION_AUTO, OPTION_HVT, OPTION_SPT };
@@ -36,6 +38,8 @@ struct options {
 	bool help;
 	enum option_mode mode;
 	uint32_t mem_mib;
+	uint32_t cpu_count; /* 0: wherever the host puts us */
+	uint16_t cpu[OPTION_CPUS_MAX];
 	char image[256];
 	char store[OPTION_PATH_BYTES];
 	char control[OPTION_PATH_BYTES];

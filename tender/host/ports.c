@@ -291,6 +291,14 @@ uint64_t ports_tick(void)
 	return down_count ? retry_ns : 0;
 }
 
+uint64_t ports_received(void)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < PORT_COUNT; i++)
+		sum += tender.port[i].count.rx;
+	return sum;
+}
+
 static void member(struct text *t, const char *name, uint64_t value)
 {
 	text_put(t, name);

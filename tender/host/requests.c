@@ -105,7 +105,9 @@ static enum control_result status(struct peer *p)
 	member(&t, ",\"doorbells\":", tender.calls - tender.waits);
 	member(&t, ",\"waits\":", tender.waits);
 	member(&t, ",\"sleeps\":", tender.sleeps);
-	member(&t, ",\"exits\":", tender.exits);
+	uint64_t exits = __atomic_load_n(&tender.exits, __ATOMIC_RELAXED), packets = ports_received();
+	member(&t, ",\"exits\":", exits);
+	member(&t, ",\"exits_per_1000_packets\":", packets ? exits * 1000 / packets : 0);
 	member(&t, ",\"buffers\":", tender.memory.buffer_count);
 	member(&t, ",\"buffers_free\":", buffers_left(BUFFER_SMALL));
 	member(&t, ",\"large_buffers\":", tender.memory.large_count);

@@ -9,16 +9,15 @@
 #include "tender.h"
 
 #include <sched.h>
-#include <unistd.h>
 
 enum { WINDOW_MIN_NS = 20000, WINDOW_MAX_NS = 100000, KEEP_NS = 20000000 };
 
 static uint64_t window_ns, keep_until_ns;
-static bool alone; /* one CPU: nothing can happen while we look */
+static bool alone; /* nothing can happen while we look */
 
 void spin_setup(void)
 {
-	alone = sysconf(_SC_NPROCESSORS_ONLN) <= 1;
+	alone = cpus_are_shared();
 }
 
 uint64_t spin_window_ns(void)

@@ -145,6 +145,11 @@ uint32_t pump_event_room(void);
 void pump_event(const struct ring_event *);
 _Noreturn void pump_exit(int status);
 
+/* cpus.c: which CPUs the threads run on */
+void cpus_setup(void); /* places this thread */
+void cpus_place(uint32_t thread); /* the calling thread, by its number from 0 */
+bool cpus_are_shared(void); /* the threads share one: nothing happens while one of them looks */
+
 /* spin.c */
 void spin_setup(void);
 bool spin_for(uint64_t deadline_ns); /* true: something came; false: sleep */
@@ -167,6 +172,7 @@ void ports_readable(uint16_t number, uint32_t events); /* of epoll */
 void ports_result(uint16_t number, const struct driver_result *); /* what it says of the link */
 uint64_t ports_tick(void); /* retries links; when to call again, 0 never */
 void ports_announce(void); /* events that had no room */
+uint64_t ports_received(void); /* packets, on all ports that stand */
 void ports_status(struct text *);
 
 /* traffic.c: frames between ports and rings */

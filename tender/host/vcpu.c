@@ -67,6 +67,7 @@ _Noreturn void vcpu_crash(const char *line, size_t len)
 static void *run_guest(void *unused)
 {
 	(void)unused;
+	cpus_place(1);
 	set_post(READY);
 	wait_while(READY);
 	hvt_loop();

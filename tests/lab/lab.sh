@@ -155,13 +155,14 @@ lab_store() {
 	wait_for 3 test -S "$POSTERN_STORE"
 }
 
-lab_tender() {
+lab_tender() { # LAB_TENDER_MORE: words of options
+	# shellcheck disable=SC2086
 	background "$LAB/tender.log" "$O/postern-tender" --image "$O/postern.elf" \
 		--mode "$LAB_MODE" --mem 32 \
 		--uplink "tap=up0,netns=$NS_UP,ip=$FW/24,gateway=$GATEWAY${LAB_UPLINK_MORE:-}" \
 		--client "tap=eth0,netns=$NS_C1,ip=$C1,name=c1${LAB_C1_MORE:-}" \
 		--client "tap=eth0,netns=$NS_C2,ip=$C2,name=c2" \
-		--store "$LAB/link" --control "$POSTERN_CONTROL"
+		--store "$LAB/link" --control "$POSTERN_CONTROL" ${LAB_TENDER_MORE:-}
 	TENDER_PID=$pid
 	wait_for 10 "$POSTERN" status || {
 		echo "the tender does not answer; its log ends with:" >&2

@@ -41,7 +41,10 @@ static void reads_all(void **state)
 	assert_true(args((const char *const[]){ "--image", "p.elf", "--mode=hvt", "--mem", "64",
 		"--uplink", "tap=up0,netns=lab,ip=192.0.2.2/24,gateway=192.0.2.1,mac=02:00:00:00:00:01",
 		"--client", "tap=c1,ip=10.137.0.5,mac=00:16:3e:5e:6c:00,our-mac=fe:00:00:00:00:09,name=work",
-		"--client=fd=7,ip=10.137.0.6,ip=fd09::6,mtu=1400,offload=off", "--store", "/run/s", NULL }));
+		"--client=fd=7,ip=10.137.0.6,ip=fd09::6,mtu=1400,offload=off", "--store", "/run/s",
+		"--cpus", "5,0-1", NULL }));
+	assert_int_equal(o.cpu_count, 3);
+	assert_true(o.cpu[0] == 5 && o.cpu[1] == 0 && o.cpu[2] == 1);
 	assert_string_equal(o.image, "p.elf");
 	assert_int_equal(o.mode, OPTION_HVT);
 	assert_int_equal(o.mem_mib, 64);
@@ -81,6 +84,8 @@ static void refuses(void **state)
 	(void)state;
 	static const char *const wrong[][2] = {
 		{ "--mode", "kvm" }, { "--mem", "7" }, { "--mem", "2049" }, { "--mem", "32x" },
+		{ "--cpus", "" }, { "--cpus", "1," }, { "--cpus", "3-2" }, { "--cpus", "0-16" }, { "--cpus", "1024" },
+		{ "--cpus", "0 1" },
 		{ "--mem", "" }, { "--client", "tap=a" }, { "--client", "ip=10.0.0.1" },
 		{ "--client", "tap=a,fd=3,ip=10.0.0.1" }, { "--client", "tap=a,ip=10.0.0.1/24" },
 		{ "--client", "tap=a,ip=10.0.0.256" }, { "--client", "tap=a,ip=1.1.1.1,ip=1.1.1.2,ip=1.1.1.3" },

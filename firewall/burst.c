@@ -24,7 +24,7 @@ struct arrival {
 	uint64_t hash;
 };
 
-static void arrive(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
+static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
 {
 	struct fw_port *port = &fw->port[f->port < PORT_COUNT ? f->port : 0];
 	port->rx_packets++;
@@ -38,7 +38,7 @@ static void arrive(struct fw *fw, const struct burst *b, struct frame *f, struct
 	table_prefetch(b->ct.index, a->hash);
 }
 
-static void look_up(const struct burst *b, struct arrival *a)
+static inline void look_up(const struct burst *b, struct arrival *a)
 {
 	if (a->item != NONE)
 		a->item = table_first(b->ct.index, a->hash);
@@ -77,29 +77,31 @@ static struct quick_tuple leaves(const struct flow *f, enum ct_dir dir)
 				     f->orig.dport | (uint32_t)f->orig.sport << 16 };
 }
 
-static inline bool mac_same(const struct mac *a, const struct mac *b)
+static inline uint64_t mac_word(const struct mac *m)
 {
-	uint16_t a4, b4;
-	memcpy(&a4, a->b + 4, sizeof(a4));
-	memcpy(&b4, b->b + 4, sizeof(b4));
-	return ((quick_load4(a->b) ^ quick_load4(b->b)) | (uint32_t)(a4 ^ b4)) == 0;
+	uint16_t last;
+	memcpy(&last, m->b + 4, sizeof(last));
+	return quick_load4(m->b) | (uint64_t)last << 32;
 }
 
 /* The frame is the port's, and tells nothing new about who sent it. */
 static inline bool link_holds(const struct fw_port *port, const struct frame *f, enum ct_dir dir)
 {
 	const struct eth_hdr *eth = (const struct eth_hdr *)f->data;
-	return mac_same(&eth->dst, &port->config.ours) &&
-	       (dir == CT_REPLY || (port->theirs_known && mac_same(&eth->src, &port->theirs)));
+	return mac_word(&eth->dst) == mac_word(&port->config.ours) &&
+	       (dir == CT_REPLY || (port->theirs_known && mac_word(&eth->src) == mac_word(&port->theirs)));
 }
 
 /* NULL: not known without asking. */
-static inline const struct mac *neighbour(const struct fw *fw, const struct fw_port *out, const struct flow *flow)
+static inline const struct mac *neighbour(const struct fw *fw, const struct fw_port *out, const struct flow *flow,
+					  enum ct_dir dir)
 {
 	if (out->theirs_known)
 		return &out->theirs;
+	if (dir == CT_REPLY || !fw->gateway_known)
+		return NULL;
 	bool on_link = ((quick_load4(flow->orig.dst.b + 12) ^ fw->uplink_net) & fw->uplink_mask) == 0;
-	return out == &fw->port[PORT_UPLINK] && fw->gateway_known && !on_link ? &fw->gateway_mac : NULL;
+	return on_link ? NULL : &fw->gateway_mac;
 }
 
 /* Where the next hop has to be found first; the link header follows then. */
@@ -115,7 +117,7 @@ static void send_asking(struct fw *fw, const struct quick *q, const struct flow 
  * Sends a packet on whose flow was admitted by today's rules and checked under
  * today's configuration. False: it was not touched, and goes the whole way.
  */
-static inline bool pass(struct fw *fw, const struct burst *b, struct arrival *a)
+static inline bool pass(struct fw *fw, const struct burst *b, const struct arrival *a)
 {
 	const struct quick *q = &a->q;
 	uint32_t index = a->item / 2;
@@ -135,14 +137,18 @@ static inline bool pass(struct fw *fw, const struct burst *b, struct arrival *a)
 		reason = ct_pass(fw->ct, index, dir, &q->tcp, q->bytes, b->ct.now_ns);
 	else if (!ct_pass_quietly(flow, dir, q->bytes, b->ct.now_ns))
 		reason = ct_pass(fw->ct, index, dir, NULL, q->bytes, b->ct.now_ns);
-	const struct mac *mac = neighbour(fw, out, flow);
+	const struct mac *mac = neighbour(fw, out, flow, dir);
 	if (reason != DROP_NONE) {
 		fw_drop(fw, q->frame, from, reason);
 	} else if (!mac) {
 		send_asking(fw, q, flow, dir, to);
 	} else {
 		quick_rewrite(q, leaves(flow, dir), mac, &out->config.ours);
-		fw_send(fw, q->frame, to);
+		/* as by fw_send: the flow's epoch says that the port is there, and up */
+		out->tx_packets++;
+		out->tx_bytes += q->frame->len;
+		q->frame->port = to;
+		frames_put(&fw->tx, q->frame);
 	}
 	return true;
 }
@@ -163,23 +169,34 @@ static void take_all(struct fw *fw, struct frame *f)
 		take_one(fw, f);
 }
 
+static inline void finish(struct fw *fw, const struct burst *b, struct frame *f, const struct arrival *a)
+{
+	if (!pass(fw, b, a))
+		take_all(fw, f);
+}
+
+/* Block by block: a packet's bucket has one block's time to come near, and its flow has one more. */
+static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+{
+	enum { BLOCK = 8 };
+	struct arrival arrival[FW_BURST];
+	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
+		for (size_t i = at; i < at + BLOCK && i < n; i++)
+			arrive(fw, b, burst[i], &arrival[i]);
+		for (size_t i = at - BLOCK; at >= BLOCK && i < at && i < n; i++)
+			look_up(b, &arrival[i]);
+		for (size_t i = at - 2 * BLOCK; at >= 2 * BLOCK && i < at - BLOCK && i < n; i++)
+			finish(fw, b, burst[i], &arrival[i]);
+	}
+}
+
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
-	/* a packet's bucket has AHEAD steps to come near, and its flow as many again */
-	enum { AHEAD = 8 };
-	struct arrival arrival[FW_BURST];
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
 	fw->now_ns = now_ns;
 	fw->gateway_known = false;
 	for (size_t n; count; burst += n, count -= n) {
 		n = count < FW_BURST ? count : FW_BURST;
-		for (size_t i = 0; i < n + 2 * AHEAD; i++) {
-			if (i < n)
-				arrive(fw, &b, burst[i], &arrival[i]);
-			if (i - AHEAD < n)
-				look_up(&b, &arrival[i - AHEAD]);
-			if (i - 2 * AHEAD < n && !pass(fw, &b, &arrival[i - 2 * AHEAD]))
-				take_all(fw, burst[i - 2 * AHEAD]);
-		}
+		one_burst(fw, &b, burst, n);
 	}
 }

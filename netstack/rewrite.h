@@ -21,19 +21,6 @@ void rewrite_ttl(struct packet *);
 /* IPv4 identification, so that fragments of different hosts never clash (RFC 6864). */
 void rewrite_id(struct packet *, uint16_t id);
 void rewrite_link(struct packet *, struct mac dst, struct mac src);
-
-/* Where a packet goes on to: addresses and link as on the wire, ports in host order. */
-struct onward {
-	be32 src, dst;
-	uint16_t sport, dport;
-	struct mac link_dst, link_src;
-};
-/*
- * rewrite_tuple, rewrite_ttl and rewrite_link in one, byte for byte, for a whole
- * TCP or UDP packet over IPv4 (rewrite_onward.c). The parsed view is left as it was.
- */
-void rewrite_onward(const struct packet *, const struct onward *);
-
 /* Fills in a partial checksum, for a way out that cannot. */
 void rewrite_finish_checksum(struct packet *);
 

@@ -15,7 +15,7 @@
  */
 enum drop parse_offload(struct packet *);
 
-/* Header by header, for any frame: what pkt_parse() is but for its speed and the offload metadata. */
+/* All of pkt_parse() but the offload metadata. */
 enum drop parse_any(struct frame *, struct packet *);
 
 enum drop parse_ipv4(struct packet *, struct cursor);
@@ -41,18 +41,6 @@ struct ipv6_walk {
 	uint32_t offset;       /* bytes, of the fragment */
 };
 enum drop parse_ipv6_extensions(struct cursor *, struct ipv6_walk *);
-
-/* A segment without options; field by field, since a struct of this size would be cleared by a slow loop first. */
-static inline void parse_tcp_view(struct tcp_view *view, const struct tcp_hdr *tcp, uint32_t segment_len)
-{
-	view->seq = be32_get(tcp->seq);
-	view->ack = be32_get(tcp->ack);
-	view->segment_len = segment_len;
-	view->window = be16_get(tcp->window);
-	view->flags = tcp->flags;
-	view->scale = 0;
-	view->has_scale = view->sack_permitted = false;
-}
 
 /* Where a pointer that a cursor gave lies in the frame. */
 static inline uint16_t parse_offset(const struct packet *p, const uint8_t *at)

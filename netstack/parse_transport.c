@@ -82,7 +82,7 @@ static enum drop parse_tcp(struct packet *p, struct cursor c)
 		return DROP_TCP_FLAGS;
 
 	uint32_t controls = (tcp->flags & TCP_SYN ? 1u : 0u) + (tcp->flags & TCP_FIN ? 1u : 0u);
-	parse_tcp_view(&p->tcp, tcp, (uint32_t)c.left + controls);
+	tcp_view_of(&p->tcp, tcp, (uint32_t)c.left + controls);
 	take(&header, TCP_MIN_BYTES);
 	if (tcp->flags & TCP_SYN && !tcp_options(&p->tcp, header))
 		return DROP_L4_HEADER;

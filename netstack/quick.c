@@ -26,13 +26,7 @@ static bool tcp_usual(struct quick *q, const uint8_t *l4, uint32_t l4_bytes)
 	uint32_t header_bytes = (uint32_t)(tcp->offset >> 4) * 4;
 	if (header_bytes < TCP_MIN_BYTES || header_bytes > l4_bytes)
 		return false;
-	q->tcp = (struct tcp_view){
-		.seq = be32_get(tcp->seq),
-		.ack = be32_get(tcp->ack),
-		.segment_len = l4_bytes - header_bytes,
-		.window = be16_get(tcp->window),
-		.flags = tcp->flags,
-	};
+	tcp_view_of(&q->tcp, tcp, l4_bytes - header_bytes);
 	/* without data it moves a state, and must be right as far as can be told (packet.h) */
 	if (q->tcp.segment_len || q->frame->offload.flags)
 		return true;

@@ -38,7 +38,7 @@ static const struct verb {
 	{ "nft", verb_nft, "the rules as an nftables ruleset, and back",
 	  "postern nft export [--apply] [--store SOCKET | --rules IP=FILE...] [--uplink IF] [--port IF=IP[,IP]]...\n"
 	  "                   [--dns IP]... [--table NAME] [--control SOCKET] [CLIENT]\n"
-	  "postern nft import [--client IP] [FILE|-]\n" },
+	  "postern nft import [--client IP] [--uplink IF] [--port IF=IP[,IP]]... [FILE|-]\n" },
 };
 
 int complain(enum verb_exit code, const char *format, ...)

@@ -124,20 +124,27 @@ static int export(int argc, char **argv)
 static int import(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "client", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "client", required_argument, NULL, 'i' }, { "port", required_argument, NULL, 'p' },
+		{ "uplink", required_argument, NULL, 'u' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
-	struct nft_import_options wanted = { 0 };
-	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+	struct words w = { 0 };
+	struct nft_import_options wanted = { .ports = &w.house };
+	int code = EXIT_YES;
+	for (int o; code == EXIT_YES && (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		if (o == 'h')
 			return verb_help("nft");
-		if (o != 'c')
-			return verb_usage("nft");
-		wanted.client = optarg;
+		if (o == 'i')
+			wanted.client = optarg;
+		else
+			code = take_option(&w, o, optarg);
 	}
-	if (argc - optind > 1)
-		return verb_usage("nft");
+	if (code == EXIT_YES && argc - optind > 1)
+		code = verb_usage("nft");
 	wanted.file = argv[optind];
-	return nft_import(&wanted);
+	if (code == EXIT_YES)
+		code = nft_import(&wanted);
+	nft_house_free(&w.house);
+	return code;
 }
 
 int verb_nft(int argc, char **argv)

@@ -88,6 +88,14 @@ static void count(const char *words)
 	run.refused += strncmp(words, "up: ", 4) && strstr(words, "icmp ");
 }
 
+/* How long the port of a connection that was reset stays taken is each side's own affair. */
+static void note_reset(const struct diff_step *s, const struct diff_case *c)
+{
+	uint16_t port = c->step[s->about].p.sport;
+	if (s->kind == DIFF_REPLY && s->p.proto == PROTO_TCP && s->p.flags & TCP_RST)
+		run.trace[KERNEL].handed_out[port / 8] |= (uint8_t)(1 << port % 8);
+}
+
 /* The first step on which the sides disagree. */
 static struct difference compare(const struct diff_case *c)
 {
@@ -103,9 +111,12 @@ static struct difference compare(const struct diff_case *c)
 		for (size_t i = 0; i < SIDES; i++)
 			step(c, n, i, chosen);
 		count(run.words[CORE]);
+		note_reset(&c->step[n], c);
 		if (!strcmp(run.words[KERNEL], run.words[CORE]))
 			continue;
 		if (is_picked_up(c, n) || is_stray(c, n)) {
+			uint16_t port = c->step[n].p.sport; /* taken on one side only, from now on */
+			run.trace[KERNEL].handed_out[port / 8] |= (uint8_t)(1 << port % 8);
 			run.known++;
 			continue;
 		}

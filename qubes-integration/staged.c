@@ -17,6 +17,7 @@ struct chunk {
 struct staged_pool {
 	struct chunk *chunk; /* fixed at creation */
 	uint32_t free;
+	uint32_t fresh, count; /* from fresh on none was ever used: boot touches none of them */
 };
 
 static uint32_t chunks_of(uint32_t trees, uint32_t rules)
@@ -38,9 +39,7 @@ struct staged_pool *staged_pool_new(struct arena *arena, uint32_t trees, uint32_
 	struct chunk *chunk = arena_take(&rest, chunks, sizeof(*chunk));
 	if (!pool || !chunk)
 		return NULL;
-	for (uint32_t i = 0; i < chunks; i++)
-		chunk[i].next = i + 1 < chunks ? i + 1 : NONE;
-	*pool = (struct staged_pool){ chunk, 0 };
+	*pool = (struct staged_pool){ chunk, NONE, 0, chunks };
 	*arena = rest;
 	return pool;
 }
@@ -66,9 +65,12 @@ static uint32_t insert_behind(struct staged_pool *pool, struct staged_tree *t, u
 {
 	struct chunk *chunk = pool->chunk;
 	uint32_t at = pool->free;
-	if (at == NONE)
+	if (at != NONE)
+		pool->free = chunk[at].next;
+	else if (pool->fresh < pool->count)
+		at = pool->fresh++;
+	else
 		return NONE;
-	pool->free = chunk[at].next;
 	uint32_t next = prev == NONE ? t->first : chunk[prev].next;
 	chunk[at].prev = prev;
 	chunk[at].next = next;

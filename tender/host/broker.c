@@ -109,9 +109,8 @@ void broker_setup(const char *store)
 		/* it is told to end by the end of the tender, not by the terminal */
 		for (size_t i = 0; i < array_len(not_ours); i++)
 			signal(not_ours[i], SIG_IGN);
-		for (int fd = STDERR_FILENO + 1; fd < FD_LIMIT; fd++)
-			if (fd != FD_BROKER)
-				close(fd);
+		(void)close_range(STDERR_FILENO + 1, FD_BROKER - 1, 0);
+		(void)close_range(FD_BROKER + 1, UINT32_MAX, 0);
 		sandbox_enter_broker();
 		serve(store);
 	}

@@ -84,12 +84,18 @@ static inline uint64_t mac_word(const struct mac *m)
 	return quick_load4(m->b) | (uint64_t)last << 32;
 }
 
+/* Of a frame, where more bytes follow. */
+static inline uint64_t mac_word_at(const uint8_t *at)
+{
+	return quick_load8(at) & UINT64_C(0xffffffffffff);
+}
+
 /* The frame is the port's, and tells nothing new about who sent it. */
 static inline bool link_holds(const struct fw_port *port, const struct frame *f, enum ct_dir dir)
 {
-	const struct eth_hdr *eth = (const struct eth_hdr *)f->data;
-	return mac_word(&eth->dst) == mac_word(&port->config.ours) &&
-	       (dir == CT_REPLY || (port->theirs_known && mac_word(&eth->src) == mac_word(&port->theirs)));
+	return mac_word_at(f->data) == mac_word(&port->config.ours) &&
+	       (dir == CT_REPLY || (port->theirs_known &&
+				    mac_word_at(f->data + sizeof(struct mac)) == mac_word(&port->theirs)));
 }
 
 /* NULL: not known without asking. */
@@ -98,7 +104,7 @@ static inline const struct mac *neighbour(const struct fw *fw, const struct fw_p
 {
 	if (out->theirs_known)
 		return &out->theirs;
-	if (dir == CT_REPLY || !fw->gateway_known)
+	if (dir == CT_REPLY || fw->now_ns >= fw->gateway_until_ns)
 		return NULL;
 	bool on_link = ((quick_load4(flow->orig.dst.b + 12) ^ fw->uplink_net) & fw->uplink_mask) == 0;
 	return on_link ? NULL : &fw->gateway_mac;
@@ -194,7 +200,6 @@ void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_n
 {
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
 	fw->now_ns = now_ns;
-	fw->gateway_known = false;
 	for (size_t n; count; burst += n, count -= n) {
 		n = count < FW_BURST ? count : FW_BURST;
 		one_burst(fw, &b, burst, n);

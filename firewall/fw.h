@@ -90,7 +90,7 @@ struct fw {
 	struct frame_queue spare; /* empty frames for our own questions; the caller tops it up */
 	struct frame_queue again; /* released fragments, to go through the pipeline */
 	uint64_t now_ns;
-	bool gateway_known;   /* for the rest of a burst: */
+	uint64_t gateway_until_ns; /* the gateway's address on the link is known and in use; then it is asked for again */
 	struct mac gateway_mac;
 	uint64_t drops[DROP_COUNT];
 };

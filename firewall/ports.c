@@ -76,7 +76,7 @@ static void reconfigured(struct fw *fw)
 {
 	if (++fw->epoch == 0)
 		fw->epoch = 1;
-	fw->gateway_known = false;
+	fw->gateway_until_ns = 0;
 	uint32_t len = fw->uplink.prefix_len, mask = len ? UINT32_MAX << (32 - (len < 32 ? len : 32)) : 0;
 	fw->uplink_mask = __builtin_bswap32(mask);
 	fw->uplink_net = flow_key_load(fw->uplink.ip.b + 12) & fw->uplink_mask;

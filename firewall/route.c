@@ -2,6 +2,8 @@
 /* Who may send what to whom by address alone, and where a packet goes next. */
 #include "fw.h"
 
+enum { GATEWAY_TRUST_NS = 1000000 }; /* then the neighbour cache is told again that it is in use */
+
 /* Link-local (RFC 3927 2.6.2), or the uplink's net as a whole (RFC 2644): nobody that a router leads to. */
 static bool stays_on_link(const struct fw *fw, struct ip_addr dst)
 {
@@ -58,9 +60,10 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 		bool gateway = out == PORT_UPLINK && ip_eq(next, fw->uplink.gateway);
 		switch (neigh_resolve(fw->neigh, out, next, f, fw->now_ns, &mac)) {
 		case NEIGH_FOUND:
-			fw->gateway_known |= gateway;
-			if (gateway)
+			if (gateway) {
 				fw->gateway_mac = mac;
+				fw->gateway_until_ns = fw->now_ns + GATEWAY_TRUST_NS;
+			}
 			break;
 		case NEIGH_WAIT:
 			return;

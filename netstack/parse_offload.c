@@ -76,7 +76,9 @@ enum drop parse_offload(struct packet *p)
 	if (o->flags & ~(OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID))
 		return DROP_OFFLOAD;
 	if (!partial && !cut) {
-		*o = (struct offload){ .flags = o->flags };
+		uint8_t flags = o->flags; /* cleared by two stores, where .flags = flags is a slow loop first */
+		*o = (struct offload){ 0 };
+		o->flags = flags;
 		return DROP_NONE;
 	}
 	if (partial_fits(p) && (!cut || gso_fits(p))) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /* The agent's connection to dom0, the calls it hands out, and their turns at the control channel. */
 #include "qrexec.h"
+#include "qrexec_trigger.h"
 #include "text.h"
 
 enum { AGAIN_MS = 1000, NS_PER_MS = 1000000, EXEC_BYTES = 8, TERMINATED_BYTES = 8, MESSAGES_PER_ROUND = 16 };
@@ -13,6 +14,7 @@ static struct {
 	uint64_t again_ns;
 	uint64_t connects, calls, refused;
 	bool open, greeted;
+	struct trigger trigger;
 	struct call call[QREXEC_CALLS];
 	struct call *control; /* whose turn it is, NULL: nobody's */
 	bool told;            /* the firewall was told that the control channel is open for it */
@@ -25,6 +27,7 @@ void qrexec_init(const struct qrexec_host *host)
 	for (unsigned i = 0; i < QREXEC_CALLS; i++)
 		vchan_close(&self.call[i].vchan);
 	vchan_close(&self.vchan);
+	vchan_close(&self.trigger.vchan);
 	memset(&self, 0, sizeof(self));
 	self.host = host;
 }
@@ -73,20 +76,25 @@ static bool message(void)
 	struct cursor body = qrexec_body(&self.in);
 	if (!self.greeted) {
 		self.greeted = self.in.type == QREXEC_HELLO && body.left >= 4 && le32(body.at) >= QREXEC_VERSION_MIN;
+		if (self.greeted)
+			trigger_ready(&self.trigger, le32(body.at), self.now_ns);
 		return self.greeted;
 	}
 	if (self.in.type == QREXEC_EXEC || self.in.type == QREXEC_JUST_EXEC) {
 		if (body.left < EXEC_BYTES)
 			return false;
 		begin_call(body);
+	} else if (self.in.type == QREXEC_SERVICE_CONNECT || self.in.type == QREXEC_SERVICE_REFUSED) {
+		trigger_answer(&self.trigger, (enum qrexec_type)self.in.type, body, self.now_ns);
 	}
-	/* we trigger nothing, so that nothing else concerns us */
+	/* nothing else concerns us */
 	return true;
 }
 
 static void hang_up(void)
 {
 	vchan_close(&self.vchan);
+	trigger_reset(&self.trigger);
 	memset(&self.in, 0, sizeof(self.in));
 	memset(&self.out, 0, sizeof(self.out));
 	self.open = self.greeted = false;
@@ -131,6 +139,8 @@ void qrexec_poll(uint64_t now_ns)
 		if (self.control == c)
 			self.control = NULL;
 	}
+	if (trigger_poll(&self.trigger, &self.out, now_ns))
+		terminated(self.trigger.domain, self.trigger.port);
 	qrexec_flush(&self.out, &self.vchan);
 }
 
@@ -160,7 +170,9 @@ uint64_t qrexec_deadline(void)
 {
 	if (event_due() != EVENT_NONE)
 		return 0;
-	uint64_t first = self.vchan.state == VCHAN_OFF ? self.again_ns : UINT64_MAX;
+	uint64_t first = trigger_deadline(&self.trigger);
+	if (self.vchan.state == VCHAN_OFF && self.again_ns < first)
+		first = self.again_ns;
 	for (unsigned i = 0; i < QREXEC_CALLS; i++) {
 		uint64_t deadline = call_deadline(&self.call[i]);
 		first = deadline < first ? deadline : first;

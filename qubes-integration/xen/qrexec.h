@@ -7,11 +7,13 @@
  *   qubes.WaitForSession         0 at once
  *   qubes.WaitForNetworkUplink   0 when the uplink is up, 1 after 9 s
  *   qubes.SetDateTime            one line, `date -Iseconds`: the time of log lines
- *   postern.Status, .Flows, .Explain+CLIENT+PROTO+ADDRESS+PORT
- *                                the answer of the control protocol, one JSON object a line
+ *   postern.Status, .Flows, .Explain+WORD+WORD...
+ *                                the answer of the control protocol (status.h), one JSON object a line;
+ *                                each '+' of the argument is a space of the request
  *
  * The postern services speak to the firewall over CHANNEL_CONTROL, one call at
- * a time; the others of up to QREXEC_CALLS wait. Nothing here changes a rule.
+ * a time; the others of up to QREXEC_CALLS wait. Nothing here changes a rule. Of its own
+ * accord the agent asks dom0 for one service, once (qrexec_trigger.h).
  */
 #ifndef QREXEC_H
 #define QREXEC_H

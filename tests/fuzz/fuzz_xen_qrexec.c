@@ -1,4 +1,4 @@
-/* links: qubes-integration/xen/qrexec.c qubes-integration/xen/qrexec_call.c qubes-integration/xen/qrexec_wire.c qubes-integration/xen/vchan.c qubes-integration/xen/vchan_page.c qubes-integration/xen/vchan_ring.c netstack/text.c tests/unit/xen_lab.c */
+/* links: qubes-integration/xen/qrexec.c qubes-integration/xen/qrexec_call.c qubes-integration/xen/qrexec_trigger.c qubes-integration/xen/qrexec_wire.c qubes-integration/xen/vchan.c qubes-integration/xen/vchan_page.c qubes-integration/xen/vchan_ring.c netstack/text.c tests/unit/xen_lab.c */
 // SPDX-License-Identifier: ISC
 /*
  * A hostile dom0 and a hostile caller: the input is a script of what they do to

@@ -1,4 +1,4 @@
-/* links: qubes-integration/xen/qrexec.c qubes-integration/xen/qrexec_call.c qubes-integration/xen/qrexec_wire.c qubes-integration/xen/vchan.c qubes-integration/xen/vchan_page.c qubes-integration/xen/vchan_ring.c netstack/text.c tests/unit/xen_lab.c */
+/* links: qubes-integration/xen/qrexec.c qubes-integration/xen/qrexec_call.c qubes-integration/xen/qrexec_trigger.c qubes-integration/xen/qrexec_wire.c qubes-integration/xen/vchan.c qubes-integration/xen/vchan_page.c qubes-integration/xen/vchan_ring.c netstack/text.c tests/unit/xen_lab.c */
 // SPDX-License-Identifier: ISC
 /* The test is dom0: client of the agent's vchan, server of each call's. */
 #include <setjmp.h>
@@ -92,14 +92,20 @@ static void connect_agent(void)
 	step();
 }
 
-static void greet_agent(void)
+/* A daemon of version 2 is asked for nothing. */
+static void greet_agent_as(uint32_t theirs)
 {
-	uint32_t ours = 3, theirs = 4;
+	uint32_t ours = 3;
 	connect_agent();
 	expect(&agent, 0x300, &ours, 4);
 	say(&agent, 0x300, &theirs, 4);
 	step();
 	expect_silence(&agent);
+}
+
+static void greet_agent(void)
+{
+	greet_agent_as(2);
 }
 
 static int setup(void **state)
@@ -128,9 +134,9 @@ static void free_peer(struct peer *p)
 static int teardown(void **state)
 {
 	(void)state;
+	qrexec_init(&host);
 	for (unsigned i = 0; i < CALLS; i++)
 		free_peer(&call[i]);
-	qrexec_init(&host);
 	return xen_lab_live() ? -1 : 0;
 }
 
@@ -417,6 +423,79 @@ static void test_more_calls_than_places(void **state)
 	}
 }
 
+/* Our one request: the words on the wire, the connection that follows, and that it is made once. */
+static void test_feature_request(void **state)
+{
+	(void)state;
+	uint8_t wanted[64 + 32 + 22] = "dom0";
+	memcpy(wanted + 64, "postern-features", 16);
+	memcpy(wanted + 96, "qubes.FeaturesRequest", 22);
+	greet_agent_as(4);
+	assert_int_equal(qrexec_deadline(), now + 3 * SECOND);
+	now += 4 * SECOND;
+	step();
+	expect(&agent, 0x212, wanted, sizeof(wanted));
+	uint8_t where[8 + 17] = { 0, 0, 0, 0, 0x01, 0x02 };
+	memcpy(where + 8, "postern-features", 17);
+	say(&agent, 0x202, where, sizeof(where));
+	step();
+	const char *ref = xen_lab_get("/local/domain/5/data/vchan/0/513/ring-ref");
+	assert_non_null(ref);
+	struct vchan_page *p = xen_lab_lent((uint32_t)atoi(ref));
+	struct peer dom0 = { p, (uint8_t *)p + 2048, (uint8_t *)p + 1024, 2048, 1024,
+			     &p->right_cons, &p->right_prod, &p->left_cons, &p->left_prod };
+	p->cli_live = 1;
+	step();
+	uint32_t version = 3, code = 0, terminated[2] = { 0, 513 };
+	expect(&dom0, 0x300, &version, 4);
+	expect(&dom0, 0x190, "", 0);
+	say(&dom0, 0x300, &version, 4);
+	say(&dom0, 0x191, "", 0);
+	say(&dom0, 0x193, &code, 4);
+	step();
+	expect(&agent, 0x211, terminated, 8);
+	now += 60 * SECOND;
+	step();
+	expect_silence(&agent);
+	/* nor of a daemon that comes later */
+	agent.page->cli_live = 0;
+	step();
+	step();
+	greet_agent_as(4);
+	now += 60 * SECOND;
+	step();
+	expect_silence(&agent);
+}
+
+/* Refused, not answered, and asked of a daemon that went away before it answered. */
+static void test_feature_refused(void **state)
+{
+	(void)state;
+	uint8_t body[200];
+	uint32_t header[2];
+	for (unsigned way = 0; way < 3; way++) {
+		setup(NULL);
+		greet_agent_as(4);
+		now += 4 * SECOND;
+		step();
+		assert_int_equal(get(&agent, header, 8), 8);
+		assert_int_equal(header[0], 0x212);
+		get(&agent, body, header[1]);
+		if (way == 0)
+			say(&agent, 0x203, body + 64, 32);
+		if (way == 2) {
+			agent.page->cli_live = 0;
+			step();
+			step();
+			greet_agent_as(4);
+		}
+		now += 60 * SECOND;
+		step();
+		assert_int_equal(get(&agent, header, 8), way == 2 ? 8 : 0);
+		open_call(0, "root:QUBESRPC qubes.WaitForSession dom0");
+	}
+}
+
 static void test_dates(void **state)
 {
 	(void)state;
@@ -447,6 +526,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_protocol_breaches, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_calls_than_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_feature_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_feature_refused, setup, teardown),
 		cmocka_unit_test(test_dates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

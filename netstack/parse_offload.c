@@ -76,9 +76,7 @@ enum drop parse_offload(struct packet *p)
 	if (o->flags & ~(OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID))
 		return DROP_OFFLOAD;
 	if (!partial && !cut) {
-		uint8_t flags = o->flags; /* cleared by two stores, where .flags = flags is a slow loop first */
-		*o = (struct offload){ 0 };
-		o->flags = flags;
+		o->hdr_len = o->gso_size = o->csum_start = o->csum_offset = 0;
 		return DROP_NONE;
 	}
 	if (partial_fits(p) && (!cut || gso_fits(p))) {

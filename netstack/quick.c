@@ -52,9 +52,7 @@ static bool offload_usual(const struct quick *q, const uint8_t *l4, uint32_t l4_
 	if (o->gso_type != GSO_NONE || o->flags & ~(OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID))
 		return false;
 	if (!(o->flags & OFFLOAD_NEEDS_CSUM)) {
-		uint8_t flags = o->flags; /* cleared by two stores, where .flags = flags is a slow loop first */
-		*o = (struct offload){ 0 };
-		o->flags = flags;
+		o->hdr_len = o->gso_size = o->csum_start = o->csum_offset = 0;
 		return true;
 	}
 	if (!partial_usual(o, q->proto, l4, l4_bytes))

@@ -136,7 +136,7 @@ static inline bool pass(struct fw *fw, const struct burst *b, const struct arriv
 	uint16_t from = dir == CT_ORIG ? flow->port : PORT_UPLINK, to = dir == CT_ORIG ? PORT_UPLINK : flow->port;
 	struct fw_port *out = &fw->port[to];
 	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)b->generation[flow->client] ||
-	    q->frame->port != from || !link_holds(&fw->port[from], q->frame, dir) || q->bytes > out->config.mtu)
+	    q->frame->port != from || !out->up || !link_holds(&fw->port[from], q->frame, dir) || q->bytes > out->config.mtu)
 		return false;
 	enum drop reason = DROP_NONE;
 	if (q->proto == PROTO_TCP)
@@ -150,7 +150,7 @@ static inline bool pass(struct fw *fw, const struct burst *b, const struct arriv
 		send_asking(fw, q, flow, dir, to);
 	} else {
 		quick_rewrite(q, leaves(flow, dir), mac, &out->config.ours);
-		/* as by fw_send: the flow's epoch says that the port is there, and up */
+		/* as by fw_send; a port that has flows is attached */
 		out->tx_packets++;
 		out->tx_bytes += q->frame->len;
 		q->frame->port = to;

@@ -35,7 +35,7 @@ enum {
 	QUEUE_USUAL_MAX = 1000,
 	NO_BUFFER = UINT32_MAX,
 };
-_Static_assert((int)HEADER_MAX_BYTES < (int)FRAME_HEADROOM_BYTES, "the header goes in front of the data");
+_Static_assert((int)HEADER_MAX_BYTES < (int)FRAME_HEADROOM_BYTES, "the header goes before the data");
 
 /* --- opening --- */
 

@@ -66,7 +66,8 @@ struct memory {
 	uintptr_t base; /* host address of guest address 0; 0 under spt */
 	uint64_t bytes;
 	struct elf_image image;
-	uint64_t shared, pool, large, arena, guard; /* guest addresses; guard is one page, stack behind it */
+	/* guest addresses; guard is one page, stack behind it */
+	uint64_t shared, pool, large, arena, guard;
 	uint32_t buffer_count, large_count;
 };
 
@@ -160,11 +161,11 @@ uint64_t spin_window_ns(void); /* how long it pays now to look again, 0: not at 
 
 /* ports.c */
 void ports_setup(void);
-/* Opens what `about` names, before the sandbox, and attaches it; says why and exits when it cannot. */
+/* Opens what `about` names and attaches it; before the sandbox; says why and exits if it cannot. */
 void ports_open(int number, struct option_port *about);
 /* Which kind of port a passed descriptor is; false: none that we know. */
 bool ports_adopt(struct driver_port *, int fd, const struct option_port *about);
-/* The number, way.fd taken over; -1: none free now, it is left alone; -2: none will be, it is closed. */
+/* The number, way.fd taken over; -1: none free now, it is left alone; -2: none will be, closed. */
 int ports_attach(int number, const struct option_port *, const struct driver_port *way);
 uint64_t ports_detach(uint16_t number); /* the burial of its descriptor */
 int ports_find(const char *name, size_t len); /* by number or name; -1 */
@@ -192,7 +193,7 @@ bool buffers_take(enum buffer_class, uint32_t *number);
 void buffers_back(uint32_t number); /* one the tender had taken, or got from the guest */
 uint32_t buffers_left(enum buffer_class);
 uint64_t buffers_addr(uint32_t number); /* guest address of its first byte */
-/* The buffer around a guest address, and the bytes from there to its end; false unless it is the guest's. */
+/* The buffer around a guest address, the bytes from there to its end; false: not the guest's. */
 bool buffers_find(uint64_t addr, uint32_t *number, uint32_t *room);
 static inline uint8_t *buffers_at(uint32_t number)
 {

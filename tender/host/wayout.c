@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-/* Super-frames and partial checksums for a way out that does not know them: software does the link's part. */
+/* Super-frames and partial checksums for a way out that knows neither: done in software. */
 #include "tender.h"
 
 #include <sys/uio.h>

@@ -77,6 +77,8 @@ static enum fragment_next take_again(struct bench *b, uint32_t n, uint64_t now, 
 	return next;
 }
 
+static uint32_t room_of_frames; /* that send() sends */
+
 static enum fragment_next send(struct bench *b, const struct piece *p, uint64_t now, enum drop *reason,
                                uint32_t *dropped)
 {
@@ -84,7 +86,7 @@ static enum fragment_next send(struct bench *b, const struct piece *p, uint64_t 
 	uint32_t n = 0;
 	while (b->away[n])
 		n++;
-	b->frame[n] = (struct frame){ .handle = n, .port = b->port };
+	b->frame[n] = (struct frame){ .handle = n, .port = b->port, .room = room_of_frames };
 	b->packet[n] = (struct packet){
 		.frame = &b->frame[n],
 		.l3 = 14,
@@ -247,6 +249,14 @@ static void limits_of_a_datagram(void **state)
 		expect(&b, &(struct piece){ i * 8, 8, true, HELD }, 0);
 	expect(&b, &(struct piece){ 800, 8, true, DIES(LIMIT, FRAGMENT_HELD_MAX) }, 0);
 	assert_int_equal(b.frames_away, 0);
+	/* a large buffer is never one of them, but may follow */
+	room_of_frames = FRAME_HELD_ROOM_MAX + 1;
+	b.id++;
+	expect(&b, &(struct piece){ 8, 8, true, DIES(LIMIT, 0) }, 0);
+	b.id++;
+	expect(&b, &(struct piece){ 0, 8, true, JUDGE, 0 }, 0);
+	expect(&b, &(struct piece){ 8, 8, true, FOLLOW }, 0);
+	room_of_frames = 0;
 }
 
 static void shares(void **state)

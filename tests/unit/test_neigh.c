@@ -62,6 +62,8 @@ static uint32_t back(struct bench *b)
 	return count;
 }
 
+static uint32_t room_of_frames; /* that resolve() sends */
+
 static enum neigh_answer resolve(struct bench *b, uint16_t port, uint32_t host, uint64_t now,
                                  uint8_t *last)
 {
@@ -69,7 +71,7 @@ static enum neigh_answer resolve(struct bench *b, uint16_t port, uint32_t host, 
 	uint32_t n = 0;
 	while (b->away[n])
 		n++;
-	b->frame[n] = (struct frame){ .handle = n, .port = 3 };
+	b->frame[n] = (struct frame){ .handle = n, .port = 3, .room = room_of_frames };
 	enum neigh_answer answer = neigh_resolve(b->n, port, ip(host), &b->frame[n], now, &m);
 	if (answer == NEIGH_WAIT) {
 		b->away[n] = true;
@@ -276,6 +278,12 @@ static void bounds_of_waiting(void **state)
 		assert_int_equal(f->handle, i++);
 	assert_int_equal(back(&b), NEIGH_WAITING_MAX);
 	assert_int_equal(resolve(&b, 1, host + 1, 0, &last), NEIGH_WAIT);
+	/* a large buffer does not wait, but its next hop is asked for */
+	room_of_frames = FRAME_HELD_ROOM_MAX + 1;
+	assert_int_equal(resolve(&b, 1, host + 2, 0, &last), NEIGH_FULL);
+	room_of_frames = FRAME_HELD_ROOM_MAX;
+	assert_int_equal(neigh_poll(b.n, 0, r, array_len(r), &b.out), 2);
+	assert_int_equal(resolve(&b, 1, host + 2, 0, &last), NEIGH_WAIT);
 }
 
 /* The oracle: a list in order of last use, oldest first; every answer comes at once or never. */

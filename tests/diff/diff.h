@@ -63,7 +63,8 @@ struct diff_case {
 
 struct diff_random { uint64_t state; };
 uint64_t diff_random(struct diff_random *);
-void diff_generate(struct diff_case *, struct diff_random *, size_t steps);
+/* agent: nothing on which the Linux agent and we differ with intent (README.md). */
+void diff_generate(struct diff_case *, struct diff_random *, size_t steps, bool agent);
 void diff_print_step(const struct diff_step *, size_t number, FILE *);
 void diff_print_rules(const struct diff_case *, FILE *);
 
@@ -89,9 +90,13 @@ struct diff_side {
 	void (*send)(const struct diff_frame *, struct diff_frames *out);
 };
 
-extern const struct diff_side diff_kernel, diff_core;
+/* Our export in the kernel; the chains of the Linux agent in the kernel; our core. */
+extern const struct diff_side diff_kernel, diff_agent, diff_core;
 /* Makes this process's own network namespace with the three links. False: it said why. */
 bool diff_kernel_init(void);
+/* For both sides in the kernel. */
+bool diff_kernel_forget(void);
+void diff_kernel_send(const struct diff_frame *, struct diff_frames *out);
 
 /* What each step of a case was on one side: what was sent in, and first came out (len 0: nothing). */
 struct diff_trace {

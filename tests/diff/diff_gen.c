@@ -60,12 +60,12 @@ static struct ip_addr host(const uint8_t b[4])
 
 /* --- rules --------------------------------------------------------------------------- */
 
-static void put_dst(struct text *t, struct diff_random *r)
+static void put_dst(struct text *t, struct diff_random *r, bool agent)
 {
 	struct ip_prefix net = { host(PICK(r, hosts)), PICK(r, lengths) };
 	if (chance(r, 10))
 		net.addr = host(PICK(r, odd_hosts));
-	if (chance(r, 90)) {
+	if (chance(r, 90) || agent) {
 		text_put(t, " dst4=");
 		text_prefix(t, net);
 	} else if (chance(r, 70)) {
@@ -87,7 +87,7 @@ static void put_ports(struct text *t, struct diff_random *r)
 	text_u64(t, lo < hi ? hi : lo);
 }
 
-static void make_rule(char line[RULE_TEXT], struct diff_random *r)
+static void make_rule(char line[RULE_TEXT], struct diff_random *r, bool agent)
 {
 	static const char *const words[] = { "tcp", "tcp", "tcp", "udp", "udp", "icmp" };
 	struct text t = text_of(line, RULE_TEXT);
@@ -95,7 +95,7 @@ static void make_rule(char line[RULE_TEXT], struct diff_random *r)
 	bool icmp = proto && !strcmp(proto, "icmp");
 	text_put(&t, chance(r, 50) ? "action=accept" : "action=drop");
 	if (chance(r, 60))
-		put_dst(&t, r);
+		put_dst(&t, r, agent);
 	if (proto) {
 		text_put(&t, " proto=");
 		text_put(&t, proto);
@@ -110,13 +110,13 @@ static void make_rule(char line[RULE_TEXT], struct diff_random *r)
 	}
 }
 
-static void make_rules(struct diff_rules *rules, struct diff_random *r)
+static void make_rules(struct diff_rules *rules, struct diff_random *r, bool agent)
 {
 	rules->closed = chance(r, 3);
 	rules->policy = chance(r, 25) ? VERDICT_ACCEPT : VERDICT_DROP;
 	rules->count = below(r, chance(r, 70) ? 8 : DIFF_RULES_MAX + 1);
 	for (size_t i = 0; i < rules->count; i++)
-		make_rule(rules->line[i], r);
+		make_rule(rules->line[i], r, agent);
 }
 
 /* --- packets --------------------------------------------------------------------------- */
@@ -174,6 +174,25 @@ static void make_first(struct diff_step *s, struct diff_random *r)
 	s->backwards = chance(r, 30);
 	if (!s->pieces && chance(r, 20))
 		p->fragment = IPV4_DF;
+}
+
+static bool begins(struct ip_addr ip, struct ip_addr net, uint8_t len)
+{
+	return ip_in_prefix(ip, (struct ip_prefix){ net, len });
+}
+
+/*
+ * The agent's host routes what no router should; it speaks of the TTL before it drops between clients,
+ * and refuses aloud what goes to a client that is not there.
+ */
+static void avoid_intended(struct lab_packet *p)
+{
+	if (begins(p->to, ip_v4(0, 0, 0, 0), 8) || begins(p->to, ip_v4(169, 254, 0, 0), 16) ||
+	    begins(p->to, ip_v4(240, 0, 0, 0), 4) || begins(p->from, ip_v4(0, 0, 0, 0), 8) ||
+	    begins(p->from, ip_v4(240, 0, 0, 0), 4) || (p->port != PORT_UPLINK && ip_eq(p->to, DIFF_AWAY)))
+		p->to = p->port == PORT_UPLINK ? DIFF_FIREWALL : host(hosts[0]);
+	if (begins(p->to, ip_v4(10, 137, 0, 0), 24))
+		p->ttl = 64;
 }
 
 /* --- flows -------------------------------------------------------------------------------- */
@@ -255,13 +274,13 @@ static void go_on(struct diff_case *c, size_t number, struct talk *t, struct dif
 	}
 }
 
-void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps)
+void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, bool agent)
 {
 	static struct talk talk[DIFF_STEPS_MAX];
 	size_t talks = 0;
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; i < DIFF_CLIENTS; i++)
-		make_rules(&c->rules[i], r);
+		make_rules(&c->rules[i], r, agent);
 	for (c->count = 0; c->count < steps; c->count++) {
 		struct diff_step *s = &c->step[c->count];
 		size_t t = talks ? below(r, talks) : 0;
@@ -271,6 +290,8 @@ void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps)
 		}
 		s->about = c->count;
 		make_first(s, r);
+		if (agent)
+			avoid_intended(&s->p);
 		if (s->p.port != PORT_UPLINK && (s->p.proto != PROTO_TCP || s->p.flags == TCP_SYN))
 			talk[talks++] = (struct talk){ .first = c->count, .stage = 1 };
 	}

@@ -26,7 +26,7 @@
 #include "nft_house.h"
 
 enum { PORTS = DIFF_CLIENTS + 1 };
-static const char *const names[PORTS] = { "up0", "c1", "c2" };
+static const char *const names[PORTS] = { "eth0", "vif1.0", "vif2.0" };
 static int tap[PORTS];
 
 /* --- the namespace ------------------------------------------------------------------ */
@@ -51,21 +51,21 @@ static bool set_up(void)
 	static const char script[] =
 		"set -e\n"
 		"w() { [ ! -e /proc/sys/net/$1 ] || echo $2 >/proc/sys/net/$1; }\n"
-		"for n in all default up0 c1 c2; do w ipv6/conf/$n/disable_ipv6 1; w ipv4/conf/$n/rp_filter 0;"
+		"for n in all default eth0 vif1/0 vif2/0; do w ipv6/conf/$n/disable_ipv6 1; w ipv4/conf/$n/rp_filter 0;"
 		" w ipv4/conf/$n/send_redirects 0; w ipv4/conf/$n/accept_source_route 0; done\n"
 		"w ipv4/ip_forward 1; w ipv4/icmp_ratelimit 0; w ipv4/icmp_ratemask 0\n"
 		"w ipv4/icmp_msgs_per_sec 100000000; w ipv4/icmp_msgs_burst 100000000\n"
 		"ip link set lo up\n"
-		"ip link set up0 address 02:00:00:00:00:02 up\n"
-		"ip link set c1 address fe:ff:ff:ff:ff:ff up\n"
-		"ip link set c2 address fe:ff:ff:ff:ff:ff up\n"
-		"ip addr add 10.0.0.2/24 dev up0\n"
+		"ip link set eth0 group 1 address 02:00:00:00:00:02 up\n"
+		"ip link set vif1.0 group 2 address fe:ff:ff:ff:ff:ff up\n"
+		"ip link set vif2.0 group 2 address fe:ff:ff:ff:ff:ff up\n"
+		"ip addr add 10.0.0.2/24 dev eth0\n"
 		"ip route add default via 10.0.0.1\n"
-		"ip route add 10.137.0.5 dev c1 src 10.0.0.2\n"
-		"ip route add 10.137.0.6 dev c2 src 10.0.0.2\n"
-		"ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev up0 nud permanent\n"
-		"ip neigh replace 10.137.0.5 lladdr 02:00:00:00:01:05 dev c1 nud permanent\n"
-		"ip neigh replace 10.137.0.6 lladdr 02:00:00:00:01:06 dev c2 nud permanent\n";
+		"ip route add 10.137.0.5 dev vif1.0 src 10.0.0.2\n"
+		"ip route add 10.137.0.6 dev vif2.0 src 10.0.0.2\n"
+		"ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n"
+		"ip neigh replace 10.137.0.5 lladdr 02:00:00:00:01:05 dev vif1.0 nud permanent\n"
+		"ip neigh replace 10.137.0.6 lladdr 02:00:00:00:01:06 dev vif2.0 nud permanent\n";
 	return system(script) == 0 || failed("the links of the namespace");
 }
 
@@ -81,7 +81,7 @@ bool diff_kernel_init(void)
 
 /* --- a case --------------------------------------------------------------------------- */
 
-static bool forget_flows(void)
+bool diff_kernel_forget(void)
 {
 	char buffer[4096];
 	struct mnl_socket *s = mnl_socket_open(NETLINK_NETFILTER);
@@ -100,7 +100,7 @@ static bool forget_flows(void)
 
 static bool begin(const struct diff_case *c)
 {
-	struct nft_house house = { .table = "postern", .uplink = "up0" };
+	struct nft_house house = { .table = "postern", .uplink = "eth0" };
 	char reason[NFT_REASON];
 	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
 		struct nft_client *client = nft_house_client(&house, diff_client(i));
@@ -116,7 +116,7 @@ static bool begin(const struct diff_case *c)
 	if (!good)
 		fprintf(stderr, "diff: %s\n", reason);
 	nft_house_free(&house);
-	return good && forget_flows();
+	return good && diff_kernel_forget();
 }
 
 /* --- packets ---------------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static void take_all(struct diff_frames *out)
 	}
 }
 
-static void send_frame(const struct diff_frame *in, struct diff_frames *out)
+void diff_kernel_send(const struct diff_frame *in, struct diff_frames *out)
 {
 	/* a tap answers EIO for what is no frame at all; nothing came of it then */
 	if (write(tap[in->port], in->bytes, in->len) < 0)
@@ -147,4 +147,4 @@ static void send_frame(const struct diff_frame *in, struct diff_frames *out)
 	take_all(out);
 }
 
-const struct diff_side diff_kernel = { "kernel", begin, send_frame };
+const struct diff_side diff_kernel = { "kernel", begin, diff_kernel_send };

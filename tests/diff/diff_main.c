@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 /*
  * Runs random cases on both sides, and shrinks the first that they disagree on.
- *   diff [--seed N] [--cases N] [--steps N] [--seconds N]
+ *   diff [--agent] [--seed N] [--cases N] [--steps N] [--seconds N]
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "diff_lab.h"
 
 enum { SIDES = 2, KERNEL = 0, CORE = 1 };
-static const struct diff_side *const side[SIDES] = { &diff_kernel, &diff_core };
+static const struct diff_side *side[SIDES] = { &diff_kernel, &diff_core };
 
 static struct run {
 	struct diff_trace trace[SIDES];
@@ -199,6 +199,7 @@ static void print(const struct diff_case *c, const struct difference *d)
 
 struct wish {
 	uint64_t seed;
+	bool agent;
 	size_t cases, steps, seconds; /* seconds 0: as many cases as wished */
 };
 
@@ -206,7 +207,8 @@ static struct wish read_words(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seed", required_argument, NULL, 's' }, { "cases", required_argument, NULL, 'c' },
-		{ "steps", required_argument, NULL, 'n' }, { "seconds", required_argument, NULL, 't' }, { 0 },
+		{ "steps", required_argument, NULL, 'n' }, { "seconds", required_argument, NULL, 't' },
+		{ "agent", no_argument, NULL, 'a' },       { 0 },
 	};
 	struct wish w = { .seed = 1, .cases = 100, .steps = 250 };
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -219,6 +221,8 @@ static struct wish read_words(int argc, char **argv)
 			w.steps = value < DIFF_STEPS_MAX ? value : DIFF_STEPS_MAX;
 		else if (o == 't')
 			w.seconds = value;
+		else if (o == 'a')
+			w.agent = true;
 		else
 			exit(2);
 	}
@@ -232,24 +236,26 @@ int main(int argc, char **argv)
 	time_t end = time(NULL) + (time_t)w.seconds;
 	size_t n = 0;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (w.agent)
+		side[KERNEL] = &diff_agent;
 	if (!diff_kernel_init())
 		return 2;
 	for (; w.seconds ? time(NULL) < end : n < w.cases; n++) {
 		struct diff_random r = { w.seed + n };
-		diff_generate(&c, &r, w.steps);
+		diff_generate(&c, &r, w.steps, w.agent);
 		struct difference d = compare(&c);
 		if (!d.found)
 			continue;
-		printf("diff: --seed %llu --cases 1 --steps %zu: the kernel and postern disagree:\n",
-		       (unsigned long long)(w.seed + n), w.steps);
+		printf("diff: %s--seed %llu --cases 1 --steps %zu: the kernel and postern disagree:\n",
+		       w.agent ? "--agent " : "", (unsigned long long)(w.seed + n), w.steps);
 		shrink(&c, &d);
 		print(&c, &d);
 
 		return 1;
 	}
-	printf("diff: %llu packets over %zu rule sets without a difference (%llu passed out, %llu answered by ICMP, "
+	printf("diff%s: %llu packets over %zu rule sets without a difference (%llu passed out, %llu answered by ICMP, "
 	       "%llu silent; %llu that began nothing and are known to differ)\n",
-	       (unsigned long long)run.packets, n, (unsigned long long)run.passed, (unsigned long long)run.refused,
+	       w.agent ? " (agent's chains)" : "", (unsigned long long)run.packets, n, (unsigned long long)run.passed, (unsigned long long)run.refused,
 	       (unsigned long long)run.silent, (unsigned long long)run.known);
 	return 0;
 }

@@ -6,7 +6,7 @@
 
 enum setting {
 	IP, GATEWAY, NETMASK, NETVM_GATEWAY, DNS_1, DNS_2, CONNECTED,
-	IP6, GATEWAY6, NETVM_GATEWAY6, CONNECTED6, SEED, SETTING_COUNT,
+	IP6, GATEWAY6, NETVM_GATEWAY6, CONNECTED6, SEED, CLASS, SETTING_COUNT,
 };
 
 static const char mapped_dir[] = "/mapped-ip/";
@@ -24,6 +24,7 @@ static const char *const paths[SETTING_COUNT] = {
 	[NETVM_GATEWAY6] = "/qubes-netvm-gateway6",
 	[CONNECTED6] = "/connected-ips6",
 	[SEED] = "/qubes-random-seed",
+	[CLASS] = "/type",
 };
 
 static bool same(const char *a, const char *b)
@@ -67,6 +68,7 @@ static struct ip_addr *address(struct config *c, enum setting s)
 	case CONNECTED:
 	case CONNECTED6:
 	case SEED:
+	case CLASS:
 	case SETTING_COUNT:
 		break;
 	}
@@ -177,6 +179,8 @@ static void set_default(struct config *c, enum setting s)
 		set_prefix_len(c, 32);
 	else if (s == CONNECTED || s == CONNECTED6)
 		set_connected(c, list_of(c, s), cursor_of("", 0));
+	else if (s == CLASS)
+		c->may_request = false;
 }
 
 void config_init(struct config *c)
@@ -199,6 +203,11 @@ static struct cursor string(const char *text)
 	return cursor_of(text, len);
 }
 
+static bool is_word(struct cursor value, const char *word)
+{
+	return parse_word(&value, word) && value.left == 0;
+}
+
 static enum config_outcome write_mapped(struct config *c, struct cursor key, struct cursor value)
 {
 	enum fakeip_outcome outcome = fakeip_write(&c->fakeip, key, value);
@@ -218,8 +227,11 @@ enum config_outcome config_write(struct config *c, const char *path, const uint8
 		return CONFIG_NOT_MINE;
 	if (s == CONNECTED || s == CONNECTED6)
 		return taken_if(set_connected(c, list_of(c, s), in));
-	if (s == SEED) {
-		set_seed(c, in);
+	if (s == SEED || s == CLASS) {
+		if (s == SEED)
+			set_seed(c, in);
+		else
+			c->may_request = is_word(in, "StandaloneVM") || is_word(in, "TemplateVM");
 		return CONFIG_TAKEN;
 	}
 	if (len == 0) {

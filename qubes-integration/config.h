@@ -24,6 +24,7 @@ struct config {
 	uint32_t connected6_count;
 	bool connected6_cut;
 	struct fakeip fakeip;         /* /mapped-ip/REAL/visible-ip */
+	bool may_request;             /* /type: a qube of a class that may ask for features (qubes.md 6) */
 	/* /qubes-random-seed: the host's randomness, secret; whoever uses it sets seed_len to 0 */
 	uint8_t seed[CONFIG_SEED_BYTES];
 	uint32_t seed_len;

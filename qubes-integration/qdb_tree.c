@@ -39,6 +39,7 @@ struct qdb_tree {
 	uint64_t commits;
 	uint32_t waiting; /* trees with handled_waits */
 	bool in_dump, synced;
+	bool asked; /* for the feature, since the channel was opened */
 };
 
 static const char rules_dir[] = "/qubes-firewall/";
@@ -229,9 +230,17 @@ static void commit(struct qdb_tree *t, struct tree *tree)
 	tree->handled_waits = true;
 }
 
+/* Qubes shall know that this qube filters; only a class that may ask does, so that no other host is troubled. */
+static void request_feature(struct qdb_tree *t)
+{
+	if (!t->asked && t->config->may_request && qdb_state(t->qdb) == QDB_LIVE)
+		t->asked = qdb_write(t->qdb, "/features-request/qubes-firewall", "1", 1);
+}
+
 bool qdb_tree_poll(struct qdb_tree *t)
 {
 	enum qdb_state state = qdb_state(t->qdb);
+	request_feature(t);
 	if (t->waiting == 0 || (state != QDB_DUMP && state != QDB_LIVE))
 		return false;
 	for (uint32_t i = 0; i < t->capacity; i++) {
@@ -406,6 +415,7 @@ static void sink_opened(void *self)
 	for (uint32_t i = 0; i < t->capacity; i++)
 		t->tree[i].committed = false;
 	t->in_dump = true;
+	t->asked = false;
 }
 
 static void sink_synced(void *self)

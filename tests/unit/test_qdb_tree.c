@@ -478,6 +478,29 @@ static void test_config_more(void **state)
 	assert_true(ip_is_zero(config.ip6) && ip_is_zero(config.gateway6));
 }
 
+/* A qube that may ask says once a session, after the dump, that it filters. */
+static void test_feature_request(void **state)
+{
+	(void)state;
+	static const struct { const char *class; bool asks; } rows[] = {
+		{ "StandaloneVM", true }, { "TemplateVM", true }, { "AppVM", false }, { "StandaloneVMx", false }, { "", false },
+	};
+	uint8_t expected[100], out[QDB_OUT_BYTES];
+	size_t n = message(expected, 1, "/features-request/qubes-firewall", "1", 1);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		qdb_opened(q);
+		dump("/type", rows[i].class);
+		qdb_tree_poll(tree);
+		qdb_output(q, out, sizeof(out)); /* the MULTIREAD, and no more yet */
+		dump("", "");
+		qdb_tree_poll(tree);
+		qdb_tree_poll(tree);
+		assert_int_equal(qdb_output(q, out, sizeof(out)), rows[i].asks ? n : 0);
+		if (rows[i].asks)
+			assert_memory_equal(out, expected, n);
+	}
+}
+
 /* Counters that find no room wait for it. */
 static void test_handled_waits(void **state)
 {
@@ -507,6 +530,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_config, make, unmake),
 		cmocka_unit_test_setup_teardown(test_connected_cut, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config_more, make, unmake),
+		cmocka_unit_test_setup_teardown(test_feature_request, make, unmake),
 		cmocka_unit_test_setup_teardown(test_handled_waits, make, unmake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ mkfifo /run/qdb
 qdbd "$domid" /run/qdb >/run/qdb.log 2>&1 &
 daemon=$!
 tell write /name fw
+tell write /type StandaloneVM
 tell write /qubes-ip 10.137.0.6
 tell write /qubes-gateway 10.137.0.1
 tell write /qubes-netvm-gateway 10.137.0.6
@@ -25,10 +26,12 @@ for ip in 10.138.0.5 10.138.0.9; do
 done
 from=$(cut -d' ' -f1 /proc/uptime)
 guest_run fw
-check "connects and asks for the dump" until_ok heard '^dumped 14'
+check "connects and asks for the dump" until_ok heard '^dumped 15'
 note "dump sent $(cut -d' ' -f1 /proc/uptime) s, unpaused at $from s"
 check "counts both clients' rules as handled" until_ok heard 'guest write /qubes-firewall-handled/10.138.0.9 1'
 check "the other one too" heard 'guest write /qubes-firewall-handled/10.138.0.5 1'
+
+check "asks for the feature qubes-firewall" until_ok heard 'guest write /features-request/qubes-firewall 1'
 
 tell rm /qubes-firewall/10.138.0.5/
 tell write /qubes-firewall/10.138.0.5/policy drop

@@ -92,6 +92,18 @@ static void store_boot(struct arena *arena)
 	xenstore_boot(xenmem_map_special(frame), (uint32_t)port, arena);
 }
 
+/* Before anything that may take its time, or fail. */
+static void say_start(void)
+{
+	char line[64];
+	struct text t = text_on(line);
+	text_put(&t, "postern starts under Xen with ");
+	text_u64(&t, mem.free_bytes >> 20);
+	text_put(&t, " MiB");
+	xenconsole_line(line, t.len);
+	xenconsole_flush();
+}
+
 uint8_t *xenboot_memory(const struct xen_start_info *start)
 {
 	runtime_panic = die;
@@ -105,6 +117,7 @@ _Noreturn void xenboot_main(void)
 	trap_boot();
 	shared_boot();
 	console_boot();
+	say_start();
 	xenwait_boot();
 	grant_boot();
 	uint64_t pages = mem.free_bytes / XEN_PAGE_BYTES / PAGES_SHARE;

@@ -5,8 +5,9 @@
 guest_start fw || fail "created"
 guest_run fw
 before=$(cut -d' ' -f1 /proc/uptime)
-until_ok says fw 'postern on xen' || fail "says that it runs"
-note "first console line $(cut -d' ' -f1 /proc/uptime) s, unpaused at $before s"
+until_ok says fw 'postern starts' || fail "says that it starts"
+note "first console line $(cut -d" " -f1 /proc/uptime) s, unpaused at $before s"
+until_ok says fw 'postern on xen'
 check "says how many flows it has room for" says fw 'room for [1-9][0-9]* flows'
 cpu=$(cpu_s fw)
 sleep 2

@@ -79,6 +79,7 @@ static void put(const char *path, const char *value)
 	if (i == count) {
 		if (count == KEYS)
 			violation("too many keys");
+		db[count].value = NULL; /* what a removed key left there is another's */
 		snprintf(db[count++].path, PATH, "%s", path);
 	}
 	free(db[i].value);

@@ -185,11 +185,10 @@ static void message(void)
 	}
 }
 
+/* All that there is to do now. Events may be gone, taken by a read or write that had to wait. */
 static void guest(void)
 {
-	libxenvchan_wait(vchan);
-	int open = libxenvchan_is_open(vchan);
-	if (open == 1 && !connected) {
+	if (libxenvchan_is_open(vchan) == 1 && !connected) {
 		printf("connected\n");
 		unadvertise();
 		connected = 1;
@@ -256,11 +255,12 @@ int main(int argc, char **argv)
 	}
 	serve();
 	for (;;) {
+		guest();
 		struct pollfd fds[2] = { { .fd = fifo, .events = POLLIN },
 					 { .fd = libxenvchan_fd_for_select(vchan), .events = POLLIN } };
 		poll(fds, 2, -1);
 		if (fds[1].revents)
-			guest();
+			libxenvchan_wait(vchan);
 		if (fds[0].revents)
 			commands(fifo);
 	}

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "lab.h"
+#include "lab_assert.h"
 
 #define C1 ip_v4(10, 137, 0, 5)
 #define C2 ip_v4(10, 137, 0, 6)
@@ -55,22 +55,6 @@ static struct lab_packet answer_to(const struct packet *out)
 }
 
 /* Parses what came out (so every checksum is right) and gives the frame back. */
-static struct packet parsed(struct lab *l, struct frame *f)
-{
-	struct packet p;
-	assert_non_null(f);
-	assert_int_equal(pkt_parse(f, &p), DROP_NONE);
-	lab_give(l, f);
-	return p;
-}
-
-static void assert_dropped(struct lab *l, const struct lab_packet *in, enum drop reason)
-{
-	uint64_t before = l->fw.drops[reason];
-	assert_null(lab_send(l, in));
-	assert_int_equal(l->fw.drops[reason], before + 1);
-}
-
 static void assert_ip(struct ip_addr got, struct ip_addr want)
 {
 	assert_memory_equal(got.b, want.b, sizeof(want.b));

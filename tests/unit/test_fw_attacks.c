@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "checksum.h"
-#include "lab.h"
+#include "lab_assert.h"
 
 #define C1 ip_v4(10, 137, 0, 5)
 #define C2 ip_v4(10, 137, 0, 6)
@@ -64,22 +64,6 @@ static struct lab_packet down(uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	return (struct lab_packet){ .port = PORT_UPLINK, .src = LAB_GW_MAC, .dst = LAB_UP_MAC, .from = WEB, .to = UP,
 				    .proto = proto, .sport = sport, .dport = dport };
-}
-
-static struct packet parsed(struct lab *l, struct frame *f)
-{
-	struct packet p;
-	assert_non_null(f);
-	assert_int_equal(pkt_parse(f, &p), DROP_NONE);
-	lab_give(l, f);
-	return p;
-}
-
-static void assert_dropped(struct lab *l, const struct lab_packet *in, enum drop reason)
-{
-	uint64_t before = l->fw.drops[reason];
-	assert_null(lab_send(l, in));
-	assert_int_equal(l->fw.drops[reason], before + 1);
 }
 
 /* TCP 40000 > 80 of client 1, established: the client is at 1001, the other side at 5001. */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lab_assert.h: what cmocka's tests say about frames of lab.h. Include cmocka.h first.
+ */
+#ifndef LAB_ASSERT_H
+#define LAB_ASSERT_H
+
+#include "lab.h"
+
+/* The view of a frame that came out; its buffer is given back, its bytes stay until the next one is sent. */
+static inline struct packet parsed(struct lab *l, struct frame *f)
+{
+	struct packet p;
+	assert_non_null(f);
+	assert_int_equal(pkt_parse(f, &p), DROP_NONE);
+	lab_give(l, f);
+	return p;
+}
+
+/* Nothing came out, and it is counted under its reason. */
+static inline void assert_dropped(struct lab *l, const struct lab_packet *in, enum drop reason)
+{
+	uint64_t before = l->fw.drops[reason];
+	assert_null(lab_send(l, in));
+	assert_int_equal(l->fw.drops[reason], before + 1);
+}
+
+#endif

@@ -57,9 +57,7 @@ static char receive(int from, int flags, int *fd, bool *gone)
 	return word;
 }
 
-/* --- the other process --- */
-
-static int connect_store(const char *path)
+int broker_connect(const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	memcpy(to.sun_path, path, strlen(path));
@@ -70,6 +68,8 @@ static int connect_store(const char *path)
 	}
 	return fd;
 }
+
+/* --- the other process --- */
 
 _Noreturn static void serve(const char *store)
 {
@@ -82,7 +82,7 @@ _Noreturn static void serve(const char *store)
 			break;
 		if (word != ASK_STORE)
 			continue;
-		int connection = connect_store(store);
+		int connection = broker_connect(store);
 		if (!pass(FD_BROKER, 0, connection < 0 ? NOT_NOW : HERE_IT_IS, connection))
 			gone = true;
 		if (connection >= 0)

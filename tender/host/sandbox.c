@@ -69,6 +69,14 @@ static void allow_vcpu(void)
 	sandbox_allow(SCMP_SYS(futex), 0, NULL); /* the two threads */
 }
 
+/* What every packet costs is asked for first. */
+static void judge_first(void)
+{
+	static const int often[] = { SCMP_SYS(read), SCMP_SYS(writev), SCMP_SYS(epoll_pwait2) };
+	for (size_t i = 0; i < array_len(often); i++)
+		(void)seccomp_syscall_priority(filter, often[i], (uint8_t)(UINT8_MAX - i)); /* only a hint */
+}
+
 static void drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -133,5 +141,6 @@ void sandbox_enter(void)
 	allow_sockets();
 	if (hvt_vcpu_fd() >= 0)
 		allow_vcpu();
+	judge_first();
 	load();
 }

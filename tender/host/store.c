@@ -27,11 +27,6 @@ static void watch(uint32_t events)
 	watched = events;
 }
 
-void store_setup(void)
-{
-	retry_ns = 1;
-}
-
 static void lose(void)
 {
 	pump_ignore(FD_STORE);
@@ -48,14 +43,9 @@ static void ask(void)
 	asked = broker_ask_store();
 }
 
-void store_answer(void)
+/* A connection becomes the channel's, or is closed. */
+static void adopt(int fd)
 {
-	int fd;
-	if (!broker_answer(&fd))
-		return;
-	asked = false;
-	if (fd < 0)
-		return;
 	bool ok = !channel.open && dup3(fd, FD_STORE, O_CLOEXEC) >= 0;
 	close(fd);
 	if (!ok)
@@ -68,6 +58,25 @@ void store_answer(void)
 	}
 	channel_open(&channel);
 	pump_progress();
+}
+
+void store_setup(void)
+{
+	/* asking the broker would cost the boot two switches between processes */
+	int fd = broker_connect(tender.options->store);
+	retry_ns = 1;
+	if (fd >= 0)
+		adopt(fd);
+}
+
+void store_answer(void)
+{
+	int fd;
+	if (!broker_answer(&fd))
+		return;
+	asked = false;
+	if (fd >= 0)
+		adopt(fd);
 }
 
 /* As much as the guest has room for; false at the end of the stream. */

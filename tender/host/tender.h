@@ -123,6 +123,7 @@ void sandbox_enter_broker(void);
 
 /* broker.c: the process beside; store is "" for none */
 void broker_setup(const char *store);
+int broker_connect(const char *store); /* -1: not now. What the broker does, once the sandbox stands */
 bool broker_ask_store(void);      /* false: it cannot be asked now */
 bool broker_answer(int *store);   /* the answer came; *store is the connection, or -1 */
 /* It closes fd for good after we have closed ours; the number of this burial, from 1. */
@@ -220,7 +221,7 @@ void channel_down(struct channel *, const void *bytes, uint32_t len); /* len fit
 uint32_t channel_up(struct channel *, void *bytes, uint32_t max); /* consumes */
 
 /* store.c, control.c */
-void store_setup(void);
+void store_setup(void); /* connects, if it can be done at once */
 void store_pump(void);
 void store_event(uint32_t events);
 void store_answer(void); /* the broker says something */

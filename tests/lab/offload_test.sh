@@ -114,4 +114,28 @@ for pair in $PAIRS; do
 	fi
 	check "$name: every buffer came home" wait_for 5 all_home
 done
+
+# Frames that fit no small buffer without any offload.
+ip -n "$NS_UP" link set up0 mtu 9000
+ip -n "$NS_C1" link set eth0 mtu 9000
+for pair in off/off on/off; do
+	name="9000 bytes, uplink ${pair%/*}, client ${pair#*/}"
+	check "$name: starts" restart "${pair%/*}" "${pair#*/}"
+	exercise "$name"
+	check "$name: frames went as they are" is_super up
+	check "$name: every buffer came home" wait_for 5 all_home
+done
+
+# Ports that come later are the same: the tender finds out what it was given.
+offloads_are() { # port name, what it has
+	[ "$(tender_says "$1" offload)" = "$2" ]
+}
+"$POSTERN" attach "tap=later0,netns=$NS_C1,ip=10.137.0.7,name=later0" >/dev/null
+"$POSTERN" attach "tap=later1,netns=$NS_C1,ip=10.137.0.8,name=later1,offload=off" >/dev/null
+check "a port attached later has what the first have" offloads_are later0 "$(tender_says up0 offload)"
+check "one that is told not to has none" offloads_are later1 '[]'
+queue_of() { ip -n "$NS_C1" link show "$1" | sed -n 's/.* qlen \([0-9]*\).*/\1/p'; }
+check "its queue is a long one" test "$(queue_of later1)" = 10000
+check_says "a word that is neither is refused" "on or off" \
+	"$POSTERN" attach "tap=later2,netns=$NS_C1,ip=10.137.0.9,offload=maybe"
 lab_summary

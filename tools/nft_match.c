@@ -287,7 +287,9 @@ static bool match_concat(const struct nft_view *v, const json_t *left, const jso
 	size_t i;
 	json_array_foreach(left, i, part) {
 		struct nft_kinds one = { 0 };
-		good = good && nft_match_value(v, part, json_array_get(parts, i), &one, why);
+		struct left l;
+		good = good && left_of(v, part, &l, why) &&
+		       match_one(v, &l, json_array_get(parts, i), false, &one, why);
 		struct nft_kinds both = nft_kinds_meet(&met, &one);
 		nft_kinds_free(&met);
 		nft_kinds_free(&one);

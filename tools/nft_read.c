@@ -11,7 +11,11 @@
 
 #include "nft_read.h"
 
-enum { DEPTH_MAX = 16, LINES_MAX = RULE_NUMBER_MAX + 1 };
+enum {
+	DEPTH_MAX = 16,
+	LINES_MAX = RULE_NUMBER_MAX + 1,
+	WORK_MAX = 100000000, /* comparisons for one client: chains that call each other often multiply */
+};
 
 struct frame {
 	const char *chain;
@@ -26,7 +30,7 @@ struct reader {
 	struct nft_view *view;
 	FILE *rules, *errors;
 	unsigned lost;
-	size_t lines;
+	size_t lines, work;
 	struct frame stack[DEPTH_MAX];
 	size_t depth;
 	const json_t *base; /* the base chain */
@@ -57,13 +61,15 @@ static bool forbids(const json_t *rule)
 
 static void lose(struct reader *r, const json_t *rule, const char *why)
 {
-	char place[256];
-	snprintf(place, sizeof(place), "%s %s %s", r->view->family, r->view->table,
-		 rule ? text_at(rule, "chain") : text_at(r->base, "name"));
-	if (rule && r->depth)
-		snprintf(place + strlen(place), sizeof(place) - strlen(place), " rule %u (handle %lld)",
-			 r->stack[r->depth - 1].number,
-			 (long long)json_integer_value(json_object_get(rule, "handle")));
+	char place[256], handle[32] = "";
+	const struct frame *top = r->depth ? &r->stack[r->depth - 1] : NULL;
+	if (rule)
+		snprintf(handle, sizeof(handle), " (handle %lld)", (long long)json_integer_value(json_object_get(rule, "handle")));
+	if (top && top->at != SIZE_MAX)
+		snprintf(place, sizeof(place), "%s %s %s rule %u%s", r->view->family, r->view->table, top->chain, top->number,
+			 handle);
+	else
+		snprintf(place, sizeof(place), "%s %s %s", r->view->family, r->view->table, text_at(r->base, "name"));
 	const char *warning = rule && forbids(rule) ? "; it forbids: those below may permit more" : "";
 	fprintf(r->rules, "# not carried over: %s: %s%s\n", place, why, warning);
 	if (r->errors)
@@ -134,6 +140,12 @@ static void leave_decided(struct reader *r)
 		whole = top->whole;
 		nft_kinds_free(&top->here);
 	}
+}
+
+static void leave_all(struct reader *r)
+{
+	while (r->depth)
+		nft_kinds_free(&r->stack[--r->depth].here);
 }
 
 /* Those that came to the end of the top chain go back, or, behind a goto, to the end of its caller. */
@@ -248,6 +260,7 @@ static void read_rule(struct reader *r, const json_t *rule)
 		if (match) {
 			struct nft_kinds one = { 0 };
 			good = nft_match(r->view, match, &one, why);
+			r->work += here.count * one.count;
 			struct nft_kinds met = nft_kinds_meet(&here, &one);
 			whole = whole && nft_is_all(&one);
 			nft_kinds_free(&here);
@@ -295,7 +308,11 @@ static void read_base(struct reader *r)
 	call(r, NULL, text_at(r->base, "name"), &all, true, false);
 	while (r->depth) {
 		const json_t *rule = next_rule(r, &r->stack[r->depth - 1]);
-		if (rule) {
+		if (r->work++ > WORK_MAX) {
+			lose(r, rule, "too much is said too often: what is behind is left out");
+			r->ended = true;
+			leave_all(r);
+		} else if (rule) {
 			read_rule(r, rule);
 		} else if (r->depth > 1) {
 			leave(r);

@@ -11,7 +11,7 @@
 #include "conntrack.h"
 #include "queue.h"
 
-enum { FLOWS_MAX = 1 << 24, LINE_BYTES = 64 };
+enum { FLOWS_MAX = 1 << 24, LINE_BYTES = 64, KEY_FLOWS = 1 };
 enum { FIRM, EVICTABLE };
 
 struct ct_port {
@@ -60,7 +60,7 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 	*a = rest;
 	ct->capacity = flows;
 	ct->secret = secret;
-	ct->key = flow_key_new(secret);
+	ct->key = flow_key_of(secret, KEY_FLOWS);
 	ct->free = NONE;
 	for (uint32_t i = 0; i < CT_CLASS_COUNT; i++)
 		queue_init(&ct->class[i]);
@@ -81,9 +81,8 @@ struct flow *ct_flow(struct ct *ct, uint32_t i)
 	return in_use(ct, i) ? &ct->flow[i] : NULL;
 }
 
-bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
+static bool find(const struct ct *ct, uint64_t hash, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
 {
-	uint64_t hash = flow_key_hash(&ct->key, t);
 	for (uint32_t i = table_first(&ct->index, hash); i != NONE; i = table_next(&ct->index, i)) {
 		if (ct_item_is(ct->flow, i, t)) {
 			*flow = i / 2;
@@ -92,6 +91,11 @@ bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct
 		}
 	}
 	return false;
+}
+
+bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
+{
+	return find(ct, flow_key_hash(&ct->key, t), t, flow, dir);
 }
 
 static bool taken(const void *owner, const struct tuple *t)
@@ -266,11 +270,13 @@ enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct i
                   uint32_t *flow)
 {
 	struct tuple reply;
-	uint32_t victim;
+	uint32_t victim, known;
+	enum ct_dir dir;
 	bool collision;
 	ensure(port < PORT_COUNT);
 	clock(ct, now_ns);
-	if (!can_open(p) || taken(ct, &p->tuple))
+	uint64_t hash = flow_key_hash(&ct->key, &p->tuple);
+	if (!can_open(p) || find(ct, hash, &p->tuple, &known, &dir))
 		return DROP_CT_INVALID;
 	enum drop why = make_room(ct, port, &victim);
 	if (why != DROP_NONE)
@@ -294,7 +300,7 @@ enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct i
 		ensure(why == DROP_NONE && effect == TCP_RESTART);
 	}
 	count(f, CT_ORIG, p->end - p->l3);
-	table_insert(&ct->index, flow_key_hash(&ct->key, &f->orig), 2 * i + CT_ORIG);
+	table_insert(&ct->index, hash, 2 * i + CT_ORIG);
 	table_insert(&ct->index, flow_key_hash(&ct->key, &reply), 2 * i + CT_REPLY);
 	enqueue(ct, i);
 	ct->count++;

@@ -71,6 +71,7 @@ struct fw {
 	struct table owners;      /* client address -> owner slot */
 	struct owner *owner;      /* port * FW_PORT_ADDRS_MAX + n */
 	struct secret secret;
+	struct word_key address_key; /* of owners and protected_index */
 	/* configuration */
 	struct fw_uplink uplink;
 	struct ip_addr ours[FW_OURS_MAX];

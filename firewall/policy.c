@@ -22,7 +22,7 @@ struct stage {
 };
 
 struct policy {
-	const struct secret *secret; /* fixed at creation */
+	struct word_key key; /* fixed at creation */
 	struct rule_pool *pool;
 	struct client *client;
 	uint64_t *generation; /* by client, side by side for the data path; 0: free */
@@ -63,7 +63,7 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 		return NULL;
 	for (uint32_t i = 0; i < clients; i++)
 		client[i].next_free = i + 1 < clients ? i + 1 : NONE;
-	p->secret = secret;
+	p->key = word_key_of(secret, 1);
 	p->pool = pool;
 	p->client = client;
 	p->generation = generation;
@@ -74,7 +74,7 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 
 static uint64_t hash_of(const struct policy *p, struct ip_addr ip)
 {
-	return siphash13(p->secret->key, ip.b, sizeof(ip.b));
+	return word_hash(&p->key, ip.b, sizeof(ip.b) / 4);
 }
 
 static void set_error(struct client *c, const char *error)

@@ -2,11 +2,13 @@
 /* Ports come and go while it runs, and with them the addresses they own. */
 #include "fw.h"
 
+enum { KEY_ADDRESSES = 2 }; /* of the purposes of our secret; conntrack.c has another */
+
 struct owner { struct ip_addr ip; };
 
 static uint64_t address_hash(const struct fw *fw, struct ip_addr ip)
 {
-	return siphash13(fw->secret.key, ip.b, sizeof(ip.b));
+	return word_hash(&fw->address_key, ip.b, sizeof(ip.b) / 4);
 }
 
 struct fw_sizes fw_sizes_for(size_t bytes)
@@ -27,6 +29,7 @@ bool fw_init(struct fw *fw, struct arena *arena, const struct fw_sizes *sizes, s
 	     const uint64_t seed[2])
 {
 	*fw = (struct fw){ .policy = policy, .secret = { { seed[0], seed[1] }, 0 } };
+	fw->address_key = word_key_of(&fw->secret, KEY_ADDRESSES);
 	uint32_t owners = PORT_COUNT * FW_PORT_ADDRS_MAX;
 	fw->owner = arena_take(arena, owners, sizeof(struct owner));
 	if (!fw->owner || !table_init(&fw->owners, arena, owners) ||
@@ -79,7 +82,7 @@ static void reconfigured(struct fw *fw)
 	fw->gateway_until_ns = 0;
 	uint32_t len = fw->uplink.prefix_len, mask = len ? UINT32_MAX << (32 - (len < 32 ? len : 32)) : 0;
 	fw->uplink_mask = __builtin_bswap32(mask);
-	fw->uplink_net = flow_key_load(fw->uplink.ip.b + 12) & fw->uplink_mask;
+	fw->uplink_net = word_load(fw->uplink.ip.b + 12) & fw->uplink_mask;
 	fw->uplink_plain = ip_is_unicast(fw->uplink.ip) && !fw_is_protected(fw, fw->uplink.ip);
 }
 

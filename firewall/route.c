@@ -58,6 +58,11 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 	if (!port->theirs_known) {
 		struct ip_addr next = fw_next_hop(fw, out, p->tuple.dst);
 		bool gateway = out == PORT_UPLINK && ip_eq(next, fw->uplink.gateway);
+		if (gateway && fw->now_ns < fw->gateway_until_ns) {
+			rewrite_link(p, fw->gateway_mac, port->config.ours);
+			fw_send(fw, f, out);
+			return;
+		}
 		switch (neigh_resolve(fw->neigh, out, next, f, fw->now_ns, &mac)) {
 		case NEIGH_FOUND:
 			if (gateway) {

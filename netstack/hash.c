@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hash.c: SipHash with its two round counts, and numbers drawn from it.
+ * hash.c: SipHash with its two round counts, and numbers and keys drawn from it.
  */
 #include "hash.h"
 #include "bytes.h"
@@ -92,4 +92,15 @@ uint32_t random_below(struct secret *s, uint32_t bound)
 		if ((uint32_t)scaled >= surplus)
 			return (uint32_t)(scaled >> 32);
 	}
+}
+
+struct word_key word_key_of(const struct secret *s, uint64_t purpose)
+{
+	struct word_key k;
+	uint64_t at[2] = { purpose, 0 };
+	/* random_next hashes 8 bytes: none of these is ever one of its numbers */
+	for (; at[1] < WORD_KEY_WORDS; at[1]++)
+		k.word[at[1]] = siphash24(s->key, at, sizeof(at));
+	k.mix = siphash24(s->key, at, sizeof(at)) | 1;
+	return k;
 }

@@ -102,6 +102,29 @@ static void stir(void **state)
 	assert_true(s.key[0] == 1 && s.key[1] == 2);
 }
 
+/* Every bit of every word counts, purposes do not share keys, and a row of keys spreads. */
+static void words(void **state)
+{
+	(void)state;
+	enum { BUCKETS = 1024, MOST = 24 };
+	const struct secret s = { { 3, 4 }, 0 };
+	struct word_key a = word_key_of(&s, 1), b = word_key_of(&s, 2), again = word_key_of(&s, 1);
+	uint32_t in[WORD_KEY_WORDS] = { 0 };
+	static uint8_t filled[BUCKETS];
+	assert_memory_equal(&a, &again, sizeof(a));
+	for (uint32_t bit = 0; bit < 32 * WORD_KEY_WORDS; bit++) {
+		uint64_t before = word_hash(&a, in, WORD_KEY_WORDS);
+		in[bit / 32] ^= UINT32_C(1) << bit % 32;
+		assert_true(word_hash(&a, in, WORD_KEY_WORDS) != before);
+		assert_true(word_hash(&a, in, WORD_KEY_WORDS) != word_hash(&b, in, WORD_KEY_WORDS));
+	}
+	for (uint32_t i = 0; i < 4 * BUCKETS; i++) {
+		in[3] = i << 24;
+		in[4] = i >> 8;
+		assert_true(++filled[word_hash(&a, in, 5) % BUCKETS] <= MOST);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +133,7 @@ int main(void)
 		cmocka_unit_test(below),
 		cmocka_unit_test(no_number_twice),
 		cmocka_unit_test(stir),
+		cmocka_unit_test(words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

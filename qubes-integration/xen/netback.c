@@ -4,9 +4,10 @@
 #include "framepool.h"
 #include "vif.h"
 
+#define PAUSE_NS UINT64_C(100000000)
 #define LOOK_AGAIN_NS UINT64_C(30000000000) /* at every folder, should a watch event have been lost */
 
-enum { NAMES_BYTES = 4096, HOME_BYTES = 64, KEPT_SHARE = 4 };
+enum { NAMES_BYTES = 4096, HOME_BYTES = 64, KEPT_SHARE = 4, STEPS_PER_SECOND = 20, STEPS_AT_ONCE = 100 };
 
 struct netback netback;
 
@@ -214,7 +215,8 @@ static void vif_at(uint16_t domid, uint16_t handle)
 		return;
 	}
 	*v = (struct vif){ .used = true, .number = v->number, .folder = domid, .handle = handle,
-			   .state = XENBUS_INITIALISING, .port = PORT_NONE, .timer_ns = UINT64_MAX };
+			   .state = XENBUS_INITIALISING, .port = PORT_NONE, .timer_ns = UINT64_MAX,
+			   .steps = limit_of(STEPS_PER_SECOND, STEPS_AT_ONCE, 0) };
 	struct text t = text_on(v->dir);
 	text_put(&t, vif_dir);
 	text_char(&t, '/');
@@ -342,7 +344,10 @@ bool netback_step(uint64_t now_ns)
 	if (i < NETBACK_VIFS_MAX) {
 		struct vif *v = &netback.vif[i];
 		vif_bit_clear(netback.dirty, i);
-		vif_step(v, now_ns);
+		if (limit_allows(&v->steps, now_ns))
+			vif_step(v, now_ns);
+		else if (v->timer_ns > now_ns + PAUSE_NS) /* a frontend that keeps us busy waits, packets do not */
+			v->timer_ns = now_ns + PAUSE_NS;
 		if (v->used && v->timer_ns < own.timer_ns)
 			own.timer_ns = v->timer_ns;
 	} else if (own.scan || own.at < own.len) {
@@ -395,23 +400,17 @@ struct netback_held netback_held(void)
 void netback_status(struct text *t)
 {
 	const struct { const char *name; uint64_t value; } members[] = {
-		{ "\"netback_vifs\":", netback_held().vifs },
-		{ ",\"netback_connected\":", netback.live_count },
-		{ ",\"netback_connects\":", netback.connects },
-		{ ",\"netback_broken\":", netback.broken },
-		{ ",\"netback_rx\":", netback.rx_packets },
-		{ ",\"netback_rx_super\":", netback.rx_super },
-		{ ",\"netback_rx_bursts\":", netback.rx_bursts },
-		{ ",\"netback_rx_bad\":", netback.rx_bad },
-		{ ",\"netback_rx_copy_failed\":", netback.rx_copy_failed },
-		{ ",\"netback_tx\":", netback.tx_packets },
-		{ ",\"netback_tx_super\":", netback.tx_super },
-		{ ",\"netback_tx_bursts\":", netback.tx_bursts },
-		{ ",\"netback_tx_dropped\":", netback.tx_dropped },
-		{ ",\"netback_tx_unfit\":", netback.tx_unfit },
-		{ ",\"netback_tx_copy_failed\":", netback.tx_copy_failed },
-		{ ",\"netback_notifies\":", netback.notifies },
-		{ ",\"netback_frames_short\":", netback.frames_short },
+		{ "\"vifs\":", netback_held().vifs },
+		{ ",\"vifs_connected\":", netback.live_count },
+		{ ",\"vif_connects\":", netback.connects },
+		{ ",\"vif_broken\":", netback.broken },
+		{ ",\"vif_rx\":", netback.rx_packets },
+		{ ",\"vif_rx_super\":", netback.rx_super },
+		{ ",\"vif_rx_bad\":", netback.rx_bad + netback.rx_copy_failed },
+		{ ",\"vif_tx\":", netback.tx_packets },
+		{ ",\"vif_tx_super\":", netback.tx_super },
+		{ ",\"vif_tx_dropped\":", netback.tx_dropped + netback.tx_unfit + netback.tx_copy_failed },
+		{ ",\"vif_notifies\":", netback.notifies },
 	};
 	for (size_t i = 0; i < array_len(members); i++) {
 		text_put(t, members[i].name);

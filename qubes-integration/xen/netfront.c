@@ -359,19 +359,16 @@ bool netfront_poll(void)
 void netfront_status(struct text *t)
 {
 	const struct { const char *name; uint64_t value; } members[] = {
-		{ "\"netfront_connected\":", nic.stage == NIC_CONNECTED },
-		{ ",\"netfront_connects\":", nic.connects },
-		{ ",\"netfront_broken\":", nic.broke },
-		{ ",\"netfront_rx\":", nic.rx_packets },
-		{ ",\"netfront_rx_super\":", nic.rx_super },
-		{ ",\"netfront_rx_bad\":", nic.rx_bad },
-		{ ",\"netfront_tx\":", nic.tx_packets },
-		{ ",\"netfront_tx_super\":", nic.tx_super },
-		{ ",\"netfront_tx_dropped\":", nic.tx_dropped },
-		{ ",\"netfront_tx_unfit\":", nic.tx_unfit },
-		{ ",\"netfront_tx_errors\":", nic.tx_errors },
-		{ ",\"netfront_notifies\":", nic.notifies },
-		{ ",\"netfront_frames_short\":", nic.frames_short },
+		{ "\"up_connected\":", nic.stage == NIC_CONNECTED },
+		{ ",\"up_connects\":", nic.connects },
+		{ ",\"up_broken\":", nic.broke },
+		{ ",\"up_rx\":", nic.rx_packets },
+		{ ",\"up_rx_super\":", nic.rx_super },
+		{ ",\"up_rx_bad\":", nic.rx_bad },
+		{ ",\"up_tx\":", nic.tx_packets },
+		{ ",\"up_tx_super\":", nic.tx_super },
+		{ ",\"up_tx_dropped\":", nic.tx_dropped + nic.tx_unfit + nic.tx_errors },
+		{ ",\"up_notifies\":", nic.notifies },
 	};
 	for (size_t i = 0; i < array_len(members); i++) {
 		text_put(t, members[i].name);

@@ -7,6 +7,7 @@
 #define VIF_H
 
 #include "grant.h"
+#include "limit.h"
 #include "netback.h"
 #include "netbus.h"
 #include "netoffload.h"
@@ -29,6 +30,7 @@ struct vif {
 	uint16_t domid;                  /* and whose it is */
 	/* xenbus */
 	enum xenbus_state state;   /* that we wrote last */
+	struct limit steps;        /* a frontend can ask for them as fast as it writes */
 	bool online;               /* the toolstack's key */
 	bool leaving;              /* the toolstack wants it closed for good */
 	bool broken;               /* closed for what it did, until timer_ns */

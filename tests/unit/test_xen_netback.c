@@ -1,4 +1,4 @@
-/* links: qubes-integration/xen/netback.c qubes-integration/xen/netback_bus.c qubes-integration/xen/netback_rx.c qubes-integration/xen/netback_tx.c qubes-integration/xen/netbus.c qubes-integration/xen/netoffload.c qubes-integration/xen/framepool.c netstack/segment.c netstack/checksum.c netstack/text.c netstack/addr.c netstack/arena.c tests/unit/xen_fake.c tests/unit/xen_guest.c */
+/* links: qubes-integration/xen/netback.c qubes-integration/xen/netback_bus.c qubes-integration/xen/netback_rx.c qubes-integration/xen/netback_tx.c qubes-integration/xen/netbus.c qubes-integration/xen/netoffload.c qubes-integration/xen/framepool.c netstack/segment.c netstack/limit.c netstack/checksum.c netstack/text.c netstack/addr.c netstack/arena.c tests/unit/xen_fake.c tests/unit/xen_guest.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * test_xen_netback.c: frontends of every manner against the backend: frames
@@ -731,6 +731,25 @@ static void a_liar_loses_its_vif_and_nobody_else(void **state)
 	assert_int_equal(fake_held().mapped, 4);
 }
 
+static void a_frontend_that_writes_all_the_time_waits_its_turn(void **state)
+{
+	(void)state;
+	struct guest good, bad;
+	uint16_t port = attach(&good, 4, IP2, MAC2);
+	attach(&bad, 3, IP1, MAC1);
+	guest_settle(10000 * MS);
+	uint32_t before = fake_requests;
+	for (uint32_t i = 0; i < 10000; i++) {
+		guest_front_state(&bad, XENBUS_CONNECTED);
+		guest_settle(1 * MS);
+	}
+	assert_in_range(fake_requests - before, 1, 3000); /* of 40000 that it would like */
+	assert_hears(&good, port, IP2, 100, 100);
+	guest_front_state(&bad, XENBUS_CLOSED);
+	guest_settle(1000 * MS); /* but it has its turn */
+	assert_string_equal(guest_state(&bad, true), "6");
+}
+
 static void refused_offers(void **state)
 {
 	(void)state;
@@ -810,6 +829,7 @@ int main(void)
 		TEST(a_thousand_come_and_go), TEST(two_hundred_and_fifty_at_once), TEST(two_vifs_of_one_client),
 		TEST(the_next_domain_with_its_address_is_another_client),
 		TEST(a_silent_xenstore_delays_and_breaks_nothing), TEST(a_liar_loses_its_vif_and_nobody_else),
+		TEST(a_frontend_that_writes_all_the_time_waits_its_turn),
 		TEST(refused_offers), TEST(a_random_peer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

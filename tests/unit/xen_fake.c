@@ -24,7 +24,7 @@ static uint32_t event_head, event_count;
 static void *pages[PAGES_MAX];
 static uint32_t page_count, pages_taken;
 static struct grant_counts counts;
-uint32_t fake_deny, fake_again;
+uint32_t fake_deny, fake_again, fake_requests;
 
 static void *page_new(void)
 {
@@ -51,7 +51,7 @@ void fake_reset(void)
 	memset(watch, 0, sizeof(watch));
 	page_count = pages_taken = nodes = event_head = event_count = channels = 0;
 	lent_count = FIRST_REF;
-	fake_deny = fake_again = 0;
+	fake_deny = fake_again = fake_requests = 0;
 	counts = (struct grant_counts){ 0 };
 }
 
@@ -394,6 +394,7 @@ void fake_rm(const char *path)
 
 static bool denied(void)
 {
+	fake_requests++;
 	if (fake_deny == 0)
 		return false;
 	fake_deny--;

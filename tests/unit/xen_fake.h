@@ -41,6 +41,7 @@ void fake_rm(const char *path);
 const char *fake_read(const char *path);    /* "" when not there */
 bool fake_exists(const char *path);
 extern uint32_t fake_deny;                  /* the next n requests get no answer in time */
+extern uint32_t fake_requests;              /* made so far */
 extern uint32_t fake_again;                 /* the next n transactions meet another */
 
 /* What is held of Xen by us. */

@@ -15,7 +15,8 @@ struct tapfile {
 
 /*
  * Opens (or creates, for as long as the descriptor lives) the tap, with a
- * virtio_net_hdr before each frame if it is to offload, and brings it up. With a namespace (a name under /run/netns) the calling process stays in it.
+ * virtio_net_hdr before each frame if it is to offload, and brings it up. With a
+ * namespace (a name under /run/netns) the calling process stays in it.
  * False: reason says what failed and why.
  */
 bool tapfile_open(struct tapfile *, const char *name, const char *netns, bool offload, char *reason,

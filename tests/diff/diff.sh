@@ -7,7 +7,8 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 O=${O:-build}
 case $O in /*) ;; *) O=$ROOT/$O ;; esac
 POSTERN=$O/postern
-export POSTERN
+STORE=$O/postern-store
+export POSTERN STORE
 [ "$(id -u)" = 0 ] || { echo "diff: needs root, for its network namespaces" >&2; exit 1; }
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
@@ -65,8 +66,10 @@ check "nft -f and --apply make the same ruleset" unshare -n sh "$scratch/both.sh
 check "without the right to it --apply says so" sh -c \
 	"! unshare -n setpriv --bounding-set=-net_admin --inh-caps=-net_admin '$POSTERN' nft export --apply \
 	--rules 10.137.0.5=/dev/null --uplink up0 --port c1=10.137.0.5 2>'$scratch/err' && grep -q 'not permitted' '$scratch/err'"
-[ ! -x "$ROOT/tests/diff/import.sh" ] || check "import gives back what was exported" sh "$ROOT/tests/diff/import.sh"
+check "import gives back what was exported" sh "$ROOT/tests/diff/import.sh"
+check "the store's rules, names and settings are exported" sh "$ROOT/tests/diff/store.sh"
 echo "nft: $passed passed, $failed failed"
 
-"$O/diff" --cases "${CASES:-200}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
+"$O/diff" --cases "${CASES:-250}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
+"$O/diff" --agent --cases "${CASES:-100}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
 [ "$failed" = 0 ]

@@ -23,7 +23,16 @@ _postern_words() {
 		if [ "$action" = set ]; then echo '--wait'; else echo 'set -j --json'; fi
 		;;
 	store) echo 'read write rm list watch -j --json --store --help' ;;
-	help) echo 'status flows rules explain attach detach store' ;;
+	nft)
+		case $action in
+		export)
+			echo "--apply --store --rules --uplink --port --dns --table --control --help $(_postern_clients "$1")"
+			;;
+		import) echo '--client --uplink --port --help' ;;
+		*) echo 'export import --help' ;;
+		esac
+		;;
+	help) echo 'status flows rules explain attach detach store nft' ;;
 	esac
 }
 
@@ -33,7 +42,7 @@ _postern() {
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'status flows rules explain attach detach store help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'status flows rules explain attach detach store nft help' -- "$cur")
 		return
 	fi
 	case $prev in

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: ISC
-/* The uplink's frames: into and out of the pages lent to its backend. */
+/* The uplink: its events and status, and the frames that come in through the pages lent to its backend. */
 #include "evtchn.h"
 #include "framepool.h"
 #include "headers.h"
 #include "nic.h"
-
-enum { BACKLOG_MAX = 128 };
 
 struct nic nic;
 
@@ -91,7 +89,7 @@ void nic_break(const char *why)
 	netbus_log(nic.dir, why);
 }
 
-static bool usable(void)
+bool nic_usable(void)
 {
 	return nic.stage == NIC_CONNECTED && !nic.broken;
 }
@@ -204,7 +202,7 @@ static struct frame *take_packet(uint32_t avail, bool *more)
 	return f;
 }
 
-static void notify(void)
+void nic_notify(void)
 {
 	nic.notifies++;
 	evtchn_notify(nic.evtchn);
@@ -214,7 +212,7 @@ size_t netfront_rx(struct frame *burst[], size_t max)
 {
 	size_t n = 0;
 	bool more = true;
-	while (usable() && nic.rx_ready && more && n < max) {
+	while (nic_usable() && nic.rx_ready && more && n < max) {
 		int32_t avail = netring_responses(&nic.rx);
 		if (avail == NETRING_BAD) {
 			nic_break("broken: its rx ring's index jumped");
@@ -228,132 +226,12 @@ size_t netfront_rx(struct frame *burst[], size_t max)
 		if (f)
 			burst[n++] = f;
 	}
-	if (usable() && nic.rx_pages.idle_count) {
+	if (nic_usable() && nic.rx_pages.idle_count) {
 		nic_post();
 		if (netring_push_requests(&nic.rx))
-			notify();
+			nic_notify();
 	}
 	return n;
-}
-
-/* --- to the backend -------------------------------------------------------------------- */
-
-static void reap(void)
-{
-	int32_t n = netring_responses(&nic.tx);
-	if (n == NETRING_BAD) {
-		nic_break("broken: its tx ring's index jumped");
-		return;
-	}
-	for (; n > 0; n--) {
-		uint16_t id;
-		int16_t status;
-		nettx_response_at(nic.tx.page, nic.tx.rsp_cons++, &id, &status);
-		if (status == NETIF_NULL)
-			continue; /* an extra slot's */
-		if (id >= NIC_PAGES || !nic.tx_pages.busy[id]) {
-			nic_break("broken: it answers what it was not asked");
-			return;
-		}
-		nic.tx_errors += status < 0;
-		nic.tx_pages.busy[id] = false;
-		nic.tx_pages.idle[nic.tx_pages.idle_count++] = id;
-	}
-}
-
-static uint16_t tx_flags(struct netmarks marks)
-{
-	return (uint16_t)((marks.csum_blank ? NETTX_CSUM_BLANK : 0) | (marks.data_validated ? NETTX_DATA_VALIDATED : 0) |
-			  (marks.gso_type ? NETTX_EXTRA_INFO : 0));
-}
-
-static void put(struct frame *f)
-{
-	struct netmarks marks = netoffload_out(f);
-	uint16_t flags = tx_flags(marks);
-	uint32_t done = 0;
-	while (done < f->len) {
-		uint32_t part = f->len - done < XEN_PAGE_BYTES ? f->len - done : XEN_PAGE_BYTES;
-		uint16_t page = nic.tx_pages.idle[--nic.tx_pages.idle_count];
-		nic.tx_pages.busy[page] = true;
-		memcpy(nic.tx_pages.base + (size_t)page * XEN_PAGE_BYTES, f->data + done, part);
-		nettx_request_put(nic.tx.page, nic.tx.req_prod++, (struct nettx_request){
-			.ref = nic.tx_pages.ref[page], .id = page,
-			.size = (uint16_t)(done ? part : f->len), /* the first one's is the whole packet's */
-			.flags = (uint16_t)(flags | (done + part < f->len ? NETTX_MORE_DATA : 0)),
-		});
-		if (flags & NETTX_EXTRA_INFO)
-			netextra_put(nic.tx.page, nic.tx.req_prod++, NETRING_TX_WORDS, (struct netextra){
-				.type = NETEXTRA_GSO, .gso_size = marks.gso_size, .gso_type = marks.gso_type });
-		flags = 0;
-		done += part;
-	}
-	nic.tx_packets++;
-	nic.tx_super += marks.gso_type != 0;
-}
-
-static bool room_for(const struct frame *f)
-{
-	uint32_t pages = (f->len + XEN_PAGE_BYTES - 1) / XEN_PAGE_BYTES;
-	uint32_t slots = pages + (f->offload.gso_type != GSO_NONE);
-	if (nic.tx_pages.idle_count >= pages && netring_room(&nic.tx) >= slots)
-		return true;
-	reap();
-	if (nic.tx_pages.idle_count >= pages && netring_room(&nic.tx) >= slots)
-		return true;
-	if (!netring_want_responses(&nic.tx, 1))
-		return false;
-	reap(); /* some came just now */
-	return nic.tx_pages.idle_count >= pages && netring_room(&nic.tx) >= slots;
-}
-
-static void flush(void)
-{
-	while (usable() && nic.backlog.head && room_for(nic.backlog.head) && !nic.broken) {
-		struct frame *f = frames_take(&nic.backlog);
-		put(f);
-		framepool_give(f);
-	}
-}
-
-static void push(void)
-{
-	if (usable() && nic.tx.req_prod != nic.tx.pushed && netring_push_requests(&nic.tx))
-		notify();
-}
-
-void nic_drop_backlog(void)
-{
-	nic.tx_dropped += nic.backlog.count;
-	for (struct frame *f; (f = frames_take(&nic.backlog));)
-		framepool_give(f);
-}
-
-void netfront_tx(struct frame_queue *q)
-{
-	for (struct frame *f; (f = frames_take(q));) {
-		if (!usable() || nic.backlog.count >= BACKLOG_MAX) {
-			nic.tx_dropped++;
-			framepool_give(f);
-			continue;
-		}
-		if (!netoffload_fit(f, &nic.caps, &nic.backlog))
-			nic.tx_unfit++;
-		flush();
-	}
-	push();
-}
-
-bool netfront_poll(void)
-{
-	if (nic.evtchn && evtchn_pending(nic.evtchn)) {
-		nic.rx_ready = true;
-		if (usable())
-			reap();
-		flush();
-		push();
-	}
-	return usable() && nic.rx_ready;
 }
 
 void netfront_status(struct text *t)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * nic.h: what the files of netfront share. netfront.c moves frames,
- * netfront_bus.c finds the device and connects it, netfront_pages.c lends.
+ * nic.h: what the files of netfront share. netfront.c and
+ * netfront_tx.c move frames, netfront_bus.c finds the device and connects it, netfront_pages.c lends.
  */
 #ifndef NIC_H
 #define NIC_H
@@ -67,6 +67,10 @@ void nic_post(void); /* idle rx pages to the ring; the caller notifies */
 
 /* netfront.c */
 void nic_break(const char *why);
+bool nic_usable(void); /* connected, and not broken */
+void nic_notify(void);
+
+/* netfront_tx.c */
 void nic_drop_backlog(void);
 
 /* netfront_bus.c: true: do it again at once. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * vif.h: what the files of netback share. netback.c owns the tables and ports,
- * netback_bus.c a vif's state, netback_rx.c and netback_tx.c its rings.
+ * vif.h: what the files of netback share. netback.c owns the table of
+ * vifs, netport.c the ports, netback_bus.c a vif's state, netback_rx.c and
+ * netback_tx.c its rings.
  */
 #ifndef VIF_H
 #define VIF_H
@@ -88,7 +89,9 @@ static inline void vif_bit_clear(uint64_t *bits, uint32_t i) { bits[i / 64] &= ~
 uint32_t vif_bit_next(const uint64_t *bits, uint32_t from);
 
 /* netback.c */
-void vif_free(struct vif *);       /* disconnected already */
+void vif_free(struct vif *); /* disconnected already */
+
+/* netport.c */
 void vif_went_live(struct vif *);  /* its port has one more way */
 void vif_went_down(struct vif *);
 /* The port of the client so described (mac, addresses, mtu, domid, handle), a new one if need be; PORT_NONE: all taken. */

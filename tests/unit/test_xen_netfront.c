@@ -1,4 +1,4 @@
-/* links: qubes-integration/xen/netfront.c qubes-integration/xen/netfront_bus.c qubes-integration/xen/netfront_pages.c qubes-integration/xen/netbus.c qubes-integration/xen/netoffload.c qubes-integration/xen/framepool.c netstack/segment.c netstack/checksum.c netstack/text.c netstack/addr.c netstack/arena.c tests/unit/xen_fake.c */
+/* links: qubes-integration/xen/netfront.c qubes-integration/xen/netfront_tx.c qubes-integration/xen/netfront_bus.c qubes-integration/xen/netfront_pages.c qubes-integration/xen/netbus.c qubes-integration/xen/netoffload.c qubes-integration/xen/framepool.c netstack/segment.c netstack/checksum.c netstack/text.c netstack/addr.c netstack/arena.c tests/unit/xen_fake.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * test_xen_netfront.c: backends of every manner under the uplink: frames both

@@ -18,6 +18,7 @@ static bool alone; /* nothing can happen while we look */
 void spin_setup(void)
 {
 	alone = cpus_are_shared();
+	window_ns = 0;
 }
 
 uint64_t spin_window_ns(void)

@@ -257,8 +257,9 @@ static void send_one(const struct driver_port *p, const struct driver_frame *f,
 {
 	uint8_t header[HEADER_MAX_BYTES];
 	size_t before = (size_t)(f->data - buffers_at(f->buffer)), bytes = p->header_bytes;
-	/* in front of the frame if there is room: one part is cheaper than two */
-	uint8_t *at = before >= bytes ? f->data - bytes : header;
+	/* in front of the frame if there is room, one part is cheaper than two; but not where the guest runs meanwhile */
+	bool in_front = before >= bytes && tender.mode == MODE_SPT;
+	uint8_t *at = in_front ? f->data - bytes : header;
 	const struct iovec part[] = { { header, bytes }, { f->data, f->len } };
 	ssize_t n;
 	if (bytes)

@@ -65,7 +65,8 @@ static bool left_of_payload(const struct nft_view *v, const json_t *payload, str
 		l->side = SIDE_DADDR;
 	} else if (ip && !strcmp(field, "protocol")) {
 		l->side = SIDE_PROTO;
-	} else if (!strcmp(field, "dport") && (!strcmp(protocol, "tcp") || !strcmp(protocol, "udp") || !strcmp(protocol, "th"))) {
+	} else if (!strcmp(field, "dport") &&
+		   (!strcmp(protocol, "tcp") || !strcmp(protocol, "udp") || !strcmp(protocol, "th"))) {
 		l->side = SIDE_DPORT;
 		l->proto = *protocol == 'u' ? PROTO_UDP : protocol[1] == 'c' ? PROTO_TCP : NFT_TCP_UDP;
 	} else if (!strcmp(protocol, "icmp") && !strcmp(field, "type")) {

@@ -64,10 +64,11 @@ static void lose(struct reader *r, const json_t *rule, const char *why)
 	char place[256], handle[32] = "";
 	const struct frame *top = r->depth ? &r->stack[r->depth - 1] : NULL;
 	if (rule)
-		snprintf(handle, sizeof(handle), " (handle %lld)", (long long)json_integer_value(json_object_get(rule, "handle")));
+		snprintf(handle, sizeof(handle), " (handle %lld)",
+			 (long long)json_integer_value(json_object_get(rule, "handle")));
 	if (top && top->at != SIZE_MAX)
-		snprintf(place, sizeof(place), "%s %s %s rule %u%s", r->view->family, r->view->table, top->chain, top->number,
-			 handle);
+		snprintf(place, sizeof(place), "%s %s %s rule %u%s", r->view->family, r->view->table, top->chain,
+			 top->number, handle);
 	else
 		snprintf(place, sizeof(place), "%s %s %s", r->view->family, r->view->table, text_at(r->base, "name"));
 	const char *warning = rule && forbids(rule) ? "; it forbids: those below may permit more" : "";
@@ -394,20 +395,29 @@ static void say_sources(struct nft_view *v, const json_t *left, const json_t *ri
 		say_address(map ? json_array_get(element, 0) : element, each, context);
 }
 
+static void say_clients_of(struct nft_view *v, const json_t *rule, nft_each_client *each, void *context)
+{
+	const json_t *statement;
+	size_t i;
+	json_array_foreach(json_object_get(rule, "expr"), i, statement) {
+		const json_t *match = json_object_get(statement, "match"), *vmap = json_object_get(statement, "vmap");
+		const json_t *left = json_object_get(match, "left"), *key = json_object_get(vmap, "key");
+		if (match && strcmp(text_at(match, "op"), "!="))
+			say_sources(v, left, json_object_get(match, "right"), false, each, context);
+		if (vmap)
+			say_sources(v, key, json_object_get(vmap, "data"), true, each, context);
+	}
+}
+
 void nft_clients(const json_t *ruleset, nft_each_client *each, void *context)
 {
-	const json_t *object, *statement;
-	size_t i, j;
+	const json_t *object;
+	size_t i;
 	json_array_foreach(ruleset, i, object) {
 		const json_t *rule = json_object_get(object, "rule");
-		struct nft_view v = { .ruleset = ruleset, .family = text_at(rule, "family"), .table = text_at(rule, "table") };
-		json_array_foreach(json_object_get(rule, "expr"), j, statement) {
-			const json_t *match = json_object_get(statement, "match"), *vmap = json_object_get(statement, "vmap");
-			if (match && strcmp(text_at(match, "op"), "!="))
-				say_sources(&v, json_object_get(match, "left"), json_object_get(match, "right"), false, each,
-					    context);
-			if (vmap)
-				say_sources(&v, json_object_get(vmap, "key"), json_object_get(vmap, "data"), true, each, context);
-		}
+		struct nft_view v = {
+			.ruleset = ruleset, .family = text_at(rule, "family"), .table = text_at(rule, "table"),
+		};
+		say_clients_of(&v, rule, each, context);
 	}
 }

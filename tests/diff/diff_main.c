@@ -250,12 +250,11 @@ int main(int argc, char **argv)
 		       w.agent ? "--agent " : "", (unsigned long long)(w.seed + n), w.steps);
 		shrink(&c, &d);
 		print(&c, &d);
-
 		return 1;
 	}
+	unsigned long long packets = run.packets, passed = run.passed, refused = run.refused, silent = run.silent;
 	printf("diff%s: %llu packets over %zu rule sets without a difference (%llu passed out, %llu answered by ICMP, "
 	       "%llu silent; %llu that began nothing and are known to differ)\n",
-	       w.agent ? " (agent's chains)" : "", (unsigned long long)run.packets, n, (unsigned long long)run.passed, (unsigned long long)run.refused,
-	       (unsigned long long)run.silent, (unsigned long long)run.known);
+	       w.agent ? " (agent's chains)" : "", packets, n, passed, refused, silent, (unsigned long long)run.known);
 	return 0;
 }

@@ -12,6 +12,7 @@
 enum {
 	EPOLL_BATCH = 64,
 	LIVELY_MAX = 4,         /* ports that are read without being asked about */
+	LIVELY_MISSES = 32,     /* looks that brought frames, but none of that port */
 	LOOKS_PER_EPOLL = 8,    /* of lively ports, before all descriptors are asked again */
 	WALL_PERIOD_NS = 50000000,
 };
@@ -20,7 +21,7 @@ static bool progress; /* since the last wait returned */
 static uint64_t wall_offset_ns, wall_due_ns;
 
 /* Ports that brought frames lately: to read one directly costs less than to ask. */
-static uint16_t lively[LIVELY_MAX];
+static struct lively { uint16_t port, misses; } lively[LIVELY_MAX];
 static uint32_t lively_count, looks;
 
 bool pump_watch(int fd, uint32_t events, enum watch kind, uint32_t number)
@@ -89,10 +90,10 @@ static bool receive(uint16_t number, uint32_t events)
 static void is_lively(uint16_t number)
 {
 	for (uint32_t i = 0; i < lively_count; i++)
-		if (lively[i] == number)
+		if (lively[i].port == number)
 			return;
 	if (lively_count < LIVELY_MAX)
-		lively[lively_count++] = number;
+		lively[lively_count++] = (struct lively){ number, 0 };
 }
 
 static void dispatch(const struct epoll_event *e)
@@ -137,9 +138,16 @@ static bool ask(uint64_t ns)
 
 bool pump_look(void)
 {
-	bool came = false;
-	for (uint32_t i = 0; i < lively_count; i++)
-		came |= receive(lively[i], EPOLLIN);
+	bool came = false, hit[LIVELY_MAX];
+	for (uint32_t i = 0; i < lively_count; i++) {
+		hit[i] = receive(lively[i].port, EPOLLIN);
+		came |= hit[i];
+	}
+	for (uint32_t i = lively_count; came && i-- > 0;) {
+		lively[i].misses = hit[i] ? 0 : (uint16_t)(lively[i].misses + 1);
+		if (lively[i].misses > LIVELY_MISSES)
+			lively[i] = lively[--lively_count]; /* others are livelier */
+	}
 	if (lively_count == 0 || ++looks >= LOOKS_PER_EPOLL)
 		came |= ask(0);
 	return came;

@@ -66,6 +66,18 @@ threads_on() { # the CPU of the first thread, and of the second
 	done
 }
 
+all_confined() { # every thread of every process: the filter, no capability, no way to new ones
+	for p in $(tender_pids); do
+		for t in "/proc/$p/task"/*; do
+			echo "$t"
+			grep -E '^(Seccomp|CapEff|CapPrm|CapBnd|NoNewPrivs):' "$t/status" | tr -s '\t\n' '  '
+			for line in 'Seccomp:.2' 'CapEff:.0+' 'CapPrm:.0+' 'CapBnd:.0+' 'NoNewPrivs:.1'; do
+				grep -qE "^$line\$" "$t/status" || return 1
+			done
+		done
+	done
+}
+
 refuses_cpu() {
 	"$O/postern-tender" --image "$O/postern.elf" --mode "$MODE" --cpus 1023
 	[ $? = 1 ]
@@ -73,6 +85,7 @@ refuses_cpu() {
 
 lab_up "$MODE"
 check "nothing comes, nothing is done" wait_for 20 idle
+check "all of its threads are confined" all_confined
 sink
 echo "accept" | rules_set "$C1"
 check "packets pass" passes

@@ -45,7 +45,7 @@ lists() { # package; the wanted names on standard input
 	for f in LICENSE guide.md troubleshooting.md; do echo "/usr/share/doc/postern/$f"; done
 } | sort >"$scratch/formula"
 
-nothing() { [ -z "$("$@" 2>/dev/null)" ]; }
+nothing() { "$@" >"$scratch/nothing" 2>/dev/null; cat "$scratch/nothing"; [ ! -s "$scratch/nothing" ]; }
 only_rpmlib() { ! rpm -qp --requires "$1" 2>/dev/null | grep -v '^rpmlib('; }
 unchanged() {
 	(cd "$scratch" && rpm2cpio "$1" | cpio -id --quiet) && cmp "$scratch$folder/vmlinuz" "$image"
@@ -66,6 +66,19 @@ check "its version is in the formula" sh -c "rpm2cpio '$formula' | cpio -i --qui
 check "SHA256SUMS is right" sh -c "cd '$out' && sha256sum --quiet --check SHA256SUMS"
 check "built twice, the same bytes" again
 check "the salt states" python3 "$here/check_salt.py" "$here/salt"
+
+# --- the troubleshooting page knows every line -------------------------------------------------
+documented() {
+	cd "$here/../.." || return 1
+	grep -hoE '(netbus_log|vif_break|panic|log_line)\([^"]*"[^"]+"' qubes-integration/xen/*.c firewall/main.c |
+		sed 's/^[^"]*"//; s/"$//' >"$scratch/phrases"
+	sed -n 's/.*"\(dom0 [^"]*\)".*/\1/p' qubes-integration/xen/lifecycle.c >>"$scratch/phrases"
+	[ "$(wc -l <"$scratch/phrases")" -gt 25 ] || echo "too few log lines found: has their form changed?"
+	while read -r phrase; do
+		grep -qF -- "$phrase" "$here/troubleshooting.md" || echo "not explained: $phrase"
+	done <"$scratch/phrases"
+}
+check "every log line of the Xen side is explained" nothing documented
 
 # --- signatures, with keys made for this ------------------------------------------------------
 keys() { # name: a key of its own, and its keyring in NAME.gpg

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: ISC
+# Network devices that come, go, close, open again and lie; and what a packet costs.
+. ./lib.sh
+. ./net.sh
+
+counter() { guest_status | tr ',{}' '\n\n\n' | sed -n "s/^\"$1\"://p"; }
+
+transfer() { # netns to take from, netns and address to give: 8 MB by TCP
+	in_ns "$2" httpd -p "$3:8080" -h /run/www
+	in_ns "$1" timeout 60 wget -q -O /run/blob "http://$3:8080/blob" && cmp /run/www/blob /run/blob
+}
+
+lab_start || fail "the lab stands"
+until_ok pings c1 192.0.2.1
+check "ping through NAT" pings c1 192.0.2.1
+mkdir -p /run/www
+dd if=/dev/urandom of=/run/www/blob bs=1M count=8 2>/dev/null
+
+check "its status is whole" test "$(guest_status | grep -c platform)" -gt 0
+# --- super-frames and hypercalls ---------------------------------------------------------------
+calls=$(counter hypercalls)
+packets=$(($(counter up_rx) + $(counter vif_rx)))
+check "8 MB from the uplink" transfer c1 up 192.0.2.1
+calls=$(($(counter hypercalls) - calls))
+packets=$(($(counter up_rx) + $(counter vif_rx) - packets))
+note "$calls hypercalls for $packets packets, sleep and xenstore among them"
+note "super-frames: uplink in $(counter up_rx_super), client out $(counter vif_tx_super)"
+note "copies: $(counter grant_copies) in $(counter grant_copy_calls) hypercalls"
+check "super-frames went through whole" test "$(counter vif_tx_super)" -gt 10
+in_ns c1 httpd -p 10.138.0.5:9000 -h /run/www # nobody may reach it
+refuse "nothing comes in by itself" in_ns up timeout 3 wget -q -O /dev/null http://10.138.0.5:9000/blob
+
+# --- the client closes and opens again ------------------------------------------------------------
+rings=$(counter grants_mapped)
+cd /sys/bus/xen/drivers/vif
+vif=$(ls -d vif-* | head -n 1)
+for i in 1 2 3; do
+	echo "$vif" >unbind
+	until_ok says fw 'client port 1.*: link down'
+	echo "$vif" >bind
+	client_take c1 10.138.0.5
+	until_ok pings c1 192.0.2.1
+done
+cd - >/dev/null
+check "a client that closed and opened again pings" pings c1 192.0.2.1
+check "with no more mapped than before" test "$(counter grants_mapped)" = "$rings"
+
+# --- many come and go ----------------------------------------------------------------------------------
+connects=$(counter vif_connects)
+i=0
+while [ $i -lt "${CYCLES:-20}" ]; do
+	xl network-attach 0 backend=fw ip=10.138.0.77 mac=00:16:3e:5e:6c:77 script=vif-none || break
+	handle=$(xenstore-list device/vif | sort -n | tail -n 1)
+	until_ok [ "$(xenstore-read "device/vif/$handle/state")" = 4 ]
+	xl network-detach 0 "$handle" || break
+	i=$((i + 1))
+done
+check "clients attached and detached" test $i = "${CYCLES:-20}"
+note "$(($(counter vif_connects) - connects)) of $i connected"
+check "nothing of them is held" test "$(counter grants_mapped)" = "$rings"
+check "nor counted" test "$(counter vifs)" = 2
+
+# --- the uplink's backend -----------------------------------------------------------------------------------
+check "the uplink is detached" xl network-detach fw 0
+until_ok says fw 'uplink.*: link down'
+refuse "no ping without one" pings c1 192.0.2.1
+check "and attached again" xl network-attach fw backend=0 ip=10.137.0.6 mac=00:16:3e:5e:6c:00 script=vif-none
+check "ping by the new one" sh -c ". ./lib.sh; . ./net.sh; domid=$domid ns_up=$ns_up ns_c1=$ns_c1; uplink_take; until_ok pings c1 192.0.2.1"
+for i in 1 2; do
+	backend="vif-$domid-0"
+	until_ok test -e "/sys/bus/xen-backend/drivers/vif/$backend"
+	echo "$backend" >/sys/bus/xen-backend/drivers/vif/unbind
+	until_ok sh -c "[ \$(grep -c 'uplink.*: link down' $(console fw)) -gt $i ]"
+	echo "$backend" >/sys/bus/xen-backend/drivers/vif/bind
+	uplink_take
+	until_ok pings c1 192.0.2.1
+done
+check "its backend was restarted: ping" pings c1 192.0.2.1
+check "8 MB after all that" transfer c1 up 192.0.2.1
+
+# --- a hostile client --------------------------------------------------------------------------------------
+# Its folders are made by hand, away from device/vif, where dom0's own netfront would answer too.
+back=/local/domain/$domid/backend/vif/0/99
+front=/local/domain/0/liar/99
+xenstore-write "$back/frontend" $front "$back/frontend-id" 0 "$back/online" 1 "$back/handle" 99 \
+	"$back/ip" 10.138.0.66 "$back/mac" 00:16:3e:5e:6c:66 $front/backend "$back" $front/backend-id "$domid" $front/state 1
+xenstore-chmod -r $front n0 "r$domid"
+xenstore-chmod "/local/domain/$domid/backend/vif/0" n0 "r$domid"
+xenstore-chmod -r "$back" "n$domid" r0
+xenstore-write "$back/state" 1
+broken=$(counter vif_broken)
+liar "$domid" "$back" $front "${LIAR_S:-15}" >/run/liar &
+liar=$!
+bad=0
+for i in 1 2 3 4 5 6 7 8; do
+	in_ns c1 ping -c 1 -W 5 192.0.2.1 >/dev/null 2>&1 || bad=$((bad + 1))
+	sleep 1
+done
+check "a client pings beside a liar" test $bad = 0
+check "8 MB beside it" transfer c1 up 192.0.2.1
+check "the liar ran its time" wait $liar
+note "$(cat /run/liar)"
+check "and was shut out" test "$(counter vif_broken)" -gt "$broken"
+xenstore-write "$back/online" 0 "$back/state" 5
+until_ok sh -c "! xenstore-exists $back"
+xenstore-rm /local/domain/0/liar
+check "nothing of it is held" test "$(counter grants_mapped)" = "$rings"
+
+refuse "did not crash" says fw panic
+lab_end
+finish

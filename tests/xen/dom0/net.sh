@@ -91,6 +91,10 @@ guest_status() { timeout 10 qrx "$domid" 'root:QUBESRPC postern.Status dom0' </d
 lab_end() {
 	[ $failed = 0 ] || guest_status
 	kill "$store" 2>/dev/null
+	# while their backend is there to answer: dom0 keeps the devices of one that is not
+	for client in $(xenstore-list /local/domain/0/device/vif 2>/dev/null); do
+		xl network-detach 0 "$client" >/dev/null 2>&1
+	done
 	guest_end fw
 	netns_del up
 	netns_del c1

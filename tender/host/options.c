@@ -5,14 +5,14 @@
 #include <string.h>
 
 const char options_usage[] =
-	"usage: postern-tender --image FILE --uplink tap=NAME[,..] [--client tap=NAME,ip=ADDR[,..]]...\n"
+	"usage: postern-tender --image FILE --uplink PORT [--client PORT]...\n"
 	"  --mode hvt|spt|auto   KVM guest, process, or whichever is fast here (auto)\n"
 	"  --mem MIB             guest memory (32)\n"
 	"  --cpus LIST           as 0,2-3: packets are moved on the first; hvt: the guest runs on the second\n"
-	"  --uplink PORT         tap=NAME or fd=N, netns=, ip=ADDR/LEN, gateway=, mac=, name=, mtu=,\n"
-	"                        offload=on|off\n"
-	"  --client PORT         tap=NAME or fd=N, netns=, ip= (twice for two), mac= (the client's),\n"
+	"  --uplink PORT         KIND, netns=, ip=ADDR/LEN, gateway=, mac=, name=, mtu=, offload=on|off\n"
+	"  --client PORT         KIND, netns=, ip= (twice for two), mac= (the client's),\n"
 	"                        our-mac= (fe:ff:ff:ff:ff:ff), name=, mtu=, offload=on|off\n"
+	"         KIND           tap=NAME; packet=NAME, xdp=NAME of a NIC or veth; auto=NAME; fd=N, a tap\n"
 	"  --store SOCKET        the config store\n"
 	"  --control SOCKET      made here, mode 0660: attach, detach, tender; the rest is the guest's\n"
 	"  --config FILE         the same options, one a line without dashes, # comments\n"
@@ -87,9 +87,17 @@ static bool set_switch(bool *on, const char *value, size_t len)
 static bool set_word(struct option_port *p, const char *key, const char *value, size_t len,
 	bool *known)
 {
+	static const struct { const char *key; enum option_kind kind; } kinds[] = {
+		{ "tap", OPTION_TAP }, { "packet", OPTION_PACKET }, { "xdp", OPTION_XDP },
+		{ "auto", OPTION_ANY },
+	};
 	*known = true;
-	if (!strcmp(key, "tap"))
-		return copy(p->tap, sizeof(p->tap), value, len) && is_name(p->tap);
+	for (size_t i = 0; i < array_len(kinds); i++)
+		if (!strcmp(key, kinds[i].key)) {
+			bool first = !p->iface[0];
+			p->kind = kinds[i].kind;
+			return first && copy(p->iface, sizeof(p->iface), value, len) && is_name(p->iface);
+		}
 	if (!strcmp(key, "name"))
 		return copy(p->name, sizeof(p->name), value, len) && is_name(p->name);
 	if (!strcmp(key, "netns"))
@@ -142,7 +150,7 @@ bool options_port(struct option_port *out, const char *value, size_t len, bool u
 		value = comma ? comma + 1 : end;
 	}
 	if (!p.name[0])
-		memcpy(p.name, p.tap, sizeof(p.name));
+		memcpy(p.name, p.iface, sizeof(p.name));
 	if (!uplink && p.addr_count == 0)
 		return refuse(why, "a client needs ip=", "");
 	*out = p;
@@ -211,8 +219,8 @@ static bool set_port(struct options *o, const char *key, const char *value, stru
 	struct option_port *p = uplink ? &o->uplink : &o->client[o->client_count];
 	if (!options_port(p, value, strlen(value), uplink, why))
 		return false;
-	if (!p->tap[0] == (p->fd < 0))
-		return refuse(why, "a port needs tap= or fd=, one of them: ", value);
+	if (!p->iface[0] == (p->fd < 0))
+		return refuse(why, "a port needs one of tap=, packet=, xdp=, auto= and fd=: ", value);
 	if (uplink)
 		o->has_uplink = true;
 	else
@@ -326,8 +334,8 @@ bool options_check(const struct options *o, struct text *why)
 		return refuse(why, "--image is missing", "");
 	for (uint32_t i = 0; i < o->client_count; i++)
 		for (uint32_t j = 0; j < i; j++)
-			if (o->client[i].tap[0] && !strcmp(o->client[i].tap, o->client[j].tap) &&
+			if (o->client[i].iface[0] && !strcmp(o->client[i].iface, o->client[j].iface) &&
 			    !strcmp(o->client[i].netns, o->client[j].netns))
-				return refuse(why, "the same tap twice: ", o->client[i].tap);
+				return refuse(why, "the same interface twice: ", o->client[i].iface);
 	return true;
 }

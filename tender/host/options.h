@@ -18,11 +18,14 @@ enum {
 	OPTION_CPU_LAST = 1023,
 };
 
+/* How a port is opened; OPTION_ANY: whichever suits the interface (drivers.c). */
+enum option_kind { OPTION_TAP, OPTION_PACKET, OPTION_XDP, OPTION_ANY };
 enum option_mode { OPTION_AUTO, OPTION_HVT, OPTION_SPT };
 
 struct option_port {
-	char tap[OPTION_NAME_BYTES];   /* "" when fd is given */
-	int fd;                        /* -1 when tap is given */
+	enum option_kind kind;
+	char iface[OPTION_NAME_BYTES]; /* "" when fd is given */
+	int fd;                        /* -1 when iface is given */
 	char netns[64];
 	char name[OPTION_NAME_BYTES];
 	uint16_t mtu; /* 0: ask the interface */

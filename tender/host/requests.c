@@ -45,7 +45,7 @@ static enum control_result attach(struct peer *p, struct cursor line)
 	struct text why = text_on(reason);
 	if (!options_port(&about, (const char *)line.at, line.left, false, &why))
 		return error(p, reason);
-	if (about.tap[0] || about.netns[0] || about.fd >= 0)
+	if (about.iface[0] || about.netns[0] || about.fd >= 0)
 		return error(p, "a descriptor is passed along, not named");
 	if (p->passed < 0)
 		return error(p, "no descriptor came along");

@@ -92,18 +92,18 @@ static void set_offload(struct driver_port *p, bool wanted)
 
 static bool tap_open(struct driver_port *p, const struct option_port *about)
 {
-	if (!about->tap[0])
+	if (about->kind != OPTION_TAP)
 		return false;
 	int home = about->netns[0] ? enter(about->netns) : -1, header = HEADER_BYTES;
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	if (about->offload)
 		request.ifr_flags |= IFF_VNET_HDR;
-	memcpy(request.ifr_name, about->tap, OPTION_NAME_BYTES);
+	memcpy(request.ifr_name, about->iface, OPTION_NAME_BYTES);
 	p->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (p->fd < 0 || ioctl(p->fd, TUNSETIFF, &request))
-		die_errno("tap ", about->tap);
+		die_errno("tap ", about->iface);
 	if (about->offload && ioctl(p->fd, TUNSETVNETHDRSZ, &header))
-		die_errno("tap ", about->tap);
+		die_errno("tap ", about->iface);
 	p->header_bytes = about->offload ? HEADER_BYTES : 0;
 	set_offload(p, about->offload);
 	p->mtu = bring_up(&request);

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	ensure(o.client_count <= PORT_COUNT - PORT_CLIENT_FIRST);
 	if (options_port(&p, (const char *)bytes, len, false, &why)) {
 		ensure(p.addr_count >= 1 && p.addr_count <= OPTION_ADDRS_MAX);
-		ensure(p.name[OPTION_NAME_BYTES - 1] == '\0' && p.tap[OPTION_NAME_BYTES - 1] == '\0');
+		ensure(p.name[OPTION_NAME_BYTES - 1] == '\0' && p.iface[OPTION_NAME_BYTES - 1] == '\0');
 	}
 	ensure(why.len < sizeof(reason));
 	return 0;

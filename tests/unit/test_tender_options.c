@@ -49,7 +49,8 @@ static void reads_all(void **state)
 	assert_int_equal(o.mode, OPTION_HVT);
 	assert_int_equal(o.mem_mib, 64);
 	assert_true(o.has_uplink);
-	assert_string_equal(o.uplink.tap, "up0");
+	assert_string_equal(o.uplink.iface, "up0");
+	assert_int_equal(o.uplink.kind, OPTION_TAP);
 	assert_string_equal(o.uplink.netns, "lab");
 	assert_string_equal(o.uplink.name, "up0");
 	assert_int_equal(o.uplink.prefix_len, 24);
@@ -97,6 +98,8 @@ static void refuses(void **state)
 		{ "--client", "tap=a,ip=10.0.0.1,offload=" },
 		{ "--uplink", "tap=a,ip=10.0.0.1/33" }, { "--uplink", "tap=a,our-mac=02:00:00:00:00:01" },
 		{ "--uplink", "" }, { "--uplink", "tap=" }, { "--unknown", "x" },
+		{ "--uplink", "packet=a,tap=b" }, { "--uplink", "auto=" }, { "--uplink", "xdp=a/b" },
+		{ "--uplink", "packet=a,fd=3" }, { "--uplink", "veth=a" },
 		{ "--unknown-and-much-too-long", "x" }, { "-x", "x" }, { "word", "x" }, { "--name", "" },
 	};
 	for (size_t i = 0; i < array_len(wrong); i++)
@@ -140,6 +143,21 @@ static void client_limit(void **state)
 	assert_false(options_set(&o, "client", "fd=3,ip=10.0.0.1", &why));
 }
 
+static void kinds_of_ports(void **state)
+{
+	static const struct { const char *text; enum option_kind kind; } table[] = {
+		{ "tap=eth1", OPTION_TAP }, { "packet=eth1", OPTION_PACKET },
+		{ "xdp=eth1", OPTION_XDP }, { "auto=eth1", OPTION_ANY },
+	};
+	(void)state;
+	for (size_t i = 0; i < array_len(table); i++) {
+		assert_true(args((const char *const[]){ "--image", "x", "--uplink", table[i].text, NULL }));
+		assert_int_equal(o.uplink.kind, table[i].kind);
+		assert_string_equal(o.uplink.iface, "eth1");
+		assert_string_equal(o.uplink.name, "eth1");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +165,7 @@ int main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(reads_files),
+		cmocka_unit_test(kinds_of_ports),
 		cmocka_unit_test(client_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,34 +8,9 @@
  * stands in `free`, or from `fresh` on. A flow in use stands in the queue of its
  * class, in the order in which they took their places, and in its port's queue of evictable or of firm flows.
  */
-#include "conntrack.h"
-#include "queue.h"
+#include "ct_slots.h"
 
 enum { FLOWS_MAX = 1 << 24, LINE_BYTES = 64, KEY_FLOWS = 1 };
-enum { FIRM, EVICTABLE };
-
-struct ct_port {
-	struct queue flows[2]; /* FIRM in order of becoming so, EVICTABLE in order of touch */
-};
-
-struct ct {
-	/* fixed */
-	struct flow *flow;
-	struct link *class_link; /* of `free` and `class` */
-	struct link *port_link;
-	struct ct_port *port;    /* PORT_COUNT */
-	struct secret *secret;
-	struct flow_key key;
-	uint32_t capacity;
-	/* changing */
-	struct table index;
-	uint32_t free;  /* the slot freed last, NONE: none; linked by `next` */
-	uint32_t fresh; /* slots from here on were never used */
-	struct queue class[CT_CLASS_COUNT];
-	uint64_t now_ns;
-	uint32_t count, serial;
-	struct ct_stats stats;
-};
 
 size_t ct_bytes(uint32_t flows)
 {
@@ -69,11 +44,6 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 		queue_init(&ct->port[i].flows[EVICTABLE]);
 	}
 	return ct;
-}
-
-static bool in_use(const struct ct *ct, uint32_t i)
-{
-	return i < ct->fresh && ct->flow[i].serial != 0;
 }
 
 struct flow *ct_flow(struct ct *ct, uint32_t i)
@@ -466,80 +436,4 @@ uint32_t ct_next(const struct ct *ct, uint32_t from)
 const struct ct_stats *ct_stats(const struct ct *ct)
 {
 	return &ct->stats;
-}
-
-/* Flows in the queue, or NONE when its links or order are broken. */
-static uint32_t queue_walk(const struct ct *ct, const struct queue *q, const struct link *links)
-{
-	uint32_t n = 0;
-	uint64_t last = 0;
-	for (uint32_t i = q->head; i != NONE; i = queue_after(links, i)) {
-		if (i >= ct->capacity || n++ == q->count || ct->flow[i].stale_ns < last)
-			return NONE;
-		last = links == ct->class_link ? ct->flow[i].stale_ns : 0;
-	}
-	return n == q->count ? n : NONE;
-}
-
-/* The class it stands in is its own, and its place is not older than the slack allows. */
-static bool place_valid(const struct ct *ct, uint32_t i, enum ct_class class)
-{
-	const struct flow *f = &ct->flow[i];
-	return in_use(ct, i) && flow_class(f) == class && f->touched_ns < f->stale_ns &&
-	       f->stale_ns - f->touched_ns <= ct_slack_ns(class);
-}
-
-static uint32_t free_slots(const struct ct *ct)
-{
-	uint32_t n = 0;
-	for (uint32_t i = ct->free; i != NONE && n <= ct->fresh; i = ct->class_link[i].next) {
-		if (i >= ct->fresh || in_use(ct, i))
-			return NONE;
-		n++;
-	}
-	return n;
-}
-
-static bool queues_valid(const struct ct *ct)
-{
-	uint32_t in_classes = 0, in_ports = 0;
-	for (uint32_t c = 0; c < CT_CLASS_COUNT; c++) {
-		uint32_t n = queue_walk(ct, &ct->class[c], ct->class_link);
-		if (n == NONE)
-			return false;
-		in_classes += n;
-		for (uint32_t i = ct->class[c].head; i != NONE; i = queue_after(ct->class_link, i)) {
-			if (!place_valid(ct, i, (enum ct_class)c))
-				return false;
-		}
-	}
-	for (uint32_t p = 0; p < PORT_COUNT; p++) {
-		uint32_t firm = queue_walk(ct, &ct->port[p].flows[FIRM], ct->port_link);
-		uint32_t evictable = queue_walk(ct, &ct->port[p].flows[EVICTABLE], ct->port_link);
-		if (firm == NONE || evictable == NONE || firm + evictable > ct_share(ct))
-			return false;
-		in_ports += firm + evictable;
-		for (uint32_t i = ct->port[p].flows[EVICTABLE].head; i != NONE; i = queue_after(ct->port_link, i)) {
-			if (flow_class(&ct->flow[i]) >= CT_CLASS_EVICTABLE || ct->flow[i].port != p)
-				return false;
-		}
-	}
-	return ct->fresh <= ct->capacity && free_slots(ct) == ct->fresh - ct->count && in_classes == ct->count &&
-	       in_ports == ct->count;
-}
-
-bool ct_valid(const struct ct *ct)
-{
-	uint32_t flow, met = 0;
-	enum ct_dir dir;
-	for (uint32_t i = ct_next(ct, 0); i != NONE; i = ct_next(ct, i + 1)) {
-		const struct flow *f = &ct->flow[i];
-		struct tuple reply = flow_reply(f);
-		met++;
-		/* found means found first: were there a second item of this tuple, one of the two would miss */
-		if (!ct_find(ct, &f->orig, &flow, &dir) || flow != i || dir != CT_ORIG ||
-		    !ct_find(ct, &reply, &flow, &dir) || flow != i || dir != CT_REPLY)
-			return false;
-	}
-	return met == ct->count && ct->index.count == 2 * ct->count && table_valid(&ct->index) && queues_valid(ct);
 }

@@ -2,9 +2,6 @@
 /* Moves everything that waits on either side: frames, events, bytes, log lines. */
 #include "tender.h"
 
-#include <errno.h>
-#include <sched.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>

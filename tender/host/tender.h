@@ -123,7 +123,7 @@ void sandbox_enter_broker(void);
 
 /* broker.c: the process beside; store is "" for none */
 void broker_setup(const char *store);
-int broker_connect(const char *store); /* -1: not now. What the broker does, once the sandbox stands */
+int broker_connect(const char *store); /* what it does itself when asked; -1: not now */
 bool broker_ask_store(void);      /* false: it cannot be asked now */
 bool broker_answer(int *store);   /* the answer came; *store is the connection, or -1 */
 /* It closes fd for good after we have closed ours; the number of this burial, from 1. */
@@ -135,7 +135,7 @@ bool broker_buried(uint64_t burial);
 void pump_call(uint32_t call); /* spt: a guest call; returns unless it is CALL_EXIT */
 void pump_time(void);            /* renews tender.now_ns and the guest's clocks */
 bool pump_look(void);            /* what descriptors have to say now; true: pump_move is due */
-bool pump_move(bool receive_too); /* all that waits on either side, but the sleep; true: something came */
+bool pump_move(bool receive_too); /* all that waits on either side; true: something came */
 void pump_sleep(uint64_t deadline_ns); /* until a descriptor speaks; time is renewed */
 bool pump_guest_has_work(void);
 void pump_guest_goes_on(void); /* it saw what pump_progress told of */

@@ -101,6 +101,7 @@ check_says "the status says so" '"exits_per_1000_packets": ?[0-9]' "$POSTERN" st
 check "after it nothing is done again" wait_for 20 idle
 
 stop "$TENDER_PID"
+# shellcheck disable=SC2034
 LAB_TENDER_MORE="--cpus $last_cpu,$first_cpu"
 handled_before=$(handled "$C1")
 check "it starts on the CPUs it is given" lab_tender

@@ -13,8 +13,7 @@ enum {
 	FOREIGN_MAX = XENMEM_WINDOW_PAGES - XENMEM_SLOT_FOREIGN,
 };
 
-static struct xen_grant_entry *const table = (struct xen_grant_entry *)(XENMEM_WINDOW +
-	(uintptr_t)XENMEM_SLOT_GRANTS * XEN_PAGE_BYTES);
+static struct xen_grant_entry *table;
 
 static struct {
 	uint16_t next[ENTRIES_MAX]; /* of a free entry: the next one; 0 ends the list */
@@ -29,6 +28,7 @@ void grant_boot(void)
 {
 	struct xen_grant_query_size size = { .domid = XEN_DOMID_SELF };
 	uint32_t frames = 1;
+	table = xenmem_slot(XENMEM_SLOT_GRANTS);
 	if (hypercall_grant(GNTTABOP_query_size, &size, 1) == 0 && size.status == GNTST_okay)
 		frames = size.max_frames < XENMEM_GRANT_FRAMES ? size.max_frames : XENMEM_GRANT_FRAMES;
 	for (uint32_t i = frames; i-- > 0;) { /* the last first: the table grows once */
@@ -106,7 +106,7 @@ void *grant_map(uint16_t domid, uint32_t ref, bool readonly)
 
 void grant_unmap(void *page)
 {
-	uint32_t slot = (uint32_t)(((uintptr_t)page - XENMEM_WINDOW) / XEN_PAGE_BYTES) - XENMEM_SLOT_FOREIGN;
+	uint32_t slot = (uint32_t)(((uintptr_t)page - (uintptr_t)xenmem_slot(XENMEM_SLOT_FOREIGN)) / XEN_PAGE_BYTES);
 	ensure(slot < FOREIGN_MAX && own.mapped[slot]);
 	struct xen_grant_unmap op = { .host_addr = (uintptr_t)page, .handle = own.handle[slot] };
 	own.counts.map_calls++;

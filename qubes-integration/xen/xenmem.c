@@ -30,6 +30,11 @@ static struct {
 	uint32_t count;
 } tables;
 
+void *xenmem_slot(uint32_t slot)
+{
+	return (void *)(XENMEM_WINDOW + (uintptr_t)slot * XEN_PAGE_BYTES);
+}
+
 struct xen_shared_info *xen_shared(void)
 {
 	return xenmem_slot(XENMEM_SLOT_SHARED_INFO);

@@ -27,10 +27,7 @@ enum {
 
 struct xen_shared_info *xen_shared(void);
 
-static inline void *xenmem_slot(uint32_t slot)
-{
-	return (void *)(XENMEM_WINDOW + (uintptr_t)slot * XEN_PAGE_BYTES);
-}
+void *xenmem_slot(uint32_t slot);
 
 struct xenmem {
 	uint8_t *free;        /* memory of ours that nobody uses yet */

@@ -90,8 +90,10 @@ struct diff_side {
 	void (*send)(const struct diff_frame *, struct diff_frames *out);
 };
 
-/* Our export in the kernel; the chains of the Linux agent in the kernel; our core. */
-extern const struct diff_side diff_kernel, diff_agent, diff_core;
+/* Our export in the kernel; the chains of the Linux agent in the kernel; our core; the whole appliance. */
+extern const struct diff_side diff_kernel, diff_agent, diff_core, diff_tender;
+/* After diff_kernel_init; where the programs are. What it starts ends with this process. False: it said why. */
+bool diff_tender_init(const char *directory);
 /* Makes this process's own network namespace with the three links. False: it said why. */
 bool diff_kernel_init(void);
 /* For both sides in the kernel. */

@@ -11,7 +11,7 @@ $(O)/diff: $(call host_o,$(DIFF_SRC) $(DIFF_TOOL_SRC) $(PURE))
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie -o $@ $^ -lnftnl -lmnl
 
-diff: $(O)/diff $(O)/postern
+diff: $(O)/diff $(PRODUCTS)
 	$(Q)O=$(O) tests/diff/diff.sh
 
 fuzz-diff: $(O)/diff

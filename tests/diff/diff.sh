@@ -72,4 +72,7 @@ echo "nft: $passed passed, $failed failed"
 
 "$O/diff" --cases "${CASES:-250}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
 "$O/diff" --agent --cases "${CASES:-100}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
+
+# the whole appliance: fewer packets for each rule set, for its rates are on
+"$O/diff" --tender "$O" --cases "${TENDER_CASES:-20}" --steps 60 --seed "${SEED:-1}" || failed=$((failed + 1))
 [ "$failed" = 0 ]

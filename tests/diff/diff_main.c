@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: ISC
 /*
  * Runs random cases on both sides, and shrinks the first that they disagree on.
- *   diff [--agent] [--seed N] [--cases N] [--steps N] [--seconds N]
+ *   diff [--agent] [--tender DIRECTORY] [--seed N] [--cases N] [--steps N] [--seconds N]
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -200,6 +201,7 @@ static void print(const struct diff_case *c, const struct difference *d)
 struct wish {
 	uint64_t seed;
 	bool agent;
+	const char *tender; /* not the core alone, but the appliance of this directory */
 	size_t cases, steps, seconds; /* seconds 0: as many cases as wished */
 };
 
@@ -208,7 +210,7 @@ static struct wish read_words(int argc, char **argv)
 	static const struct option options[] = {
 		{ "seed", required_argument, NULL, 's' }, { "cases", required_argument, NULL, 'c' },
 		{ "steps", required_argument, NULL, 'n' }, { "seconds", required_argument, NULL, 't' },
-		{ "agent", no_argument, NULL, 'a' },       { 0 },
+		{ "agent", no_argument, NULL, 'a' },       { "tender", required_argument, NULL, 'd' }, { 0 },
 	};
 	struct wish w = { .seed = 1, .cases = 100, .steps = 250 };
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -223,10 +225,19 @@ static struct wish read_words(int argc, char **argv)
 			w.seconds = value;
 		else if (o == 'a')
 			w.agent = true;
+		else if (o == 'd')
+			w.tender = optarg;
 		else
 			exit(2);
 	}
 	return w;
+}
+
+static volatile sig_atomic_t asked_to_end;
+
+static void on_signal(int number)
+{
+	asked_to_end = number;
 }
 
 int main(int argc, char **argv)
@@ -235,12 +246,16 @@ int main(int argc, char **argv)
 	static struct diff_case c;
 	time_t end = time(NULL) + (time_t)w.seconds;
 	size_t n = 0;
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (w.agent)
 		side[KERNEL] = &diff_agent;
-	if (!diff_kernel_init())
+	if (w.tender)
+		side[CORE] = &diff_tender;
+	if (!diff_kernel_init() || (w.tender && !diff_tender_init(w.tender)))
 		return 2;
-	for (; w.seconds ? time(NULL) < end : n < w.cases; n++) {
+	for (; !asked_to_end && (w.seconds ? time(NULL) < end : n < w.cases); n++) {
 		struct diff_random r = { w.seed + n };
 		diff_generate(&c, &r, w.steps, w.agent);
 		struct difference d = compare(&c);
@@ -255,6 +270,6 @@ int main(int argc, char **argv)
 	unsigned long long packets = run.packets, passed = run.passed, refused = run.refused, silent = run.silent;
 	printf("diff%s: %llu packets over %zu rule sets without a difference (%llu passed out, %llu answered by ICMP, "
 	       "%llu silent; %llu that began nothing and are known to differ)\n",
-	       w.agent ? " (agent's chains)" : "", packets, n, passed, refused, silent, (unsigned long long)run.known);
-	return 0;
+	       w.agent ? " (agent's chains)" : w.tender ? " (appliance)" : "", packets, n, passed, refused, silent, (unsigned long long)run.known);
+	return asked_to_end ? 130 : 0;
 }

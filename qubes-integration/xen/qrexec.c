@@ -168,7 +168,7 @@ static enum platform_event_kind event_due(void)
 
 uint64_t qrexec_deadline(void)
 {
-	if (event_due() != EVENT_NONE)
+	if (event_due() != EVENT_NONE || vchan_ready(&self.vchan))
 		return 0;
 	uint64_t first = trigger_deadline(&self.trigger);
 	if (self.vchan.state == VCHAN_OFF && self.again_ns < first)

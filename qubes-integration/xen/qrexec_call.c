@@ -81,6 +81,8 @@ uint64_t call_deadline(const struct call *c)
 {
 	if (c->stage == CALL_FREE)
 		return UINT64_MAX;
+	if (vchan_ready(&c->vchan))
+		return 0;
 	uint64_t vchan = vchan_deadline(&c->vchan);
 	return vchan < c->deadline_ns ? vchan : c->deadline_ns;
 }

@@ -110,5 +110,7 @@ bool trigger_poll(struct trigger *t, struct qrexec_out *out, uint64_t now_ns)
 
 uint64_t trigger_deadline(const struct trigger *t)
 {
+	if (vchan_ready(&t->vchan))
+		return 0;
 	return t->stage == TRIGGER_IDLE || t->stage == TRIGGER_DONE ? UINT64_MAX : t->at_ns;
 }

@@ -291,6 +291,12 @@ size_t vchan_write(struct vchan *v, const void *bytes, size_t len)
 	return n;
 }
 
+bool vchan_ready(const struct vchan *v)
+{
+	uint32_t n;
+	return v->state == VCHAN_OPEN && (!vchan_ring_ready(&v->in, &n) || n > 0);
+}
+
 bool vchan_drained(const struct vchan *v)
 {
 	uint32_t n;

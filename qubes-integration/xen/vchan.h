@@ -55,6 +55,8 @@ size_t vchan_read(struct vchan *, void *bytes, size_t len);
 size_t vchan_write(struct vchan *, const void *bytes, size_t len);
 /* Bytes that vchan_write would take now. */
 size_t vchan_room(struct vchan *);
+/* Bytes wait to be read, for which nobody signals again: do not sleep. */
+bool vchan_ready(const struct vchan *);
 /* The peer has read all we wrote. */
 bool vchan_drained(const struct vchan *);
 

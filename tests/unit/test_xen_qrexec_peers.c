@@ -52,6 +52,22 @@ static void test_protocol_breaches(void **state)
 	expect(&agent, 0x211, terminated, 8);
 }
 
+/* More messages at once than one round takes: the agent does not sleep on the rest. */
+static void test_many_at_once(void **state)
+{
+	(void)state;
+	greet_agent();
+	for (unsigned i = 0; i < 100; i++)
+		say(&agent, 0x998, "", 0);
+	unsigned rounds = 0;
+	do {
+		step();
+		rounds++;
+	} while (qrexec_deadline() == 0 && rounds < 100);
+	assert_int_equal(*agent.out_prod, *agent.out_cons);
+	assert_in_range(rounds, 2, 20);
+}
+
 static void test_more_calls_than_places(void **state)
 {
 	(void)state;
@@ -153,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_protocol_breaches, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_calls_than_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_feature_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_feature_refused, setup, teardown),

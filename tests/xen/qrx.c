@@ -5,6 +5,7 @@
  * command, serves its vchan, gives it standard input, prints what it says.
  *
  *   qrx DOMID 'root:QUBESRPC qubes.SetDateTime dom0' <INPUT      the exit status is the service's
+ *   qrx DOMID trigger       waits for the guest to ask for a service, prints which, plays that service
  *
  * 200: the agent is not there; 201: it broke the protocol.
  */
@@ -17,7 +18,8 @@
 #include <libxenvchan.h>
 
 enum { AGENT = 512, DATA = 513, BODY = 65536, TRIES = 100, NO_AGENT = 200, BREACH = 201 };
-enum { STDIN = 0x190, STDOUT, STDERR, EXIT_CODE, EXEC = 0x200, TERMINATED = 0x211, HELLO = 0x300 };
+enum { STDIN = 0x190, STDOUT, STDERR, EXIT_CODE, EXEC = 0x200, CONNECT = 0x202, REFUSED = 0x203 };
+enum { TERMINATED = 0x211, TRIGGER3 = 0x212, HELLO = 0x300, TARGET_BYTES = 64, IDENT_BYTES = 32 };
 
 static uint8_t body[BODY];
 
@@ -65,11 +67,11 @@ static uint32_t greeting(struct libxenvchan *v)
 	return version;
 }
 
-/* The agent advertises in its own home; it may just be making its page anew. */
-static struct libxenvchan *agent(int domid)
+/* The guest advertises in its own home; it may just be making its page anew. */
+static struct libxenvchan *client_of(int domid, int port)
 {
 	char path[80];
-	snprintf(path, sizeof(path), "/local/domain/%d/data/vchan/0/%d", domid, AGENT);
+	snprintf(path, sizeof(path), "/local/domain/%d/data/vchan/0/%d", domid, port);
 	for (int i = 0; i < TRIES; i++) {
 		struct libxenvchan *v = libxenvchan_client_init(NULL, domid, path);
 		if (v) {
@@ -82,6 +84,37 @@ static struct libxenvchan *agent(int domid)
 	}
 	fprintf(stderr, "qrx: no agent\n");
 	exit(NO_AGENT);
+}
+
+/* The next TERMINATED, which must be of this connection; what the guest asks for meanwhile is refused. */
+static void terminated(struct libxenvchan *a, const uint32_t where[2])
+{
+	uint32_t len, type;
+	while ((type = receive(a, &len)) == TRIGGER3 && len > TARGET_BYTES + IDENT_BYTES)
+		send(a, REFUSED, body + TARGET_BYTES, IDENT_BYTES);
+	if (type != TERMINATED || len != 8 || memcmp(body, where, 8))
+		breach("no CONNECTION_TERMINATED");
+}
+
+/* The guest asks, we connect it to a service that reads to the end and exits with 0. */
+static void play_service(struct libxenvchan *a, int domid)
+{
+	uint32_t len, where[2] = { 0, DATA }, version = 3, code = 0;
+	if (receive(a, &len) != TRIGGER3 || len <= TARGET_BYTES + IDENT_BYTES)
+		breach("no TRIGGER_SERVICE3");
+	printf("%s %s\n", body, body + TARGET_BYTES + IDENT_BYTES);
+	memmove(body + sizeof(where), body + TARGET_BYTES, IDENT_BYTES);
+	memcpy(body, where, sizeof(where));
+	send(a, CONNECT, body, sizeof(where) + IDENT_BYTES);
+	struct libxenvchan *data = client_of(domid, DATA);
+	if (greeting(data) < 2)
+		breach("version");
+	send(data, HELLO, &version, sizeof(version));
+	while (receive(data, &len) != STDIN || len > 0)
+		;
+	send(data, STDOUT, NULL, 0);
+	send(data, EXIT_CODE, &code, sizeof(code));
+	terminated(a, where);
 }
 
 static int talk(struct libxenvchan *data)
@@ -111,11 +144,15 @@ int main(int argc, char **argv)
 		return 2;
 	int domid = atoi(argv[1]);
 	char path[64];
-	uint32_t version = 4, where[2] = { 0, DATA }, len;
-	struct libxenvchan *a = agent(domid);
+	uint32_t version = 4, where[2] = { 0, DATA };
+	struct libxenvchan *a = client_of(domid, AGENT);
 	if (greeting(a) < 2)
 		breach("version");
 	send(a, HELLO, &version, sizeof(version));
+	if (!strcmp(argv[2], "trigger")) {
+		play_service(a, domid);
+		return 0;
+	}
 
 	snprintf(path, sizeof(path), "data/vchan/%d/%d", domid, DATA);
 	struct libxenvchan *data = libxenvchan_server_init(NULL, domid, path, 65536, 65536);
@@ -134,8 +171,7 @@ int main(int argc, char **argv)
 	}
 	int code = talk(data);
 	libxenvchan_close(data);
-	if (receive(a, &len) != TERMINATED || len != sizeof(where) || memcmp(body, where, sizeof(where)))
-		breach("no CONNECTION_TERMINATED");
+	terminated(a, where);
 	libxenvchan_close(a);
 	return code;
 }

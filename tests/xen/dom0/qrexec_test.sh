@@ -15,6 +15,7 @@ call() { # wanted status, command line, then its input
 
 guest_start fw && guest_run fw || fail "created"
 until_ok says fw 'postern on xen' || fail "runs"
+check "asks dom0 to read its feature request" sh -c "qrx $domid trigger | grep -q '^dom0 qubes.FeaturesRequest'"
 check "qubes.WaitForSession" call 0 'root:QUBESRPC qubes.WaitForSession none'
 check "again, as another user" call 0 'user:nogui:QUBESRPC qubes.WaitForSession dom0'
 check "a service that there is not: 127" call 127 'user:QUBESRPC qubes.VMShell dom0'

@@ -44,6 +44,7 @@ struct driver_port {
 	int fd;                /* readable (epoll) when frames wait */
 	uint32_t can;          /* enum driver_can */
 	uint16_t mtu;          /* of the interface; 0: cannot be known from a descriptor */
+	struct mac mac;        /* a NIC's own, which the uplink takes if not told otherwise; else zero */
 	uint16_t header_bytes; /* tap: of the virtio_net_hdr before each frame; 0: none */
 	void *own;             /* the driver's */
 };
@@ -90,6 +91,11 @@ struct driver {
 	 * pieces of super-frames, and the link probe. part[-1] belongs to the driver.
 	 */
 	void (*put)(struct driver_port *, struct iovec *part, int count, struct driver_result *);
+	/*
+	 * epoll says that something is wrong: an errno as in driver_result.error, and
+	 * the descriptor is quiet about it from now on. NULL: the port is gone then.
+	 */
+	int (*error)(struct driver_port *);
 	/* Before the descriptor is buried: buffers that the driver still holds go back. NULL: none. */
 	void (*close)(struct driver_port *);
 	/* Tells the sandbox which system calls these functions make (sandbox_allow). */
@@ -98,7 +104,7 @@ struct driver {
 	void (*status)(const struct driver_port *, struct text *);
 };
 
-extern const struct driver driver_tap;
+extern const struct driver driver_tap, driver_packet;
 
 /* All kinds, in the order they are asked; ends with NULL (drivers.c). */
 extern const struct driver *const drivers[];

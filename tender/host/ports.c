@@ -99,10 +99,24 @@ static bool open_named(struct driver_port *way, const struct option_port *about)
 	return false;
 }
 
+static void say_kind(const struct option_port *about, const struct driver_port *way)
+{
+	char line[64];
+	struct text t = text_on(line);
+	text_put(&t, about->name);
+	text_put(&t, ": opened as ");
+	text_put(&t, way->driver->name);
+	say("port ", line);
+}
+
 void ports_open(int number, struct option_port *about)
 {
 	static const struct mac fixed = { { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
 	struct driver_port way;
+	if (!about->has_ours && number != PORT_UPLINK) {
+		about->ours = fixed;
+		about->has_ours = true;
+	}
 	if (about->fd >= 0) {
 		if (!ports_adopt(&way, about->fd, about))
 			die(EXIT_SETUP, "not a tap without packet information: ", about->name);
@@ -111,9 +125,11 @@ void ports_open(int number, struct option_port *about)
 	}
 	if (about->mtu == 0)
 		about->mtu = way.mtu;
-	if (!about->has_ours && number != PORT_UPLINK)
-		about->ours = fixed;
-	if (!about->has_ours && number == PORT_UPLINK) {
+	if (about->kind == OPTION_ANY)
+		say_kind(about, &way);
+	if (!about->has_ours && !mac_eq(way.mac, (struct mac){ 0 }))
+		about->ours = way.mac;
+	else if (!about->has_ours) {
 		if (getrandom(about->ours.b, sizeof(about->ours.b), 0) != sizeof(about->ours.b))
 			die_errno("getrandom", "");
 		about->ours.b[0] = 0x02;
@@ -259,7 +275,12 @@ void ports_readable(uint16_t number, uint32_t events)
 		return;
 	if (events & EPOLLIN)
 		traffic_receive(number);
-	if (events & (EPOLLERR | EPOLLHUP))
+	if (!(events & (EPOLLERR | EPOLLHUP)))
+		return;
+	struct driver_port *way = &tender.port[number].way;
+	if (way->driver->error)
+		link_error(number, way->driver->error(way));
+	else
 		link_is(number, PORT_GONE);
 }
 

@@ -5,13 +5,10 @@
  */
 #include "tender.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <net/if.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,7 +16,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "nic.h"
 #include "sandbox.h"
+#include "vnet.h"
 
 #ifndef TUN_F_USO4 /* Linux 6.2 */
 #define TUN_F_USO4 0x20
@@ -29,7 +28,7 @@
 enum {
 	SMALL_DATA_BYTES = ABI_BUFFER_BYTES - FRAME_HEADROOM_BYTES,
 	LARGE_DATA_BYTES = ABI_LARGE_BYTES - FRAME_HEADROOM_BYTES,
-	HEADER_BYTES = sizeof(struct virtio_net_hdr),
+	HEADER_BYTES = VNET_BYTES,
 	HEADER_MAX_BYTES = 32, /* of a tap opened elsewhere; less than the headroom */
 	QUEUE_FRAMES = 10000,  /* a burst of many senders; the kernel's own choice is 500 or 1000 */
 	QUEUE_USUAL_MAX = 1000,
@@ -38,20 +37,6 @@ enum {
 _Static_assert((int)HEADER_MAX_BYTES < (int)FRAME_HEADROOM_BYTES, "the header goes before the data");
 
 /* --- opening --- */
-
-static int enter(const char *netns)
-{
-	char path[128];
-	struct text t = text_on(path);
-	text_put(&t, "/run/netns/");
-	text_put(&t, netns);
-	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	int there = open(path, O_RDONLY | O_CLOEXEC);
-	if (home < 0 || there < 0 || setns(there, CLONE_NEWNET))
-		die_errno("network namespace ", netns);
-	close(there);
-	return home;
-}
 
 static uint16_t bring_up(struct ifreq *request)
 {
@@ -92,9 +77,14 @@ static void set_offload(struct driver_port *p, bool wanted)
 
 static bool tap_open(struct driver_port *p, const struct option_port *about)
 {
-	if (about->kind != OPTION_TAP)
+	int home, header = HEADER_BYTES;
+	if (about->kind != OPTION_TAP && about->kind != OPTION_ANY)
 		return false;
-	int home = about->netns[0] ? enter(about->netns) : -1, header = HEADER_BYTES;
+	home = nic_enter(about->netns);
+	if (about->kind == OPTION_ANY && !nic_driven_by(about->iface, "tun")) {
+		nic_leave(home);
+		return false;
+	}
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
 	if (about->offload)
 		request.ifr_flags |= IFF_VNET_HDR;
@@ -107,11 +97,7 @@ static bool tap_open(struct driver_port *p, const struct option_port *about)
 	p->header_bytes = about->offload ? HEADER_BYTES : 0;
 	set_offload(p, about->offload);
 	p->mtu = bring_up(&request);
-	if (home >= 0) {
-		if (setns(home, CLONE_NEWNET))
-			die_errno("network namespace: way back from ", about->netns);
-		close(home);
-	}
+	nic_leave(home);
 	return true;
 }
 
@@ -138,35 +124,6 @@ static bool tap_adopt(struct driver_port *p, int fd, const struct option_port *a
 
 /* --- frames --- */
 
-static void header_read(const uint8_t *at, struct offload *o)
-{
-	struct virtio_net_hdr h;
-	memcpy(&h, at, sizeof(h));
-	*o = (struct offload){
-		.flags = h.flags & (OFFLOAD_NEEDS_CSUM | OFFLOAD_DATA_VALID),
-		.gso_type = h.gso_type,
-		.hdr_len = le16toh(h.hdr_len),
-		.gso_size = le16toh(h.gso_size),
-		.csum_start = le16toh(h.csum_start),
-		.csum_offset = le16toh(h.csum_offset),
-	};
-}
-
-static void header_write(uint8_t *at, const struct offload *o, size_t bytes)
-{
-	const struct virtio_net_hdr h = {
-		.flags = o->flags,
-		.gso_type = o->gso_type,
-		.hdr_len = htole16(o->hdr_len),
-		.gso_size = htole16(o->gso_size),
-		.csum_start = htole16(o->csum_start),
-		.csum_offset = htole16(o->csum_offset),
-	};
-	memcpy(at, &h, sizeof(h));
-	if (bytes > sizeof(h))
-		memset(at + sizeof(h), 0, bytes - sizeof(h));
-}
-
 /*
  * One frame, read into the large buffer at hand. One that fits a small buffer
  * is copied there: that costs less than a second part to every read.
@@ -190,7 +147,7 @@ static bool receive_one(const struct driver_port *p, uint32_t small, uint32_t *l
 	f->len = (uint32_t)n - p->header_bytes;
 	f->offload = (struct offload){ 0 };
 	if (p->header_bytes)
-		header_read(data - p->header_bytes, &f->offload);
+		vnet_read(data - p->header_bytes, &f->offload);
 	if (f->len > SMALL_DATA_BYTES) {
 		f->buffer = *large;
 		f->data = data;
@@ -263,7 +220,7 @@ static void send_one(const struct driver_port *p, const struct driver_frame *f,
 	const struct iovec part[] = { { header, bytes }, { f->data, f->len } };
 	ssize_t n;
 	if (bytes)
-		header_write(at, &f->offload, bytes);
+		vnet_write(at, &f->offload, bytes);
 	do {
 		n = at == header ? writev(p->fd, part, 2) : write(p->fd, at, bytes + f->len);
 	} while (n < 0 && errno == EINTR);

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Ports that are no taps: AF_PACKET and AF_XDP on veths, and what `auto` makes of an interface.
+#
+#    namespace c1                     namespace fw                      namespace up
+#   +-----------------+        +-------------------------+        +--------------------------+
+#   | eth0 10.137.0.5 +--veth--+ fc1   postern-tender fup +--veth--+ up0 10.200.0.1 (gateway) |
+#   +-----------------+        |            |            |        | lo  192.0.2.10 (servers) |
+#                              +------------|------------+        +--------------------------+
+#                    c2: a tap, as in lab.sh
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+. "$ROOT/tests/lab/lab.sh"
+
+MODE=${MODE:-spt}
+OFFLOAD_PEER=$ROOT/tests/lab/offload_peer.py
+PORT=5005
+NS_FW=$LAB_ID-fw
+SIZES='1 1449 65535 1048583' TRAIN='28007 1400'
+[ "$MODE" = spt ] || SIZES='1449 65535' TRAIN='7007 1400'
+
+offload_peer() { # up|c1, then a verb and its arguments
+	ns=$1
+	shift
+	in_ns "$ns" python3 "$OFFLOAD_PEER" "$@"
+}
+
+# Local peers leave their checksums to whoever sends; AF_XDP has no word for that.
+plain_checksums() { # namespace, device
+	ip netns exec "$1" python3 -c '
+import array, fcntl, socket, struct, sys
+s = socket.socket()
+for command in (0x17, 0x1f, 0x24): # tx checksums, TSO, GSO: off
+    value = array.array("B", struct.pack("II", command, 0))
+    fcntl.ioctl(s, 0x8946, struct.pack("16sP16x", sys.argv[1].encode(), value.buffer_info()[0]))' "$2"
+}
+
+veth() { # namespace, device, its other end in fw
+	ip link add "$2" netns "$1" type veth peer name "$3" netns "$NS_FW"
+}
+
+# Both ends of lab.sh's cables become veths, and c2 keeps its tap.
+lab_namespaces() {
+	new_namespace "$NS_FW" && new_namespace "$NS_UP" && new_namespace "$NS_C1" &&
+		veth "$NS_UP" up0 fup && veth "$NS_C1" eth0 fc1 &&
+		ip -n "$NS_UP" addr add "$GATEWAY/24" dev up0 &&
+		ip -n "$NS_UP" addr add "$SERVER/32" dev lo &&
+		ip -n "$NS_UP" link set up0 up &&
+		ip -n "$NS_UP" route add 10.137.0.0/24 via "$FW" &&
+		ip -n "$NS_C1" addr add "$C1/32" dev eth0 &&
+		ip -n "$NS_C1" link set eth0 up &&
+		ip -n "$NS_C1" route add default via 10.137.0.1 dev eth0 onlink &&
+		lab_client "$NS_C2" "$C2"
+}
+
+lab_tender() { # UPLINK, CLIENT: kind=interface, and what else
+	# shellcheck disable=SC2086
+	background "$LAB/tender.log" "$O/postern-tender" --image "$O/postern.elf" \
+		--mode "$LAB_MODE" --mem 32 \
+		--uplink "$UPLINK,netns=$NS_FW,ip=$FW/24,gateway=$GATEWAY,name=up0" \
+		--client "$CLIENT,netns=$NS_FW,ip=$C1,name=c1" \
+		--client "auto=eth0,netns=$NS_C2,ip=$C2,name=c2" \
+		--store "$LAB/link" --control "$POSTERN_CONTROL"
+	TENDER_PID=$pid
+	wait_for 10 "$POSTERN" status || {
+		echo "the tender does not answer; its log ends with:" >&2
+		tail -n 5 "$LAB/tender.log" >&2
+		return 1
+	}
+}
+
+restart() { # the uplink, the client
+	stop "$TENDER_PID"
+	UPLINK=$1 CLIENT=$2
+	handled_before=$(handled "$C1")
+	lab_tender && wait_for 5 handled_past "$C1" "$handled_before"
+}
+
+tender_says() { # port name, key: what the tender says of that port
+	"$POSTERN" status -j | python3 -c '
+import json, sys
+for p in json.load(sys.stdin)["tender"]["ports"]:
+    if p["name"] == sys.argv[1]:
+        print(json.dumps(p.get(sys.argv[2])).strip("\""))' "$1" "$2"
+}
+says() { [ "$(tender_says "$1" "$2")" = "$3" ]; }
+
+checksum_errors() {
+	for ns in up c1; do in_ns $ns cat /proc/net/snmp; done | awk '
+		{proto = $1}
+		proto != last {for (i = 1; i <= NF; i++) column[i] = $i; last = proto; next}
+		{for (i = 2; i <= NF; i++) if (column[i] == "InCsumErrors") n += $i; last = ""}
+		END {print n + 0}'
+}
+
+exercise() { # what to call it
+	for size in $SIZES; do
+		check "$1: $size bytes up" offload_peer c1 up "$SERVER" $PORT "$size"
+		check "$1: $size bytes down" offload_peer c1 down "$SERVER" $PORT "$size"
+	done
+	# shellcheck disable=SC2086
+	check "$1: datagrams, both ways" offload_peer c1 train "$SERVER" $PORT $TRAIN
+	check "$1: no wrong checksum" test "$(checksum_errors)" = 0
+	for port in up0 c1; do
+		check "$1: $port refused no descriptor" says $port tx_bad 0
+	done
+}
+
+# The host side's kernel must not have taken part.
+host_silent() {
+	in_ns fw cat /proc/net/snmp | awk '$1 == "Ip:" && $3 ~ /^[0-9]/ {exit $4 + $11 > 0}'
+}
+
+UPLINK=packet=fup CLIENT=packet=fc1
+lab_up "$MODE"
+background "$LAB/server.log" ip netns exec "$NS_UP" python3 "$OFFLOAD_PEER" serve "$SERVER" $PORT
+wait_for 5 has_line "$LAB/server.log" ready
+check "rules for the client" rules_set "$C1" <<END
+action=accept
+END
+
+name='packet, packet'
+check "$name: status says so" says up0 driver packet
+check "$name: the host's stack is kept away" says up0 guarded true
+exercise "$name"
+check "$name: super-frames were not cut here" says up0 tx_cut 0
+check "$name: the host's own stack saw nothing" host_silent
+check "auto takes a tap as one" says c2 driver tap
+check "and says so" has_line "$LAB/tender.log" 'port c2: opened as tap'
+lab_summary

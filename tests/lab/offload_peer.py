@@ -5,10 +5,14 @@
   offload_peer.py serve ADDRESS PORT        TCP and UDP, for the verbs below
   offload_peer.py up|down DST PORT BYTES    one TCP transfer to or from the server: "ok BYTES"
   offload_peer.py train DST PORT BYTES SEGMENT   a UDP super-frame, and one that comes back
+  offload_peer.py pass NAME HEADERBYTES CONTROL REQUEST   makes a tap, passes it on: the answer
   offload_peer.py watch DEV                 until SIGTERM: "frames N partial N bad N longest N"
 """
+import array
 import errno
+import fcntl
 import hashlib
+import os
 import selectors
 import signal
 import socket
@@ -19,6 +23,8 @@ import time
 UDP_SEGMENT = 103
 SOL_PACKET, PACKET_AUXDATA, SO_RCVBUFFORCE = 263, 8, 33
 PACKET_OUTGOING, CSUMNOTREADY, ETH_P_IP = 4, 8, 0x0800
+TUNSETIFF, TUNSETVNETHDRSZ = 0x400454CA, 0x400454D8
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 2, 0x1000, 0x4000
 TRAIN_TRIES = 5
 PATIENCE_S = 60  # a machine that emulates its guest, and has other work
 
@@ -202,6 +208,18 @@ def watch(device):
     print(" ".join("%s %d" % pair for pair in count.items()), flush=True)
 
 
+def pass_tap(name, header, control, request):
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    fcntl.ioctl(tap, TUNSETVNETHDRSZ, struct.pack("i", header))
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(PATIENCE_S)
+        s.connect(control)
+        s.sendmsg([request.encode() + b"\n"],
+                  [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [tap]))])
+        return s.makefile().readline().strip()
+
+
 def main():
     verb, *rest = sys.argv[1:]
     begun = time.monotonic()
@@ -210,6 +228,8 @@ def main():
             serve(rest[0], int(rest[1]))
         elif verb == "watch":
             watch(rest[0])
+        elif verb == "pass":
+            print(pass_tap(rest[0], int(rest[1]), *rest[2:]))
         elif verb == "train":
             print(train(rest[0], *map(int, rest[1:])))
         else:

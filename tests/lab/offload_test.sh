@@ -13,7 +13,7 @@ PORT=5005
 SIZES='1 1447 1448 1449 65535 1048583' TRAIN='28007 1400' PAIRS='on/on on/off off/on off/off'
 [ "$MODE" = spt ] || SIZES='1449 65535' TRAIN='7007 1400' PAIRS='on/on off/on'
 
-offload_peer() { # up|c1, then a verb and its arguments
+offload_peer() { # up|c1|c3, then a verb and its arguments
 	ns=$1
 	shift
 	in_ns "$ns" python3 "$OFFLOAD_PEER" "$@"
@@ -73,9 +73,9 @@ exercise() { # what to call it
 		check "$1: no wrong checksum arrives at $end" has_line "$LAB/watch.$end" ' bad 0 '
 	done
 	check "$1: the kernels found none either" test "$(checksum_errors)" = 0
-	for name in up0 c1; do
-		check "$1: $name refused no descriptor" test "$(tender_says $name tx_bad)" = 0
-		check "$1: $name lost nothing" test "$(tender_says $name tx_drop)" = 0
+	for port in up0 c1; do
+		check "$1: $port refused no descriptor" test "$(tender_says $port tx_bad)" = 0
+		check "$1: $port lost nothing" test "$(tender_says $port tx_drop)" = 0
 	done
 }
 
@@ -136,6 +136,24 @@ check "a port attached later has what the first have" offloads_are later0 "$(ten
 check "one that is told not to has none" offloads_are later1 '[]'
 queue_of() { ip -n "$NS_C1" link show "$1" | sed -n 's/.* qlen \([0-9]*\).*/\1/p'; }
 check "its queue is a long one" test "$(queue_of later1)" = 10000
+
+# A tap that somebody else made, with the longer header of virtio 1.
+C3=10.137.0.10
+new_namespace "$LAB_ID-c3"
+check_says "a header too long to be one is refused" "^error" \
+	offload_peer c3 pass other 64 "$POSTERN_CONTROL" "attach client ip=$C3,name=other"
+check_says "a tap with twelve bytes of header is taken" "^ok" \
+	offload_peer c3 pass other 12 "$POSTERN_CONTROL" "attach client ip=$C3,name=other"
+check "it has what the first have" offloads_are other "$(tender_says up0 offload)"
+ip -n "$LAB_ID-c3" addr add $C3/32 dev other
+ip -n "$LAB_ID-c3" link set other up
+ip -n "$LAB_ID-c3" route add default via 10.137.0.1 dev other onlink
+check "rules for it" rules_set $C3 <<END
+action=accept
+END
+check "bytes go up through it" offload_peer c3 up "$SERVER" $PORT 65535
+check "and down" offload_peer c3 down "$SERVER" $PORT 65535
+check "none of them refused" test "$(tender_says other tx_bad)$(tender_says other tx_drop)" = 00
 check_says "a word that is neither is refused" "on or off" \
 	"$POSTERN" attach "tap=later2,netns=$NS_C1,ip=10.137.0.9,offload=maybe"
 lab_summary

@@ -47,7 +47,7 @@ GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c qubes-
 GUEST_ASM := $(wildcard tender/guest/*.S qubes-integration/xen/*.S)
 TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c netstack/checksum.c netstack/segment.c
 STORE_SRC := $(wildcard qubes-integration/store/*.c)
-TOOL_SRC := $(wildcard tools/*.c) rules/rule.c rules/qvm_rule.c netstack/text.c netstack/addr.c
+TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c
 
 guest_o = $(patsubst %,$(O)/guest/%.o,$(1))
 host_o = $(patsubst %,$(O)/host/%.o,$(1))

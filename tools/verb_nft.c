@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "nft_apply.h"
+#include "nft_cut.h"
 #include "nft_gather.h"
 #include "nft_import.h"
 #include "nft_text.h"
@@ -102,6 +103,7 @@ static int export(int argc, char **argv)
 	struct words w = { .house.table = "postern" };
 	int code = EXIT_YES;
 	char reason[NFT_REASON];
+	unsigned cut = 0;
 	for (int o; code == EXIT_YES && (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		code = take_option(&w, o, optarg);
 		if (o == 'h')
@@ -113,10 +115,10 @@ static int export(int argc, char **argv)
 		code = gather(&w, argv[optind]);
 	if (code == EXIT_YES && !w.apply)
 		nft_text(&w.house, stdout);
-	else if (code == EXIT_YES && !nft_apply(&w.house, reason))
+	else if (code == EXIT_YES && !(nft_apply(&w.house, reason) && nft_cut(&w.house, &cut, reason)))
 		code = complain(EXIT_REFUSED, "%s", reason);
 	else if (code == EXIT_YES)
-		printf("applied: %zu clients\n", w.house.clients);
+		printf("applied: %zu clients, %u connections cut\n", w.house.clients, cut);
 	nft_house_free(&w.house);
 	return code;
 }

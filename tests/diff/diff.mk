@@ -4,7 +4,7 @@
 #: make fuzz-diff SECONDS=600 the same from a random seed, for as long
 
 DIFF_SRC := $(wildcard tests/diff/*.c) tests/unit/lab.c tests/unit/panic.c
-DIFF_TOOL_SRC := tools/nft_walk.c tools/nft_text.c tools/nft_apply.c tools/nft_sentence.c tools/nft_house.c
+DIFF_TOOL_SRC := tools/nft_walk.c tools/nft_text.c tools/nft_apply.c tools/nft_sentence.c tools/nft_house.c tools/nft_cut.c
 
 .PHONY: diff fuzz-diff
 $(O)/diff: $(call host_o,$(DIFF_SRC) $(DIFF_TOOL_SRC) $(PURE))

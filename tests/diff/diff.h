@@ -44,6 +44,7 @@ enum diff_kind {
 	DIFF_REPLY,        /* from the uplink, to where the step `about` came out */
 	DIFF_ERROR,        /* from the uplink, an ICMP error about what came out of `about` */
 	DIFF_CLIENT_ERROR, /* the client's ICMP error about what it got of `about` */
+	DIFF_CHANGE,       /* no packet: from now on the case's later rules hold */
 };
 
 struct diff_step {
@@ -56,7 +57,7 @@ struct diff_step {
 };
 
 struct diff_case {
-	struct diff_rules rules[DIFF_CLIENTS];
+	struct diff_rules rules[DIFF_CLIENTS], later[DIFF_CLIENTS];
 	size_t count;
 	struct diff_step step[DIFF_STEPS_MAX];
 };
@@ -66,7 +67,7 @@ uint64_t diff_random(struct diff_random *);
 /* agent: nothing on which the Linux agent and we differ with intent (README.md). */
 void diff_generate(struct diff_case *, struct diff_random *, size_t steps, bool agent);
 void diff_print_step(const struct diff_step *, size_t number, FILE *);
-void diff_print_rules(const struct diff_case *, FILE *);
+void diff_print_rules(const struct diff_rules[DIFF_CLIENTS], FILE *);
 
 /* --- frames ------------------------------------------------------------------------ */
 
@@ -86,6 +87,8 @@ struct diff_side {
 	const char *name;
 	/* New rules, no flows. False: it said why. */
 	bool (*begin)(const struct diff_case *);
+	/* The later rules; flows that they permit live on. NULL: this side cannot, the step is left out. */
+	bool (*change)(const struct diff_case *);
 	/* Appends what came out at once. */
 	void (*send)(const struct diff_frame *, struct diff_frames *out);
 };
@@ -98,6 +101,7 @@ bool diff_tender_init(const char *directory);
 bool diff_kernel_init(void);
 /* For both sides in the kernel. */
 bool diff_kernel_forget(void);
+bool diff_kernel_cut(const struct diff_rules[DIFF_CLIENTS]); /* what these forbid */
 void diff_kernel_send(const struct diff_frame *, struct diff_frames *out);
 
 /* What each step of a case was on one side: what was sent in, and first came out (len 0: nothing). */

@@ -102,21 +102,32 @@ static void write_client(const struct diff_rules *rules, size_t client, FILE *to
 	fprintf(to, "    %s\n  }\n", verdict_of(rules->closed ? VERDICT_DROP : rules->policy));
 }
 
-static bool begin(const struct diff_case *c)
+static bool load(const struct diff_rules *rules)
 {
 	FILE *nft = popen("nft -f -", "w");
 	if (!nft)
 		return false;
 	fputs(firewall, nft);
 	for (size_t i = 0; i < DIFF_CLIENTS; i++)
-		write_client(&c->rules[i], i, nft);
+		write_client(&rules[i], i, nft);
 	fputs(forward, nft);
 	fputs(qubes, nft);
 	if (pclose(nft)) {
 		fputs("diff: nft refuses the agent's chains\n", stderr);
 		return false;
 	}
-	return diff_kernel_forget();
+	return true;
 }
 
-const struct diff_side diff_agent = { "agent", begin, diff_kernel_send };
+static bool begin(const struct diff_case *c)
+{
+	return load(c->rules) && diff_kernel_forget();
+}
+
+/* The agent, too, goes through the connections and ends those that are blocked now. */
+static bool change(const struct diff_case *c)
+{
+	return load(c->later) && diff_kernel_cut(c->later);
+}
+
+const struct diff_side diff_agent = { "agent", begin, change, diff_kernel_send };

@@ -7,6 +7,19 @@
 
 static struct lab *lab;
 
+static void set_rules(const struct diff_rules *rules)
+{
+	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
+		const char *line[DIFF_RULES_MAX + 1] = { NULL };
+		for (size_t r = 0; r < rules[i].count; r++)
+			line[r] = rules[i].line[r];
+		if (rules[i].closed)
+			policy_close(lab->policy, diff_client(i), "closed");
+		else
+			lab_rules(lab, diff_client(i), rules[i].policy, line);
+	}
+}
+
 static bool begin(const struct diff_case *c)
 {
 	const struct ip_addr dns[] = { ip_v4(10, 139, 1, 1), ip_v4(10, 139, 1, 2) };
@@ -16,15 +29,16 @@ static bool begin(const struct diff_case *c)
 	lab = lab_new(1024);
 	policy_set_dns(lab->policy, dns, array_len(dns));
 	fw_set_protected(&lab->fw, &away, 1);
-	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
-		const char *line[DIFF_RULES_MAX + 1] = { NULL };
-		for (size_t r = 0; r < c->rules[i].count; r++)
-			line[r] = c->rules[i].line[r];
-		if (c->rules[i].closed)
-			policy_close(lab->policy, diff_client(i), "closed");
-		else
-			lab_rules(lab, diff_client(i), c->rules[i].policy, line);
-	}
+	set_rules(c->rules);
+	return true;
+}
+
+static bool change(const struct diff_case *c)
+{
+	set_rules(c->later);
+	fw_rules_changed(&lab->fw);
+	lab_after(lab, 1000); /* silent flows are looked at by the timer */
+	lab_after(lab, 1000);
 	return true;
 }
 
@@ -64,4 +78,4 @@ static void send_frame(const struct diff_frame *in, struct diff_frames *out)
 	take_all(out);
 }
 
-const struct diff_side diff_core = { "postern", begin, send_frame };
+const struct diff_side diff_core = { "postern", begin, change, send_frame };

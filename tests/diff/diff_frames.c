@@ -169,6 +169,8 @@ bool diff_make(const struct diff_case *c, size_t number, const struct diff_trace
 	switch (s->kind) {
 	case DIFF_SEND:
 		break;
+	case DIFF_CHANGE:
+		return false;
 	case DIFF_REPLY:
 		about = seen.len && make_reply(&p, &seen);
 		break;

@@ -274,6 +274,20 @@ static void go_on(struct diff_case *c, size_t number, struct talk *t, struct dif
 	}
 }
 
+/* Other rules, or these without some of them: so that some flows live on. */
+static void make_later(struct diff_rules *later, const struct diff_rules *rules, struct diff_random *r, bool agent)
+{
+	if (chance(r, 40)) {
+		make_rules(later, r, agent);
+		return;
+	}
+	*later = *rules;
+	later->count = 0;
+	for (size_t i = 0; i < rules->count; i++)
+		if (chance(r, 75))
+			memcpy(later->line[later->count++], rules->line[i], sizeof(later->line[0]));
+}
+
 void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, bool agent)
 {
 	static struct talk talk[DIFF_STEPS_MAX];
@@ -281,9 +295,16 @@ void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, boo
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; i < DIFF_CLIENTS; i++)
 		make_rules(&c->rules[i], r, agent);
+	for (size_t i = 0; i < DIFF_CLIENTS; i++)
+		make_later(&c->later[i], &c->rules[i], r, agent);
+	size_t change = chance(r, 60) ? below(r, steps) : steps;
 	for (c->count = 0; c->count < steps; c->count++) {
 		struct diff_step *s = &c->step[c->count];
 		size_t t = talks ? below(r, talks) : 0;
+		if (c->count == change) {
+			*s = (struct diff_step){ .kind = DIFF_CHANGE, .about = change };
+			continue;
+		}
 		if (talks && chance(r, 45) && !talk[t].over) {
 			go_on(c, c->count, &talk[t], r);
 			continue;
@@ -299,22 +320,22 @@ void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, boo
 
 /* --- for a reader ---------------------------------------------------------------------------- */
 
-void diff_print_rules(const struct diff_case *c, FILE *to)
+void diff_print_rules(const struct diff_rules rules[DIFF_CLIENTS], FILE *to)
 {
 	char client[IP_TEXT];
 	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
 		struct text t = text_on(client);
 		text_ip(&t, diff_client(i));
-		fprintf(to, "  rules of %s%s:\n", client, c->rules[i].closed ? " (closed)" : "");
-		for (size_t r = 0; r < c->rules[i].count; r++)
-			fprintf(to, "    %s\n", c->rules[i].line[r]);
-		fprintf(to, "    policy %s\n", c->rules[i].policy == VERDICT_ACCEPT ? "accept" : "drop");
+		fprintf(to, "  rules of %s%s:\n", client, rules[i].closed ? " (closed)" : "");
+		for (size_t r = 0; r < rules[i].count; r++)
+			fprintf(to, "    %s\n", rules[i].line[r]);
+		fprintf(to, "    policy %s\n", rules[i].policy == VERDICT_ACCEPT ? "accept" : "drop");
 	}
 }
 
 void diff_print_step(const struct diff_step *s, size_t number, FILE *to)
 {
-	static const char *const kinds[] = { "send", "reply to", "error about", "client's error about" };
+	static const char *const kinds[] = { "send", "reply to", "error about", "client's error about", "change" };
 	static const char *const names[] = { "up0", "c1", "c2" };
 	char from[IP_TEXT], dst[IP_TEXT];
 	struct text a = text_on(from), b = text_on(dst);

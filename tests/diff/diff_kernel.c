@@ -22,7 +22,7 @@
 
 #include "diff.h"
 #include "diff_lab.h"
-#include "nft_apply.h"
+#include "nft_cut.h"
 #include "nft_house.h"
 
 enum { PORTS = DIFF_CLIENTS + 1 };
@@ -98,25 +98,53 @@ bool diff_kernel_forget(void)
 	return good || failed("forgetting the flows");
 }
 
-static bool begin(const struct diff_case *c)
+static struct nft_house house_of(const struct diff_rules *rules)
 {
 	struct nft_house house = { .table = "postern", .uplink = "eth0" };
-	char reason[NFT_REASON];
 	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
 		struct nft_client *client = nft_house_client(&house, diff_client(i));
 		memcpy(client->port, names[i + 1], strlen(names[i + 1]));
-		if (!c->rules[i].closed)
-			nft_client_open(client, c->rules[i].policy);
-		for (size_t r = 0; !c->rules[i].closed && r < c->rules[i].count; r++)
-			nft_client_rule(client, (unsigned)r, c->rules[i].line[r], strlen(c->rules[i].line[r]));
+		if (!rules[i].closed)
+			nft_client_open(client, rules[i].policy);
+		for (size_t r = 0; !rules[i].closed && r < rules[i].count; r++)
+			nft_client_rule(client, (unsigned)r, rules[i].line[r], strlen(rules[i].line[r]));
 	}
 	nft_house_away(&house, "10.137.0.99");
 	nft_house_finish(&house);
+	return house;
+}
+
+static bool apply(const struct diff_rules *rules)
+{
+	struct nft_house house = house_of(rules);
+	char reason[NFT_REASON];
 	bool good = nft_apply(&house, reason);
 	if (!good)
 		fprintf(stderr, "diff: %s\n", reason);
 	nft_house_free(&house);
-	return good && diff_kernel_forget();
+	return good;
+}
+
+bool diff_kernel_cut(const struct diff_rules rules[DIFF_CLIENTS])
+{
+	struct nft_house house = house_of(rules);
+	char reason[NFT_REASON];
+	unsigned cut;
+	bool good = nft_cut(&house, &cut, reason);
+	if (!good)
+		fprintf(stderr, "diff: %s\n", reason);
+	nft_house_free(&house);
+	return good;
+}
+
+static bool begin(const struct diff_case *c)
+{
+	return apply(c->rules) && diff_kernel_forget();
+}
+
+static bool change(const struct diff_case *c)
+{
+	return apply(c->later) && diff_kernel_cut(c->later);
 }
 
 /* --- packets ---------------------------------------------------------------------------- */
@@ -147,4 +175,4 @@ void diff_kernel_send(const struct diff_frame *in, struct diff_frames *out)
 	take_all(out);
 }
 
-const struct diff_side diff_kernel = { "kernel", begin, diff_kernel_send };
+const struct diff_side diff_kernel = { "kernel", begin, change, diff_kernel_send };

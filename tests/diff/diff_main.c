@@ -82,6 +82,11 @@ static bool step(const struct diff_case *c, size_t number, size_t i, bool chosen
 	return true;
 }
 
+static bool can_change(void)
+{
+	return side[KERNEL]->change && side[CORE]->change;
+}
+
 static void count(const char *words)
 {
 	run.passed += !strncmp(words, "up: ", 4);
@@ -108,6 +113,12 @@ static struct difference compare(const struct diff_case *c)
 	for (size_t n = 0; n < c->count && !d.found; n++) {
 		strcpy(run.words[KERNEL], "not made");
 		strcpy(run.words[CORE], "not made");
+		if (c->step[n].kind == DIFF_CHANGE) {
+			for (size_t i = 0; can_change() && i < SIDES; i++)
+				if (!side[i]->change(c))
+					exit(2);
+			continue;
+		}
 		bool chosen = was_handed_out(c->step[n].p.sport);
 		for (size_t i = 0; i < SIDES; i++)
 			step(c, n, i, chosen);
@@ -161,6 +172,12 @@ static void remove_rule(struct diff_rules *r, size_t gone)
 	r->count--;
 }
 
+/* The rules of the clients, then the later ones. */
+static struct diff_rules *rules_of(struct diff_case *c, size_t n)
+{
+	return n < DIFF_CLIENTS ? &c->rules[n] : &c->later[n - DIFF_CLIENTS];
+}
+
 static void shrink(struct diff_case *c, struct difference *d)
 {
 	static struct diff_case less;
@@ -176,10 +193,10 @@ static void shrink(struct diff_case *c, struct difference *d)
 			i = i < c->count ? i : c->count;
 		}
 	}
-	for (size_t client = 0; client < DIFF_CLIENTS; client++) {
-		for (size_t i = c->rules[client].count; i-- > 0;) {
+	for (size_t client = 0; client < 2 * DIFF_CLIENTS; client++) {
+		for (size_t i = rules_of(c, client)->count; i-- > 0;) {
 			less = *c;
-			remove_rule(&less.rules[client], i);
+			remove_rule(rules_of(&less, client), i);
 			if (still(&less, d, &now)) {
 				*c = less;
 				*d = now;
@@ -190,9 +207,15 @@ static void shrink(struct diff_case *c, struct difference *d)
 
 static void print(const struct diff_case *c, const struct difference *d)
 {
-	diff_print_rules(c, stdout);
-	for (size_t i = 0; i < c->count; i++)
+	diff_print_rules(c->rules, stdout);
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->step[i].kind == DIFF_CHANGE) {
+			printf("  step %zu: a change of rules\n", i);
+			diff_print_rules(c->later, stdout);
+			continue;
+		}
 		diff_print_step(&c->step[i], i, stdout);
+	}
 	printf("  of step %zu came\n    kernel:  %s\n    postern: %s\n", d->step, d->words[KERNEL], d->words[CORE]);
 }
 

@@ -236,4 +236,4 @@ static void send_frame(const struct diff_frame *in, struct diff_frames *out)
 			failed("the appliance is silent");
 }
 
-const struct diff_side diff_tender = { "appliance", begin, send_frame };
+const struct diff_side diff_tender = { "appliance", begin, NULL, send_frame };

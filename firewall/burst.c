@@ -34,7 +34,8 @@ static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f,
 		return;
 	const struct quick_tuple *t = &a->q.tuple;
 	a->item = 0;
-	a->hash = flow_key_hash_v4(b->ct.key, (uint32_t)t->addresses, (uint32_t)(t->addresses >> 32), t->ports, a->q.proto);
+	a->hash = flow_key_hash_v4(b->ct.key, (uint32_t)t->addresses, (uint32_t)(t->addresses >> 32), t->ports,
+				   a->q.proto);
 	table_prefetch(b->ct.index, a->hash);
 }
 
@@ -136,7 +137,8 @@ static inline bool pass(struct fw *fw, const struct burst *b, const struct arriv
 	uint16_t from = dir == CT_ORIG ? flow->port : PORT_UPLINK, to = dir == CT_ORIG ? PORT_UPLINK : flow->port;
 	struct fw_port *out = &fw->port[to];
 	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)b->generation[flow->client] ||
-	    q->frame->port != from || !out->up || !link_holds(&fw->port[from], q->frame, dir) || q->bytes > out->config.mtu)
+	    q->frame->port != from || !link_holds(&fw->port[from], q->frame, dir) || !out->up ||
+	    q->bytes > out->config.mtu)
 		return false;
 	enum drop reason = DROP_NONE;
 	if (q->proto == PROTO_TCP)

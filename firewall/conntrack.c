@@ -51,10 +51,28 @@ struct flow *ct_flow(struct ct *ct, uint32_t i)
 	return in_use(ct, i) ? &ct->flow[i] : NULL;
 }
 
+static uint64_t word(const void *at)
+{
+	uint64_t v;
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
+static bool item_is(const struct flow *flows, uint32_t item, const struct tuple *t)
+{
+	const struct flow *f = &flows[item / 2];
+	bool reply = item % 2 == CT_REPLY;
+	const uint8_t *src = reply ? f->orig.dst.b : f->orig.src.b, *dst = reply ? f->nat_ip.b : f->orig.dst.b;
+	uint16_t sport = reply ? f->orig.dport : f->orig.sport, dport = reply ? f->nat_port : f->orig.dport;
+	uint64_t differ = (word(src) ^ word(t->src.b)) | (word(src + 8) ^ word(t->src.b + 8)) |
+			  (word(dst) ^ word(t->dst.b)) | (word(dst + 8) ^ word(t->dst.b + 8));
+	return !differ && sport == t->sport && dport == t->dport && f->orig.proto == t->proto && f->orig.kind == t->kind;
+}
+
 static bool find(const struct ct *ct, uint64_t hash, const struct tuple *t, uint32_t *flow, enum ct_dir *dir)
 {
 	for (uint32_t i = table_first(&ct->index, hash); i != NONE; i = table_next(&ct->index, i)) {
-		if (ct_item_is(ct->flow, i, t)) {
+		if (item_is(ct->flow, i, t)) {
 			*flow = i / 2;
 			*dir = (enum ct_dir)(i % 2);
 			return true;
@@ -326,7 +344,8 @@ static void track_other(struct ct *ct, uint32_t i, enum ct_dir dir, uint32_t byt
 	touch(ct, i, was);
 }
 
-enum drop ct_pass(struct ct *ct, uint32_t i, enum ct_dir dir, const struct tcp_view *v, uint32_t bytes, uint64_t now_ns)
+enum drop ct_pass(struct ct *ct, uint32_t i, enum ct_dir dir, const struct tcp_view *v, uint32_t bytes,
+                  uint64_t now_ns)
 {
 	clock(ct, now_ns);
 	if (v)

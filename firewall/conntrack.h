@@ -153,7 +153,7 @@ struct tuple ct_quoted(const struct flow *, enum ct_dir);
 /*
  * The data path's own view, for bursts: hash all, prefetch all, look all up.
  * Item 2 * flow + dir of the index has the tuple of that direction. An item
- * that was found is a hint: compare it (ct_item_is) before it is used, since
+ * that was found is a hint: compare the tuple before it is used, since
  * another packet may have changed the flows in between.
  */
 struct ct_view {
@@ -175,24 +175,6 @@ static inline bool ct_pass_quietly(struct flow *f, enum ct_dir dir, uint32_t byt
 	f->sent[dir].packets++;
 	f->sent[dir].bytes += bytes;
 	return true;
-}
-
-static inline uint64_t ct_word(const void *at)
-{
-	uint64_t v;
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static inline bool ct_item_is(const struct flow *flows, uint32_t item, const struct tuple *t)
-{
-	const struct flow *f = &flows[item / 2];
-	bool reply = item % 2 == CT_REPLY;
-	const uint8_t *src = reply ? f->orig.dst.b : f->orig.src.b, *dst = reply ? f->nat_ip.b : f->orig.dst.b;
-	uint16_t sport = reply ? f->orig.dport : f->orig.sport, dport = reply ? f->nat_port : f->orig.dport;
-	uint64_t differ = (ct_word(src) ^ ct_word(t->src.b)) | (ct_word(src + 8) ^ ct_word(t->src.b + 8)) |
-			  (ct_word(dst) ^ ct_word(t->dst.b)) | (ct_word(dst + 8) ^ ct_word(t->dst.b + 8));
-	return !differ && sport == t->sport && dport == t->dport && f->orig.proto == t->proto && f->orig.kind == t->kind;
 }
 
 void ct_cut(struct ct *, uint32_t flow);

@@ -91,6 +91,8 @@ struct driver {
 	 * pieces of super-frames, and the link probe. part[-1] belongs to the driver.
 	 */
 	void (*put)(struct driver_port *, struct iovec *part, int count, struct driver_result *);
+	/* After the last put() of several: sends what they queued. NULL: they queue nothing. */
+	void (*flush)(struct driver_port *, struct driver_result *);
 	/*
 	 * epoll says that something is wrong: an errno as in driver_result.error, and
 	 * the descriptor is quiet about it from now on. NULL: the port is gone then.
@@ -104,7 +106,7 @@ struct driver {
 	void (*status)(const struct driver_port *, struct text *);
 };
 
-extern const struct driver driver_tap, driver_packet;
+extern const struct driver driver_tap, driver_xdp, driver_packet;
 
 /* All kinds, in the order they are asked; ends with NULL (drivers.c). */
 extern const struct driver *const drivers[];

@@ -296,6 +296,8 @@ static void probe(uint16_t number)
 	frame[12] = 0x88;
 	frame[13] = 0xb5;
 	p->way.driver->put(&p->way, &part[1], 1, &r);
+	if (p->way.driver->flush)
+		p->way.driver->flush(&p->way, &r);
 	ports_result(number, &r);
 }
 

@@ -37,6 +37,8 @@ static void send_pieces(struct driver_port *port, const struct frame *whole, str
 		};
 		port->driver->put(port, &part[1], piece.payload_bytes ? 2 : 1, r);
 	}
+	if (port->driver->flush)
+		port->driver->flush(port, r);
 }
 
 void wayout_send(struct driver_port *port, struct driver_frame *f, struct driver_result *r)

@@ -126,4 +126,22 @@ check "$name: super-frames were not cut here" says up0 tx_cut 0
 check "$name: the host's own stack saw nothing" host_silent
 check "auto takes a tap as one" says c2 driver tap
 check "and says so" has_line "$LAB/tender.log" 'port c2: opened as tap'
+
+name='auto, packet without offloads'
+check "$name: starts" restart auto=fup packet=fc1,offload=off
+check "$name: a veth cannot do without copies: packet" says up0 driver packet
+check "$name: it says so" has_line "$LAB/tender.log" 'port up0: opened as packet'
+exercise "$name"
+check "$name: for the client super-frames were cut here" not says c1 tx_cut 0
+
+name='xdp, xdp'
+plain_checksums "$NS_UP" up0
+plain_checksums "$NS_C1" eth0
+if restart xdp=fup xdp=fc1; then
+	check "$name: status says so" says up0 driver xdp
+	exercise "$name"
+	check "$name: the host's own stack saw nothing" host_silent
+else
+	fail "$name: starts"
+fi
 lab_summary

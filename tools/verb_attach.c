@@ -51,7 +51,8 @@ static int parse_words(char *text, struct port_words *w)
 		char *value = NULL, *word = text;
 		int key = getsubopt(&text, keys, &value);
 		if (key < 0 || !value || !*value)
-			return complain(EXIT_USAGE, "\"%s\": not KEY=VALUE of a port", word);
+			return complain(EXIT_USAGE, "\"%s\": not KEY=VALUE of a port that comes later, "
+				"a tap", word);
 		if (places[key] == &w->ip && w->ip && !w->second_ip) {
 			w->second_ip = value;
 			continue;

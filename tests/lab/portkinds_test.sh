@@ -38,18 +38,20 @@ veth() { # namespace, device, its other end in fw
 	ip link add "$2" netns "$1" type veth peer name "$3" netns "$NS_FW"
 }
 
-# Both ends of lab.sh's cables become veths, and c2 keeps its tap.
-lab_namespaces() {
-	new_namespace "$NS_FW" && new_namespace "$NS_UP" && new_namespace "$NS_C1" &&
-		veth "$NS_UP" up0 fup && veth "$NS_C1" eth0 fc1 &&
+wires() { # the cables of the uplink and of c1
+	veth "$NS_UP" up0 fup && veth "$NS_C1" eth0 fc1 &&
 		ip -n "$NS_UP" addr add "$GATEWAY/24" dev up0 &&
-		ip -n "$NS_UP" addr add "$SERVER/32" dev lo &&
 		ip -n "$NS_UP" link set up0 up &&
 		ip -n "$NS_UP" route add 10.137.0.0/24 via "$FW" &&
 		ip -n "$NS_C1" addr add "$C1/32" dev eth0 &&
 		ip -n "$NS_C1" link set eth0 up &&
-		ip -n "$NS_C1" route add default via 10.137.0.1 dev eth0 onlink &&
-		lab_client "$NS_C2" "$C2"
+		ip -n "$NS_C1" route add default via 10.137.0.1 dev eth0 onlink
+}
+
+# Both ends of lab.sh's cables become veths, and c2 keeps its tap.
+lab_namespaces() {
+	new_namespace "$NS_FW" && new_namespace "$NS_UP" && new_namespace "$NS_C1" &&
+		ip -n "$NS_UP" addr add "$SERVER/32" dev lo && wires && lab_client "$NS_C2" "$C2"
 }
 
 lab_tender() { # UPLINK, CLIENT: kind=interface, and what else
@@ -105,18 +107,47 @@ exercise() { # what to call it
 	done
 }
 
+# What comes up again, what goes for good: events and counters, and the others notice nothing.
+reach() { peer "$1" udp "$SERVER" 5006 | grep -q '^ok '; }
+keep_asking() { reach c2 || true; says up0 link "$1"; } # a dead link is found by what is sent there
+breaks() { # what to call it
+	check "$1: the client reaches the server" reach c1
+	ip -n "$NS_FW" link set fup down
+	check "$1: a link that is down is seen" wait_for 10 keep_asking down
+	ip -n "$NS_FW" link set fup up
+	check "$1: and that it is up again" wait_for 10 says up0 link up
+	check "$1: the client reaches the server again" wait_for 10 reach c1
+	ip -n "$NS_FW" link del fc1
+	check "$1: a client whose interface is gone disturbs nobody" reach c2
+	check "$1: it is detached" "$POSTERN" detach c1
+	ip -n "$NS_FW" link del fup
+	check "$1: so is an uplink that is gone" wait_for 10 keep_asking gone
+	check "$1: the appliance goes on" "$POSTERN" status
+}
+
 # The host side's kernel must not have taken part.
 host_silent() {
 	in_ns fw cat /proc/net/snmp | awk '$1 == "Ip:" && $3 ~ /^[0-9]/ {exit $4 + $11 > 0}'
 }
 
+# A tender that is about to refuse.
+refused() { # the uplink
+	timeout 20 "$O/postern-tender" --image "$O/postern.elf" --mode "$LAB_MODE" --uplink "$1,netns=$NS_FW"
+}
+no_guard() { [ -z "$(in_ns fw nft list tables)" ]; }
+has_xdp() { ip -n "$NS_FW" link show dev "$1" | grep -q 'prog/xdp'; }
+
 UPLINK=packet=fup CLIENT=packet=fc1
 lab_up "$MODE"
 background "$LAB/server.log" ip netns exec "$NS_UP" python3 "$OFFLOAD_PEER" serve "$SERVER" $PORT
 wait_for 5 has_line "$LAB/server.log" ready
-check "rules for the client" rules_set "$C1" <<END
+background_peer "$LAB/peer.log" up serve "$SERVER" - 5006
+wait_for 5 has_line "$LAB/peer.log" ready
+for client in "$C1" "$C2"; do
+	check "rules for $client" rules_set "$client" <<END
 action=accept
 END
+done
 
 name='packet, packet'
 check "$name: status says so" says up0 driver packet
@@ -126,6 +157,21 @@ check "$name: super-frames were not cut here" says up0 tx_cut 0
 check "$name: the host's own stack saw nothing" host_silent
 check "auto takes a tap as one" says c2 driver tap
 check "and says so" has_line "$LAB/tender.log" 'port c2: opened as tap'
+
+stop "$TENDER_PID"
+check "$name: the guard goes with it" wait_for 5 no_guard
+check "$name: starts again" restart packet=fup packet=fc1
+breaks "$name"
+wires
+
+for kind in packet xdp auto; do
+	check_says "$kind of no interface is refused" "^postern-tender: interface nope: No such device" \
+		refused $kind=nope
+done
+ip -n "$NS_FW" link set fup mtu 9000
+check_says "xdp with frames that fit no buffer is refused" "xdp on fup: the MTU is more than" refused xdp=fup
+ip -n "$NS_FW" link set fup mtu 1500
+check_says "a port that comes later is a tap" "a tap" "$POSTERN" attach packet=fc1,ip=10.137.0.9
 
 name='auto, packet without offloads'
 check "$name: starts" restart auto=fup packet=fc1,offload=off
@@ -141,7 +187,20 @@ if restart xdp=fup xdp=fc1; then
 	check "$name: status says so" says up0 driver xdp
 	exercise "$name"
 	check "$name: the host's own stack saw nothing" host_silent
+	check "$name: its program is there" has_xdp fup
+	stop "$TENDER_PID"
+	check "$name: and goes with it" wait_for 5 not has_xdp fup
+	check "$name: starts again" restart xdp=fup xdp=fc1
+	breaks "$name"
 else
 	fail "$name: starts"
+fi
+if [ "$MODE" = spt ]; then
+	check_says "more than the buffers bear is refused" "too many such ports for this --mem" \
+		timeout 20 "$O/postern-tender" --image "$O/postern.elf" --mode spt --mem 8 \
+			$(for i in 0 1 2 3 4; do
+				ip -n "$NS_FW" link add x$i type veth peer name y$i
+				echo "--client xdp=x$i,netns=$NS_FW,ip=10.137.1.$i"
+			done)
 fi
 lab_summary

@@ -288,6 +288,18 @@ static void make_later(struct diff_rules *later, const struct diff_rules *rules,
 			memcpy(later->line[later->count++], rules->line[i], sizeof(later->line[0]));
 }
 
+/* A second SYN within a connection is a matter of its states, not of rules. */
+static bool is_open(const struct diff_case *c, const struct lab_packet *p)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		const struct lab_packet *q = &c->step[i].p;
+		if (c->step[i].kind == DIFF_SEND && q->proto == PROTO_TCP && ip_eq(q->from, p->from) && ip_eq(q->to, p->to) &&
+		    q->sport == p->sport && q->dport == p->dport)
+			return true;
+	}
+	return false;
+}
+
 void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, bool agent)
 {
 	static struct talk talk[DIFF_STEPS_MAX];
@@ -313,6 +325,8 @@ void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, boo
 		make_first(s, r);
 		if (agent)
 			avoid_intended(&s->p);
+		while (s->p.proto == PROTO_TCP && is_open(c, &s->p))
+			s->p.sport = (uint16_t)(16384 + below(r, 49152));
 		if (s->p.port != PORT_UPLINK && (s->p.proto != PROTO_TCP || s->p.flags == TCP_SYN))
 			talk[talks++] = (struct talk){ .first = c->count, .stage = 1 };
 	}

@@ -3,7 +3,7 @@
 #include "evtchn.h"
 #include "framepool.h"
 #include "headers.h"
-#include "nic.h"
+#include "netfront_nic.h"
 
 struct nic nic;
 

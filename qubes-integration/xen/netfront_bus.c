@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* The uplink's device: found, connected, let go when its backend goes, found again. */
-#include "nic.h"
+#include "netfront_nic.h"
 
 #define LOOK_AGAIN_NS UINT64_C(30000000000) /* should a watch event have been lost */
 #define RETRY_NS UINT64_C(500000000)

@@ -2,7 +2,7 @@
 /* The pages that the uplink's backend sees: its rings, and one page for every slot. */
 #include "evtchn.h"
 #include "grant.h"
-#include "nic.h"
+#include "netfront_nic.h"
 #include "xenpage.h"
 
 enum { STUCK_MAX = 16 };

@@ -2,7 +2,7 @@
 /* The uplink's frames on their way out, into the pages lent to its backend. */
 #include "evtchn.h"
 #include "framepool.h"
-#include "nic.h"
+#include "netfront_nic.h"
 
 enum { BACKLOG_MAX = 128 };
 

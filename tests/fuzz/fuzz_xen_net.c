@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "framepool.h"
-#include "nic.h"
+#include "netfront_nic.h"
 #include "vif.h"
 #include "xen_guest.h"
 

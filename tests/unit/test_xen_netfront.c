@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "framepool.h"
-#include "nic.h"
+#include "netfront_nic.h"
 #include "xen_fake.h"
 
 #define MS UINT64_C(1000000)

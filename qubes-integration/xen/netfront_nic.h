@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * nic.h: what the files of netfront share. netfront.c and
+ * netfront_nic.h: what the files of netfront share. netfront.c and
  * netfront_tx.c move frames, netfront_bus.c finds the device and connects it, netfront_pages.c lends.
  */
-#ifndef NIC_H
-#define NIC_H
+#ifndef NETFRONT_NIC_H
+#define NETFRONT_NIC_H
 
 #include "netbus.h"
 #include "netfront.h"

@@ -157,9 +157,14 @@ int nft_gather_store(struct nft_house *h, const char *socket)
 
 /* --- the appliance ------------------------------------------------------------------- */
 
+struct port_gatherer {
+	struct nft_house *house;
+	bool has_uplink, has_ports; /* before */
+};
+
 static void take_port(void *context, json_t *object)
 {
-	struct nft_house *h = context;
+	const struct port_gatherer *g = context;
 	const char *type = json_string_value(json_object_get(object, "type"));
 	const char *role = json_string_value(json_object_get(object, "role"));
 	const char *name = json_string_value(json_object_get(object, "name"));
@@ -167,14 +172,17 @@ static void take_port(void *context, json_t *object)
 	char port[NFTW_IFNAME + IP_TEXT + 2];
 	if (!type || strcmp(type, "port") || !role || !name || !ip || !nft_is_ifname(name))
 		return;
-	if (!strcmp(role, "uplink") && !*h->uplink)
-		snprintf(h->uplink, sizeof(h->uplink), "%s", name);
-	else if (!strcmp(role, "client") &&
+	if (!strcmp(role, "uplink") && !g->has_uplink)
+		snprintf(g->house->uplink, sizeof(g->house->uplink), "%s", name);
+	else if (!strcmp(role, "client") && !g->has_ports &&
 		 (size_t)snprintf(port, sizeof(port), "%s=%s", name, ip) < sizeof(port))
-		nft_house_port(h, port);
+		nft_house_port(g->house, port);
 }
 
 int nft_gather_ports(struct nft_house *h, const char *socket)
 {
-	return answer_ask(socket, "status", take_port, h);
+	struct port_gatherer g = { .house = h, .has_uplink = *h->uplink != 0 };
+	for (size_t i = 0; i < h->clients; i++)
+		g.has_ports |= *h->client[i].port != 0;
+	return answer_ask(socket, "status", take_port, &g);
 }

@@ -13,7 +13,7 @@
 int nft_gather_store(struct nft_house *, const char *socket);
 /* IP=FILE: the rules of one client, as for `postern rules set`. */
 int nft_gather_file(struct nft_house *, const char *text);
-/* Names and addresses of uplink and ports, as the running appliance has them. */
+/* What is not known yet of the names of uplink and clients' ports, as the running appliance has them. */
 int nft_gather_ports(struct nft_house *, const char *socket);
 
 /* The whole file ("-": standard input), NUL-terminated; NULL after telling standard error. */

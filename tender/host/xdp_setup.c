@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
@@ -20,6 +21,7 @@ enum {
 	HEADERS_BYTES = 14 + 4, /* Ethernet, a VLAN tag */
 	MTU_MAX = DATA_BYTES_MAX - HEADERS_BYTES,
 	QUEUE = 0,
+	BUSY_TRIES = 60, BUSY_WAIT_NS = 50000000,
 };
 _Static_assert((int)XDP_PACKET_HEADROOM >= (int)FRAME_HEADROOM_BYTES, "frames arrive with headroom");
 
@@ -60,8 +62,8 @@ static int attach(int program, const struct nic *nic, bool *generic)
 	LIBBPF_OPTS(bpf_link_create_opts, in_driver, .flags = XDP_FLAGS_DRV_MODE);
 	LIBBPF_OPTS(bpf_link_create_opts, in_front, .flags = XDP_FLAGS_SKB_MODE);
 	int link = bpf_link_create(program, nic->index, BPF_XDP, &in_driver);
-	*generic = link < 0;
-	return link < 0 ? bpf_link_create(program, nic->index, BPF_XDP, &in_front) : link;
+	*generic = link < 0 && errno != EBUSY;
+	return *generic ? bpf_link_create(program, nic->index, BPF_XDP, &in_front) : link;
 }
 
 static bool steer(struct xdp_port *x, const struct nic *nic, struct xsk_socket *socket)
@@ -150,32 +152,55 @@ static const char *cannot(const struct nic *nic, const struct option_port *about
 	return NULL;
 }
 
-const char *xdp_setup(struct driver_port *p, struct xdp_port *x, const struct option_port *about,
-	bool only_zero_copy)
+/* Socket and program, all or nothing. */
+static const char *open_once(struct driver_port *p, struct xdp_port *x, const struct nic *nic,
+	const struct option_port *about, bool only_zero_copy)
 {
 	struct xsk_umem *umem;
 	struct xsk_socket *socket;
+	p->fd = create(x, about, XDP_ZEROCOPY, &umem, &socket);
+	if (p->fd < 0 && errno != EBUSY && !only_zero_copy)
+		p->fd = create(x, about, XDP_COPY, &umem, &socket);
+	if (p->fd < 0)
+		return "no AF_XDP socket";
+	if (steer(x, nic, socket))
+		return NULL;
+	int error = errno;
+	xsk_socket__delete(socket);
+	xsk_umem__delete(umem);
+	errno = error;
+	return "no program on it";
+}
+
+/* A tender that ended just now leaves the interface busy: the kernel tidies up later. */
+static const char *open_patiently(struct driver_port *p, struct xdp_port *x, const struct nic *nic,
+	const struct option_port *about, bool only_zero_copy)
+{
+	const struct timespec wait = { .tv_nsec = BUSY_WAIT_NS };
+	const char *why = NULL;
+	for (int i = 0; i < BUSY_TRIES; i++) {
+		why = open_once(p, x, nic, about, only_zero_copy);
+		if (!why || errno != EBUSY)
+			break;
+		nanosleep(&wait, NULL);
+		errno = EBUSY;
+	}
+	return why;
+}
+
+const char *xdp_setup(struct driver_port *p, struct xdp_port *x, const struct option_port *about,
+	bool only_zero_copy)
+{
 	struct nic nic = nic_up(about->iface);
 	const char *why = cannot(&nic, about);
 	if (why)
 		return why;
 	libbpf_set_print(NULL);
 	libxdp_set_print(NULL);
-	p->fd = create(x, about, XDP_ZEROCOPY, &umem, &socket);
-	if (p->fd < 0 && !only_zero_copy)
-		p->fd = create(x, about, XDP_COPY, &umem, &socket);
-	if (p->fd < 0)
-		return "no AF_XDP socket";
-	x->promiscuous = -1;
-	if (!steer(x, &nic, socket)) {
-		int error = errno;
-		xsk_socket__delete(socket);
-		xsk_umem__delete(umem);
-		errno = error;
-		return "no program on it";
-	}
-	if (about->has_ours && !mac_eq(about->ours, nic.mac))
-		x->promiscuous = nic_promiscuous(&nic);
+	why = open_patiently(p, x, &nic, about, only_zero_copy);
+	if (why)
+		return why;
+	x->promiscuous = about->has_ours && !mac_eq(about->ours, nic.mac) ? nic_promiscuous(&nic) : -1;
 	x->share = share();
 	x->zero_copy = is_zero_copy(p->fd);
 	remember_mappings(x);

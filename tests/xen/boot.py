@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: ISC
 """Boots Xen in QEMU and runs the scripts of tests/xen/dom0 in its dom0.
 
-    boot.py [-k] [-t SECONDS] LAB IMAGE [NAME...]   runs NAME_test.sh of each, else all
+    boot.py [-k] [-t SECONDS] [-g IMAGE] LAB IMAGE [NAME...]   runs NAME_test.sh of each, else all
 
 Programs that the scripts call are tests/xen/*.c, built here against Xen's libraries (the first
 line of each names them: /* libs: xenvchan xenstore */). Prints what the scripts report; the whole
-serial log stays in LAB/serial.log. -k keeps the log's lines on the terminal.
+serial log stays in LAB/serial.log. -g takes another guest's image along. -k keeps the log's lines on the terminal.
 Status: 0 all passed, 1 something failed, 2 usage, 3 Xen or dom0 did not come up.
 """
 import argparse
@@ -51,10 +51,11 @@ def tools(lab, scratch):
     return built
 
 
-def payload(lab, image, names, scratch):
+def payload(lab, images, names, scratch):
     cpio = Cpio()
     cpio.file("init", os.path.join(HERE, "dom0/init"))
-    cpio.file("test/postern.elf", image)
+    for image in images:
+        cpio.file("test/" + os.path.basename(image), image)
     for script in sorted(glob.glob(os.path.join(HERE, "dom0/*.sh"))):
         cpio.file("test/" + os.path.basename(script), script)
     cpio.bytes("test/names", "".join(n + "\n" for n in names).encode(), 0o644)
@@ -91,7 +92,8 @@ def watch(process, log, keep, limit):
 def main():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("-k", action="store_true")
-    p.add_argument("-t", type=float, default=float(os.environ.get("XEN_SECONDS", 280)))
+    p.add_argument("-t", type=float, default=float(os.environ.get("XEN_SECONDS", 900)))
+    p.add_argument("-g", action="append", default=[])
     p.add_argument("lab")
     p.add_argument("image")
     p.add_argument("names", nargs="*")
@@ -105,7 +107,7 @@ def main():
         initrd = os.path.join(scratch, "initrd")
         with open(initrd, "wb") as f, open(os.path.join(lab.boot, "dom0.cpio"), "rb") as base:
             f.write(base.read())
-            f.write(payload(lab, args.image, names, scratch))
+            f.write(payload(lab, [args.image] + args.g, names, scratch))
         process = subprocess.Popen(qemu(lab, initrd), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT)
         try:

@@ -53,7 +53,7 @@ says() { grep -q "$2" "$(console "$1")"; } # guest, words of its console
 guest_config() { # name, vif list or nothing, more lines
 	cat <<END
 name = '$1'
-kernel = '/test/postern.elf'
+kernel = '/test/${KERNEL:-postern.elf}'
 type = 'pvh'
 memory = ${GUEST_MIB:-32}
 vcpus = 1

@@ -6,6 +6,8 @@
 
 enum { AGAIN_MS = 1000, NS_PER_MS = 1000000, EXEC_BYTES = 8, TERMINATED_BYTES = 8, MESSAGES_PER_ROUND = 16 };
 
+static const char error_answer[] = "{\"type\":\"error\""; /* status.h */
+
 static struct {
 	const struct qrexec_host *host;
 	struct vchan vchan;
@@ -19,6 +21,8 @@ static struct {
 	struct call *control; /* whose turn it is, NULL: nobody's */
 	bool told;            /* the firewall was told that the control channel is open for it */
 	bool line_start;      /* of the answer */
+	uint32_t answered;    /* bytes of it */
+	bool is_error;        /* they begin as error_answer does */
 	uint64_t now_ns;
 } self;
 
@@ -188,6 +192,8 @@ bool qrexec_event(struct platform_event *e)
 	*e = (struct platform_event){ .kind = due, .channel = CHANNEL_CONTROL };
 	self.told = self.line_start = due == EVENT_CHANNEL_OPEN;
 	self.control = self.told ? next_in_turn() : NULL;
+	self.answered = 0;
+	self.is_error = true;
 	return true;
 }
 
@@ -216,6 +222,13 @@ static size_t answer_length(const char *bytes, size_t len, bool *ended)
 	return n;
 }
 
+/* Is the answer an error, as far as it has come? */
+static void watch_for_error(const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n && self.answered < sizeof(error_answer) - 1; i++)
+		self.is_error &= bytes[i] == error_answer[self.answered++];
+}
+
 size_t qrexec_write(const void *bytes, size_t len)
 {
 	enum { RESERVE_BYTES = 64 }; /* for the end of the call */
@@ -226,12 +239,13 @@ size_t qrexec_write(const void *bytes, size_t len)
 	uint32_t room = qrexec_send_room(&c->out);
 	room = room > RESERVE_BYTES ? room - RESERVE_BYTES : 0;
 	size_t n = answer_length(bytes, len < room ? len : room, &ended);
-	if (n)
+	if (n) {
 		qrexec_send(&c->out, QREXEC_STDOUT, bytes, (uint32_t)n);
-	if (n)
 		call_progress(c, self.now_ns);
+		watch_for_error(bytes, n);
+	}
 	if (ended)
-		call_finish(c, 0, "", self.now_ns);
+		call_finish(c, self.is_error ? 1 : 0, "", self.now_ns);
 	qrexec_flush(&c->out, &c->vchan);
 	return ended ? len : n;
 }

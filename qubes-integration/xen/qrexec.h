@@ -9,7 +9,7 @@
  *   qubes.SetDateTime            one line, `date -Iseconds`: the time of log lines
  *   postern.Status, .Flows, .Explain+WORD+WORD...
  *                                the answer of the control protocol (status.h), one JSON object a line;
- *                                each '+' of the argument is a space of the request
+ *                                each '+' of the argument is a space of the request; 1 when it is an error
  *
  * The postern services speak to the firewall over CHANNEL_CONTROL, one call at
  * a time; the others of up to QREXEC_CALLS wait. Nothing here changes a rule. Of its own

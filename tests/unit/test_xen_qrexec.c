@@ -127,6 +127,30 @@ static void test_control_services(void **state)
 	assert_false(qrexec_event(&e));
 }
 
+/* An answer that says that the question was wrong is exit code 1; one that only looks so at first is not. */
+static void test_error_answers(void **state)
+{
+	(void)state;
+	static const struct { const char *answer; uint32_t code; } rows[] = {
+		{ "{\"type\":\"error\",\"error\":\"x\"}\n", 1 }, { "{\"type\":\"erratum\"}\n", 0 },
+		{ "{}\n{\"type\":\"error\"}\n", 0 }, { "", 1 },
+	};
+	greet_agent();
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].answer);
+		open_call(0, "user:QUBESRPC postern.Explain+x dom0");
+		assert_true(event_is(EVENT_CHANNEL_OPEN));
+		expect_request("explain x\n");
+		for (size_t at = 0, n; at < len; at += n) {
+			n = qrexec_write(rows[i].answer + at, len - at < 7 ? len - at : 7);
+			expect(&call[0], 0x191, rows[i].answer + at, (uint32_t)n);
+		}
+		qrexec_write(".\n", 2);
+		assert_true(event_is(EVENT_CHANNEL_CLOSED));
+		expect_end(0, rows[i].code);
+	}
+}
+
 /* A caller that reads slowly gets all of a long answer; one that does not read at all loses it after a while. */
 static void test_slow_reader(void **state)
 {
@@ -187,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_date_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uplink, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_control_services, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test(test_dates),
 	};

@@ -60,28 +60,31 @@ check "with no more mapped than before" test "$(counter grants_mapped)" = "$ring
 
 # --- many come and go ----------------------------------------------------------------------------------
 connects=$(counter vif_connects)
-# By hand what the toolstack does: xl itself takes a second each time.
-back=/local/domain/$domid/backend/vif/0/50
-front=/local/domain/0/device/vif/50
+# By hand what the toolstack does: xl itself takes a second each time. A new handle each time, as xl
+# would give it: dom0's netfront is not always done with the last one.
 xenstore-write "/local/domain/$domid/backend/vif/0" ""
 xenstore-chmod "/local/domain/$domid/backend/vif/0" n0 "r$domid"
-comes() {
-	xenstore-write "$back/frontend" $front "$back/frontend-id" 0 "$back/online" 1 "$back/handle" 50 \
-		"$back/ip" 10.138.0.77 "$back/mac" 00:16:3e:5e:6c:77 "$back/state" 0 \
-		$front/backend "$back" $front/backend-id "$domid" $front/handle 50 $front/mac 00:16:3e:5e:6c:77 $front/state 0 &&
-		xenstore-chmod -r "$back" "n$domid" r0 && xenstore-chmod -r $front n0 "r$domid" &&
-		xenstore-write "$back/state" 1 $front/state 1 &&
-		until_ok sh -c "[ \$(xenstore-read $back/state)\$(xenstore-read $front/state) = 44 ]"
+folders() { # handle, address, the frontend's folder: both, in no state yet
+	back=/local/domain/$domid/backend/vif/0/$1
+	front=$3
+	xenstore-write "$back/frontend" "$front" "$back/frontend-id" 0 "$back/online" 1 "$back/handle" "$1" \
+		"$back/ip" "$2" "$back/mac" 00:16:3e:5e:6c:77 \
+		"$front/backend" "$back" "$front/backend-id" "$domid" "$front/handle" "$1" "$front/mac" 00:16:3e:5e:6c:77 &&
+		xenstore-chmod -r "$back" "n$domid" r0 && xenstore-chmod -r "$front" n0 "r$domid"
 }
-goes() {
-	xenstore-write "$back/online" 0 "$back/state" 5
-	until_ok sh -c "! xenstore-exists $back" && xenstore-rm $front
-}
+both_connected() { [ "$(xenstore-read "$back/state" "$front/state" | tr -d '\n')" = 44 ]; }
+gone() { ! xenstore-exists "$back"; }
+from=$(cut -d. -f1 /proc/uptime)
 i=0
 while [ $i -lt "${CYCLES:-100}" ]; do
-	comes && goes || break
+	folders $((100 + i)) 10.138.0.77 "/local/domain/0/device/vif/$((100 + i))" || break
+	xenstore-write "$back/state" 1 "$front/state" 1
+	until_ok both_connected || break
+	xenstore-write "$back/online" 0 "$back/state" 5
+	until_ok gone && xenstore-rm "$front" || break
 	i=$((i + 1))
 done
+note "$i cycles in $(($(cut -d. -f1 /proc/uptime) - from)) s"
 check "clients attached and detached" test $i = "${CYCLES:-100}"
 note "$(($(counter vif_connects) - connects)) of $i connected"
 check "nothing of them is held" test "$(counter grants_mapped)" = "$rings"
@@ -107,15 +110,10 @@ check "8 MB after all that" transfer c1 up 192.0.2.1
 
 # --- a hostile client --------------------------------------------------------------------------------------
 # Its folders are made by hand, away from device/vif, where dom0's own netfront would answer too.
-back=/local/domain/$domid/backend/vif/0/99
-front=/local/domain/0/liar/99
-xenstore-write "$back/frontend" $front "$back/frontend-id" 0 "$back/online" 1 "$back/handle" 99 \
-	"$back/ip" 10.138.0.66 "$back/mac" 00:16:3e:5e:6c:66 $front/backend "$back" $front/backend-id "$domid" $front/state 1
-xenstore-chmod -r $front n0 "r$domid"
-xenstore-chmod -r "$back" "n$domid" r0
-xenstore-write "$back/state" 1
+folders 99 10.138.0.66 /local/domain/0/liar/99
+xenstore-write "$back/state" 1 "$front/state" 1
 broken=$(counter vif_broken)
-liar "$domid" "$back" $front "${LIAR_S:-15}" >/run/liar &
+liar "$domid" "$back" "$front" "${LIAR_S:-15}" >/run/liar &
 liar=$!
 bad=0
 for i in 1 2 3 4 5 6 7 8; do
@@ -128,7 +126,7 @@ check "the liar ran its time" wait $liar
 note "$(cat /run/liar)"
 check "and was shut out" test "$(counter vif_broken)" -gt "$broken"
 xenstore-write "$back/online" 0 "$back/state" 5
-until_ok sh -c "! xenstore-exists $back"
+until_ok gone
 xenstore-rm /local/domain/0/liar
 check "nothing of it is held" test "$(counter grants_mapped)" = "$rings"
 

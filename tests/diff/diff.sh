@@ -8,7 +8,7 @@ O=${O:-build}
 case $O in /*) ;; *) O=$ROOT/$O ;; esac
 POSTERN=$O/postern
 STORE=$O/postern-store
-export POSTERN STORE
+export POSTERN STORE O
 [ "$(id -u)" = 0 ] || { echo "diff: needs root, for its network namespaces" >&2; exit 1; }
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
@@ -68,11 +68,12 @@ check "without the right to it --apply says so" sh -c \
 	--rules 10.137.0.5=/dev/null --uplink up0 --port c1=10.137.0.5 2>'$scratch/err' && grep -q 'not permitted' '$scratch/err'"
 check "import gives back what was exported" sh "$ROOT/tests/diff/import.sh"
 check "the store's rules, names and settings are exported" sh "$ROOT/tests/diff/store.sh"
+check "Linux stands in for the appliance" "$ROOT/tests/diff/standin.sh"
 echo "nft: $passed passed, $failed failed"
 
-"$O/diff" --cases "${CASES:-250}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
-"$O/diff" --agent --cases "${CASES:-100}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
+"$O/diff" --cases "${CASES:-150}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
+"$O/diff" --agent --cases "${CASES:-60}" --steps 300 --seed "${SEED:-1}" || failed=$((failed + 1))
 
 # the whole appliance: fewer packets for each rule set, for its rates are on
-"$O/diff" --tender "$O" --cases "${TENDER_CASES:-20}" --steps 60 --seed "${SEED:-1}" || failed=$((failed + 1))
+"$O/diff" --tender "$O" --cases "${TENDER_CASES:-12}" --steps 60 --seed "${SEED:-1}" || failed=$((failed + 1))
 [ "$failed" = 0 ]

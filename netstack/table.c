@@ -11,9 +11,8 @@
 
 enum { CAPACITY_MAX = 1 << 30, LINE_BYTES = 64, ITEMS_PER_BUCKET = 5 };
 
-/* In `next`, beyond any item: it is out (equal bytes, so that one memset writes it), or has a slot. */
-#define OUT 0xfefefefeu
-#define IN_SLOT 0xfefefefdu
+/* In `next`: out (as fresh memory is: nobody writes it at boot), in a slot, or a bucket's `more` above CHAINED. */
+enum { OUT, IN_SLOT, CHAINED };
 
 static uint32_t buckets(uint32_t capacity)
 {
@@ -36,10 +35,9 @@ bool table_init(struct table *t, struct arena *a, uint32_t capacity)
 	struct arena rest = *a;
 	uint32_t n = buckets(capacity);
 	struct table_bucket *bucket = arena_take(&rest, n, sizeof(*bucket));
-	struct table_item *item = arena_take_raw(&rest, capacity, sizeof(*item));
+	struct table_item *item = arena_take(&rest, capacity, sizeof(*item));
 	if (!bucket || !item)
 		return false;
-	memset(item, OUT & 0xff, capacity * sizeof(*item));
 	*t = (struct table){ bucket, item, n - 1, capacity, 0 };
 	*a = rest;
 	return true;
@@ -47,10 +45,9 @@ bool table_init(struct table *t, struct arena *a, uint32_t capacity)
 
 uint32_t table_chained(const struct table *t, uint32_t more, uint64_t hash)
 {
-	uint32_t item = more - 1;
-	while (item != NONE && t->item[item].hash != (uint32_t)hash)
-		item = t->item[item].next;
-	return item;
+	while (more && t->item[more - 1].hash != (uint32_t)hash)
+		more = t->item[more - 1].next - CHAINED;
+	return more - 1;
 }
 
 /* Those of the slots in `match` behind the one that the item has. */
@@ -65,7 +62,7 @@ uint32_t table_next(const struct table *t, uint32_t item)
 {
 	struct table_item at = t->item[item];
 	if (at.next != IN_SLOT)
-		return table_chained(t, at.next + 1, at.hash);
+		return table_chained(t, at.next - CHAINED, at.hash);
 	const struct table_bucket *b = table_bucket_of(t, at.hash);
 	uint64_t match = behind(b, table_match(b, table_tag(at.hash)), item);
 	return match ? b->item[table_slot(match)] : table_chained(t, b->more, at.hash);
@@ -88,7 +85,7 @@ void table_insert(struct table *t, uint64_t hash, uint32_t item)
 	if (empty) {
 		fill(b, table_slot(empty), at, item);
 	} else {
-		at->next = b->more - 1;
+		at->next = b->more + CHAINED;
 		b->more = item + 1;
 	}
 	t->count++;
@@ -98,11 +95,11 @@ static void unchain(struct table *t, struct table_bucket *b, uint32_t item)
 {
 	uint32_t at = b->more - 1, next = t->item[item].next;
 	if (at == item) {
-		b->more = next + 1;
+		b->more = next - CHAINED;
 		return;
 	}
-	while (t->item[at].next != item) {
-		at = t->item[at].next;
+	while (t->item[at].next != item + 1 + CHAINED) {
+		at = t->item[at].next - CHAINED - 1;
 		ensure(at < t->capacity);
 	}
 	t->item[at].next = next;
@@ -122,7 +119,7 @@ void table_remove(struct table *t, uint32_t item)
 		b->tag[slot] = 0;
 		if (b->more) {
 			uint32_t first = b->more - 1;
-			b->more = t->item[first].next + 1;
+			b->more = t->item[first].next - CHAINED;
 			fill(b, slot, &t->item[first], first);
 		}
 	} else {
@@ -148,7 +145,7 @@ static uint32_t bucket_items(const struct table *t, uint32_t n)
 	}
 	if (b->more && met < TABLE_SLOTS)
 		return NONE;
-	for (uint32_t i = b->more - 1; i != NONE; i = t->item[i].next) {
+	for (uint32_t i = b->more - 1; i != NONE; i = t->item[i].next - CHAINED - 1) {
 		/* more steps than items: a chain that runs in a circle */
 		if (i >= t->capacity || (t->item[i].hash & t->mask) != n || met++ == t->count)
 			return NONE;

@@ -112,8 +112,7 @@ static void damage_is_seen(void **state)
 	assert_false(table_valid(&t));
 	t.item[2].hash ^= 1u << 20;
 	uint32_t end = t.item[TABLE_SLOTS].next;
-	assert_int_equal(end, NONE);
-	t.item[TABLE_SLOTS].next = TABLE_SLOTS + 3; /* a circle */
+	t.item[TABLE_SLOTS].next = t.item[TABLE_SLOTS + 1].next; /* itself: a circle */
 	assert_false(table_valid(&t));
 	t.item[TABLE_SLOTS].next = end;
 	assert_true(table_valid(&t));

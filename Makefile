@@ -47,7 +47,8 @@ GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c qubes-
 GUEST_ASM := $(wildcard tender/guest/*.S qubes-integration/xen/*.S)
 TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c netstack/checksum.c netstack/segment.c
 STORE_SRC := $(wildcard qubes-integration/store/*.c)
-TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c
+TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c \
+	netstack/histogram.c
 
 guest_o = $(patsubst %,$(O)/guest/%.o,$(1))
 host_o = $(patsubst %,$(O)/host/%.o,$(1))
@@ -127,7 +128,7 @@ $(O)/postern-store: $(call host_o,$(STORE_SRC))
 
 $(O)/postern: $(call host_o,$(TOOL_SRC))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lpcap -lnftnl -lmnl
+	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lpcap -lnftnl -lmnl -lm
 
 # --- tests: each links exactly what its first line names ----------------------
 define test_rules

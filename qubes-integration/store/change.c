@@ -4,7 +4,8 @@
 
 #include "change.h"
 
-static bool remember(struct change_list *list, const struct peer *p, const struct wire_message *m)
+bool change_note(struct change_list *list, const struct peer *by, enum wire_type type,
+		 const char *path, const uint8_t *value, size_t len)
 {
 	size_t room = list->room ? list->room * 2 : 64;
 	struct change *item;
@@ -17,12 +18,14 @@ static bool remember(struct change_list *list, const struct peer *p, const struc
 		list->room = room;
 	}
 	item = &list->item[list->count];
-	item->type = m->header.type == WIRE_WRITE ? WIRE_WRITE : WIRE_RM;
-	memcpy(item->path, m->header.path, sizeof(item->path));
-	item->by = p;
+	item->type = type;
+	memset(item->path, 0, sizeof(item->path));
+	memcpy(item->path, path, strnlen(path, sizeof(item->path) - 1));
+	item->by = by;
 	item->value_at = list->values.len;
-	item->value_len = item->type == WIRE_WRITE ? m->header.len : 0;
-	if (!buffer_add(&list->values, m->data, item->value_len))
+	item->value_len = type == WIRE_WRITE ? len : 0;
+	list->values.limit = PEER_RULES_MAX + PEER_OUT_MAX;
+	if (!buffer_add(&list->values, value, item->value_len))
 		return false;
 	list->count++;
 	return true;
@@ -34,7 +37,8 @@ static void conclude(struct change_list *list, struct db *db, struct peer *p,
 	enum wire_type answer = WIRE_ERROR;
 
 	/* A change that could not be told to the others must not happen. */
-	if (result == DB_DONE && !remember(list, p, m))
+	if (result == DB_DONE && !change_note(list, p, m->header.type == WIRE_WRITE ? WIRE_WRITE : WIRE_RM,
+					       m->header.path, m->data, m->header.len))
 		db->failed = true;
 	switch (result) {
 	case DB_DONE:

@@ -2,7 +2,8 @@
 /*
  * change.h: what one round of the loop changed, until it is committed and told.
  *
- * A round's changes are bounded by its input: at most PEER_IN_BYTES per peer.
+ * A round's changes are bounded by its input, at most PEER_IN_BYTES per peer, and by
+ * PEER_RULES_MAX for those that were gathered before (apply.h).
  */
 #ifndef CHANGE_H
 #define CHANGE_H
@@ -24,6 +25,9 @@ struct change_list {
 	struct buffer values;
 };
 
+/* Lists what was carried out already; by: who needs not be told, or NULL. False: no room. */
+bool change_note(struct change_list *list, const struct peer *by, enum wire_type type,
+		 const char *path, const uint8_t *value, size_t len);
 /* Carries out a WRITE or RM, answers it, and lists it if it succeeded. */
 void change_write(struct change_list *list, struct db *db, struct peer *p,
 		  const struct wire_message *m);

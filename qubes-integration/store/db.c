@@ -9,47 +9,11 @@
 #include <unistd.h>
 
 #include "db.h"
+#include "schema.h"
 
-enum {
-	SCHEMA_VERSION = 1,
-	BUSY_MS = 200, /* how long another program's write lock may hold the loop up */
-};
+enum { BUSY_MS = 200 }; /* how long another program's write lock may hold the loop up */
 
 static const char firewall[] = "/qubes-firewall/";
-
-static const char settings[] =
-	"PRAGMA journal_mode = WAL;"
-	"PRAGMA synchronous = FULL;"
-	"PRAGMA journal_size_limit = 16777216;";
-
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE kv(path TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE generation(number INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" time INTEGER NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL,"
-	" comm TEXT NOT NULL, via TEXT NOT NULL, path TEXT NOT NULL, closed INTEGER NOT NULL);"
-	"CREATE INDEX generation_open ON generation(path) WHERE closed = 0;"
-	"CREATE TABLE change(generation INTEGER NOT NULL REFERENCES generation(number),"
-	" path TEXT NOT NULL, old BLOB, new BLOB);"
-	"CREATE INDEX change_generation ON change(generation);"
-	"PRAGMA user_version = 1;"
-	"COMMIT;";
-
-/*
- * A rule tree whose commit never came, because its writer or this program was
- * killed in the middle, is taken back: the first old value of each key.
- */
-static const char take_back[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TEMP TABLE undo AS SELECT path, old FROM change WHERE rowid IN"
-	" (SELECT min(c.rowid) FROM change c JOIN generation g ON g.number = c.generation"
-	"  WHERE g.closed = 0 GROUP BY c.path);"
-	"DELETE FROM kv WHERE path IN (SELECT path FROM undo);"
-	"INSERT INTO kv SELECT path, old FROM undo WHERE old IS NOT NULL;"
-	"DELETE FROM change WHERE generation IN (SELECT number FROM generation WHERE closed = 0);"
-	"DELETE FROM generation WHERE closed = 0;"
-	"DROP TABLE undo;"
-	"COMMIT;";
 
 static const char *const text[DB_STATEMENTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -66,6 +30,8 @@ static const char *const text[DB_STATEMENTS] = {
 		    " VALUES(?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[DB_CLOSE] = "UPDATE generation SET closed = 1, time = ?2, uid = ?3, pid = ?4,"
 		     " comm = ?5, via = ?6 WHERE number = ?1",
+	[DB_TAKE_OVER] = "UPDATE change SET generation = ?1 WHERE generation = ?2",
+	[DB_FORGET] = "DELETE FROM generation WHERE number = ?1",
 	[DB_NOTE] = "INSERT INTO change(generation, path, old, new)"
 		    " VALUES(?1, ?2, (SELECT value FROM kv WHERE path = ?2), ?3)",
 	[DB_NOTE_BELOW] = "INSERT INTO change(generation, path, old, new)"
@@ -80,19 +46,6 @@ static bool refuse(struct db *db, char *reason, size_t len, const char *what, co
 	return false;
 }
 
-static int version_of(struct db *db)
-{
-	sqlite3_stmt *ask;
-	int version = -1;
-
-	if (sqlite3_prepare_v2(db->sqlite, "PRAGMA user_version", -1, &ask, NULL) != SQLITE_OK)
-		return -1;
-	if (sqlite3_step(ask) == SQLITE_ROW)
-		version = sqlite3_column_int(ask, 0);
-	sqlite3_finalize(ask);
-	return version;
-}
-
 /* The lock's descriptor stays open for good: closing it would drop SQLite's own locks. */
 static bool lock_file(struct db *db)
 {
@@ -102,7 +55,7 @@ static bool lock_file(struct db *db)
 
 bool db_open(struct db *db, const char *file, char *reason, size_t len)
 {
-	int version;
+	const char *what;
 
 	*db = (struct db){ .file = file, .lock = -1 };
 	if (!lock_file(db))
@@ -111,15 +64,8 @@ bool db_open(struct db *db, const char *file, char *reason, size_t len)
 	if (sqlite3_open_v2(file, &db->sqlite, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
 		return refuse(db, reason, len, "cannot open", sqlite3_errmsg(db->sqlite));
 	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-	if (sqlite3_exec(db->sqlite, settings, NULL, NULL, NULL) != SQLITE_OK)
-		return refuse(db, reason, len, "no store", sqlite3_errmsg(db->sqlite));
-	version = version_of(db);
-	if (version == 0 && sqlite3_exec(db->sqlite, schema, NULL, NULL, NULL) != SQLITE_OK)
-		return refuse(db, reason, len, "cannot set up", sqlite3_errmsg(db->sqlite));
-	if (version != 0 && version != SCHEMA_VERSION)
-		return refuse(db, reason, len, "no store", "written by another version");
-	if (sqlite3_exec(db->sqlite, take_back, NULL, NULL, NULL) != SQLITE_OK)
-		return refuse(db, reason, len, "cannot recover", sqlite3_errmsg(db->sqlite));
+	if (!schema_ready(db->sqlite, &what))
+		return refuse(db, reason, len, what, sqlite3_errmsg(db->sqlite));
 	for (int i = 0; i < DB_STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(db->sqlite, text[i], -1, SQLITE_PREPARE_PERSISTENT,
 				       &db->statement[i], NULL) != SQLITE_OK)
@@ -202,7 +148,7 @@ static enum db_result look(struct db *db, enum db_statement which)
 	return DB_FAILED;
 }
 
-static bool begin(struct db *db)
+bool db_begin(struct db *db)
 {
 	if (db->failed)
 		return false;
@@ -222,6 +168,7 @@ bool db_commit(struct db *db)
 		run(db, DB_ROLLBACK);
 	db->open = false;
 	db->failed = false;
+	db->batch = 0;
 	return done;
 }
 
@@ -289,6 +236,30 @@ static bool open_generation(struct db *db, const char *path, const struct db_aut
 	return true;
 }
 
+/* What somebody wrote into this tree and did not commit belongs to the batch now. */
+static bool join_batch(struct db *db, const char *path, int64_t *number)
+{
+	char tree[WIRE_PATH_BYTES];
+	enum db_result found;
+	int64_t open;
+
+	*number = db->batch;
+	if (!tree_of(path, tree))
+		return true;
+	bind_text(db, DB_FIND_OPEN, 1, tree);
+	found = look(db, DB_FIND_OPEN);
+	if (found != DB_DONE)
+		return found == DB_ABSENT;
+	open = sqlite3_column_int64(db->statement[DB_FIND_OPEN], 0);
+	finish(db, DB_FIND_OPEN);
+	bind_number(db, DB_TAKE_OVER, 1, db->batch);
+	bind_number(db, DB_TAKE_OVER, 2, open);
+	if (!run(db, DB_TAKE_OVER))
+		return false;
+	bind_number(db, DB_FORGET, 1, open);
+	return run(db, DB_FORGET);
+}
+
 /* Which generation a change of path belongs to; emptied: an empty value was written. */
 static bool join_generation(struct db *db, const char *path, bool emptied,
 			    const struct db_author *author, int64_t *number)
@@ -297,6 +268,8 @@ static bool join_generation(struct db *db, const char *path, bool emptied,
 	enum db_result found;
 	bool commits;
 
+	if (db->batch)
+		return join_batch(db, path, number);
 	if (!tree_of(path, tree))
 		return open_generation(db, path, author, true, number);
 	commits = emptied && strcmp(tree, path) == 0;
@@ -322,7 +295,7 @@ enum db_result db_write(struct db *db, const char *key, const uint8_t *value, si
 {
 	int64_t number;
 
-	if (!begin(db) || !join_generation(db, key, len == 0, author, &number))
+	if (!db_begin(db) || !join_generation(db, key, len == 0, author, &number))
 		return DB_FAILED;
 	bind_number(db, DB_NOTE, 1, number);
 	bind_text(db, DB_NOTE, 2, key);
@@ -345,7 +318,7 @@ static enum db_result remove_below(struct db *db, const char *directory,
 	if (found != DB_DONE)
 		return found;
 	finish(db, DB_BELOW);
-	if (!begin(db) || !join_generation(db, directory, false, author, &number))
+	if (!db_begin(db) || !join_generation(db, directory, false, author, &number))
 		return DB_FAILED;
 	bind_below(db, DB_NOTE_BELOW, directory);
 	bind_number(db, DB_NOTE_BELOW, 3, number);
@@ -365,7 +338,7 @@ static enum db_result remove_one(struct db *db, const char *key, const struct db
 	if (found != DB_DONE)
 		return found;
 	finish(db, DB_GET);
-	if (!begin(db) || !join_generation(db, key, false, author, &number))
+	if (!db_begin(db) || !join_generation(db, key, false, author, &number))
 		return DB_FAILED;
 	bind_number(db, DB_NOTE, 1, number);
 	bind_text(db, DB_NOTE, 2, key);

@@ -8,10 +8,8 @@
  *
  * Every change belongs to a generation. Changes below /qubes-firewall/IP/ join the
  * open generation of that IP, which the empty value written to /qubes-firewall/IP
- * closes; every other change is a generation of its own. Nothing is ever forgotten:
- *   kv(path, value)                       what is
- *   generation(number, time, uid, pid, comm, via, path, closed)   time: ms since 1970
- *   change(generation, path, old, new)    NULL: absent
+ * closes; every other change is a generation of its own, unless a batch is open
+ * (history.h): then all of them are that one. Nothing is ever forgotten (schema.h).
  */
 #ifndef DB_H
 #define DB_H
@@ -33,6 +31,8 @@ enum db_statement {
 	DB_FIND_OPEN,
 	DB_OPEN,
 	DB_CLOSE,
+	DB_TAKE_OVER,
+	DB_FORGET,
 	DB_NOTE,
 	DB_NOTE_BELOW,
 	DB_STATEMENTS,
@@ -45,6 +45,7 @@ struct db {
 	int lock;	  /* descriptor whose flock keeps a second store out */
 	bool open;	  /* a transaction is */
 	bool failed;	  /* the transaction must not be committed */
+	int64_t batch;	  /* the generation of all that follows until db_commit; 0: none */
 };
 
 struct db_author {
@@ -67,6 +68,8 @@ enum db_result db_write(struct db *db, const char *key, const uint8_t *value, si
 /* Target: a key, or a directory ending in '/'. */
 enum db_result db_remove(struct db *db, const char *target, const struct db_author *author);
 
+/* Opens the transaction, unless it is open; for history.c. False: it has failed. */
+bool db_begin(struct db *db);
 /* True: everything since the last call is on disk (or there was nothing). */
 bool db_commit(struct db *db);
 /* Why the last failure happened. */
@@ -75,6 +78,7 @@ const char *db_error(const struct db *db);
 /*
  * A dump walks all keys with a prefix as they were committed when it was opened,
  * whatever changes meanwhile: ascending, or, of everything (empty prefix), descending.
+ * The prefixes of history.h are not of keys: they list the history.
  */
 struct db_dump {
 	struct sqlite3 *sqlite;

@@ -7,11 +7,40 @@
  */
 #include <sqlite3.h>
 
-#include "db.h"
+#include <stdlib.h>
+
+#include "history.h"
 
 static const char ascending[] =
 	"SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 ORDER BY path";
 static const char descending[] = "SELECT path, value FROM kv ORDER BY path DESC";
+
+/* Generations of rules, each as a JSON object in a line; the value stays below WIRE_VALUE_MAX. */
+static const char log_sql[] =
+	"SELECT printf('" HISTORY_LOG "%010d', g.number), CAST(json_object('number', g.number,"
+	" 'time_ms', g.time, 'uid', g.uid, 'pid', g.pid, 'comm', g.comm, 'via', g.via,"
+	" 'reason', g.reason, 'outcome', g.outcome, 'undoes', g.undoes, 'confirm_s', g.confirm_s,"
+	" 'confirm_by_ms', g.confirm_by, 'clients_cut', coalesce(length(t.list) > 2000, 0),"
+	" 'clients', coalesce(substr(t.list, 1, 2000), '')) AS BLOB)"
+	" FROM generation g LEFT JOIN (SELECT generation, group_concat(client, ' ') AS list FROM"
+	"  (SELECT DISTINCT generation, substr(tree, 17) AS client FROM change"
+	"   WHERE tree IS NOT NULL ORDER BY tree) GROUP BY generation) t ON t.generation = g.number"
+	" WHERE g.closed = 1 AND (g.path = '" HISTORY_APPLY "' OR"
+	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number";
+static const char at_sql[] =
+	"SELECT path, new FROM change WHERE new IS NOT NULL AND rowid IN"
+	" (SELECT max(c.rowid) FROM change c JOIN generation g ON g.number = c.generation"
+	"  WHERE c.tree IS NOT NULL AND c.generation <= ?1 AND g.closed = 1 GROUP BY c.path)"
+	" ORDER BY path";
+
+static const char *sql_of(const char *prefix)
+{
+	if (!strcmp(prefix, HISTORY_LOG))
+		return log_sql;
+	if (!strncmp(prefix, HISTORY_AT, sizeof(HISTORY_AT) - 1))
+		return at_sql;
+	return *prefix ? ascending : descending;
+}
 
 bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix)
 {
@@ -20,12 +49,13 @@ bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix)
 
 	*dump = (struct db_dump){ .sqlite = NULL };
 	if (sqlite3_open_v2(db->file, &dump->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(dump->sqlite, len ? ascending : descending, -1, &dump->walk,
-			       NULL) != SQLITE_OK) {
+	    sqlite3_prepare_v2(dump->sqlite, sql_of(prefix), -1, &dump->walk, NULL) != SQLITE_OK) {
 		db_dump_close(dump);
 		return false;
 	}
-	if (len) {
+	if (sql_of(prefix) == at_sql) {
+		sqlite3_bind_int64(dump->walk, 1, atoll(prefix + sizeof(HISTORY_AT) - 1));
+	} else if (sql_of(prefix) == ascending) {
 		memcpy(to, prefix, len + 1);
 		to[len - 1]++;
 		sqlite3_bind_text(dump->walk, 1, prefix, -1, SQLITE_TRANSIENT);

@@ -3,12 +3,15 @@
 #include "link.h"
 #include "listing.h"
 
-void link_handle(struct change_list *list, struct db *db, struct peer *p,
-		 const struct wire_message *m)
+void link_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 {
+	struct change_list *list = a->changes;
+	struct db *db = a->db;
+
 	switch ((enum wire_type)m->header.type) {
 	case WIRE_WRITE:
 		change_write(list, db, p, m);
+		apply_outcome(a, m);
 		break;
 	case WIRE_RM:
 		change_remove(list, db, p, m);

@@ -10,10 +10,9 @@
 #ifndef LINK_H
 #define LINK_H
 
-#include "change.h"
+#include "apply.h"
 
-void link_handle(struct change_list *list, struct db *db, struct peer *p,
-		 const struct wire_message *m);
+void link_handle(struct apply *a, struct peer *p, const struct wire_message *m);
 /* After the commit: pushes a change that the appliance did not make itself. */
 void link_tell(struct peer *p, const struct change_list *list, const struct change *c);
 

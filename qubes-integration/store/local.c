@@ -58,9 +58,13 @@ static void unwatch(struct peer *p, const struct wire_message *m)
 	answer(p, WIRE_MISSING, m);
 }
 
-void local_handle(struct change_list *list, struct db *db, struct peer *p,
-		  const struct wire_message *m)
+void local_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 {
+	struct change_list *list = a->changes;
+	struct db *db = a->db;
+
+	if (apply_handle(a, p, m))
+		return;
 	switch ((enum wire_type)m->header.type) {
 	case WIRE_READ:
 		read_key(db, p, m);

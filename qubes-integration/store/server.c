@@ -36,27 +36,6 @@ static bool attend(struct server *s, int fd, uint32_t id)
 	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-bool server_start(struct server *s, char *reason, size_t len)
-{
-	sigset_t stops;
-	bool done;
-
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigprocmask(SIG_BLOCK, &stops, NULL);
-	s->signals = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
-	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	done = s->signals >= 0 && s->epoll >= 0 && attend(s, s->signals, SIGNAL_ID);
-	for (uint32_t i = 0; i < SERVER_LISTENERS; i++) {
-		if (done && s->listener[i].path)
-			done = attend(s, s->listener[i].fd, LISTENER_ID + i);
-	}
-	if (!done)
-		snprintf(reason, len, "event loop: %s", strerror(errno));
-	return done;
-}
-
 static struct peer **free_slot(struct server *s, enum peer_kind kind)
 {
 	if (kind == PEER_LINK)
@@ -97,9 +76,9 @@ static void serve(struct server *s, struct peer *p)
 	p->mark = p->out.len;
 	while (peer_next(p, &m)) {
 		if (p->kind == PEER_LINK)
-			link_handle(&s->changes, &s->db, p, &m);
+			link_handle(&s->apply, p, &m);
 		else
-			local_handle(&s->changes, &s->db, p, &m);
+			local_handle(&s->apply, p, &m);
 		peer_taken(p, &m);
 	}
 }
@@ -129,8 +108,38 @@ static void conclude(struct server *s)
 			if (s->peer[i])
 				peer_disown(s->peer[i]);
 		}
+		apply_load(&s->apply);
 	}
 	change_forget(&s->changes);
+}
+
+bool server_start(struct server *s, char *reason, size_t len)
+{
+	sigset_t stops;
+	bool done;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigprocmask(SIG_BLOCK, &stops, NULL);
+	s->signals = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	done = s->signals >= 0 && s->epoll >= 0 && attend(s, s->signals, SIGNAL_ID);
+	for (uint32_t i = 0; i < SERVER_LISTENERS; i++) {
+		if (done && s->listener[i].path)
+			done = attend(s, s->listener[i].fd, LISTENER_ID + i);
+	}
+	if (!done) {
+		snprintf(reason, len, "event loop: %s", strerror(errno));
+		return false;
+	}
+	/* What nobody confirmed while nothing ran here is taken back before anybody is served. */
+	s->apply.db = &s->db;
+	s->apply.changes = &s->changes;
+	apply_load(&s->apply);
+	apply_tick(&s->apply);
+	conclude(s);
+	return true;
 }
 
 static void send_out(struct server *s, struct peer *p, int64_t now)
@@ -214,16 +223,18 @@ bool server_run(struct server *s)
 {
 	struct epoll_event event[IDS];
 	int64_t now;
-	int count;
+	int count, wait;
 
 	while (!s->stop) {
-		count = epoll_wait(s->epoll, event, IDS,
-				   s->again ? 0 : awaits_reader(s) ? 250 : -1);
+		wait = s->again ? 0 : awaits_reader(s) ? 250 : -1;
+		count = epoll_wait(s->epoll, event, IDS, apply_wait_ms(&s->apply, wait));
 		if (count < 0 && errno != EINTR)
 			return false;
 		now = now_ms();
 		s->again = false;
 		read_in(s, event, count);
+		s->apply.linked = s->peer[LINK_SLOT] && s->peer[LINK_SLOT]->mirrored;
+		apply_tick(&s->apply);
 		for (size_t i = 0; i < SERVER_PEERS; i++) {
 			if (s->peer[i])
 				serve(s, s->peer[i]);

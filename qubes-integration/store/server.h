@@ -9,7 +9,7 @@
 #ifndef SERVER_H
 #define SERVER_H
 
-#include "change.h"
+#include "apply.h"
 #include "listener.h"
 
 enum {
@@ -23,6 +23,7 @@ struct server {
 	struct listener listener[SERVER_LISTENERS];
 	struct peer *peer[SERVER_PEERS];
 	struct change_list changes;
+	struct apply apply;
 	int64_t patience_ms; /* how long a peer may leave its answers unread */
 	int epoll;
 	int signals; /* signalfd: readable means stop */

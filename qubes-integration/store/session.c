@@ -12,7 +12,7 @@ enum { BUFFER_KEPT_BYTES = 64 * 1024 }; /* an empty buffer larger than this is g
 void buffer_free(struct buffer *b)
 {
 	free(b->bytes);
-	*b = (struct buffer){ .bytes = NULL };
+	*b = (struct buffer){ .limit = b->limit };
 }
 
 bool buffer_add(struct buffer *b, const void *from, size_t len)
@@ -22,7 +22,7 @@ bool buffer_add(struct buffer *b, const void *from, size_t len)
 
 	if (len == 0)
 		return true;
-	if (len > PEER_OUT_MAX - b->len)
+	if (len > (b->limit ? b->limit : PEER_OUT_MAX) - b->len)
 		return false;
 	if (b->head > 0 && len > b->room - b->head - b->len) {
 		memmove(b->bytes, b->bytes + b->head, b->len);
@@ -63,6 +63,9 @@ struct peer *peer_new(int fd, enum peer_kind kind, const struct db_author *autho
 	p->kind = kind;
 	p->author = *author;
 	p->moved_ms = now_ms;
+	p->draft.limit = PEER_RULES_MAX;
+	if (kind == PEER_LINK)
+		p->out.limit = p->held.limit = PEER_RULES_MAX;
 	return p;
 }
 
@@ -72,6 +75,7 @@ void peer_free(struct peer *p)
 	db_dump_close(&p->dump);
 	buffer_free(&p->out);
 	buffer_free(&p->held);
+	buffer_free(&p->draft);
 	free(p->watch);
 	free(p);
 }

@@ -16,6 +16,7 @@ enum {
 	PEER_IN_BYTES = 16 * 1024,
 	PEER_OUT_HIGH = 256 * 1024, /* no more requests are taken above this */
 	PEER_OUT_MAX = 4 * 1024 * 1024,
+	PEER_RULES_MAX = 32 * 1024 * 1024, /* where all the rules of a change must fit at once */
 	PEER_WATCHES_MAX = 64,
 	PEER_SKIP_MAX = 64 * 1024, /* an oversized value up to this is read and thrown away */
 };
@@ -27,9 +28,10 @@ struct buffer {
 	size_t head; /* bytes gone already */
 	size_t len;  /* bytes from head */
 	size_t room;
+	size_t limit; /* 0: PEER_OUT_MAX */
 };
 
-/* False: no memory, or above PEER_OUT_MAX; nothing was added. */
+/* False: no memory, or above the limit; nothing was added. */
 bool buffer_add(struct buffer *b, const void *from, size_t len);
 void buffer_free(struct buffer *b);
 
@@ -63,6 +65,11 @@ struct peer {
 	char listing_prefix[WIRE_PATH_BYTES];
 	int64_t listing_ms; /* when it began */
 	struct db_dump dump;
+
+	/* changes that wait for their common commit (apply.h), and what became of the last ones */
+	bool drafting;
+	struct buffer draft;
+	char said[40];
 
 	/* link only */
 	bool mirrored;	    /* it asked for everything: changes are pushed */

@@ -1,4 +1,4 @@
-/* links: qubes-integration/store/db.c qubes-integration/store/dump.c qubes-integration/store/wire.c */
+/* links: qubes-integration/store/db.c qubes-integration/store/dump.c qubes-integration/store/schema.c qubes-integration/store/wire.c */
 // SPDX-License-Identifier: ISC
 /* test_store_db.c: keys, history and snapshots in a temporary file. */
 #include <setjmp.h>

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * history.h: generations of rules, looked at and taken back.
+ *
+ * Only generations that concern rules count here: those of one rule tree, and
+ * batches, which may concern many (`postern apply`). What became of a batch:
+ *   waiting      the appliance has not judged it
+ *   applied      it is in force for good
+ *   unconfirmed  it is in force until its deadline
+ *   confirmed    it is in force for good
+ *   refused      the appliance would not have it; taken back
+ *   reverted     nobody confirmed it in time; taken back
+ * All of it belongs to the transaction of db.h.
+ */
+#ifndef HISTORY_H
+#define HISTORY_H
+
+#include "db.h"
+
+#define HISTORY_APPLY "/postern/apply"
+/* Listed like keys: PREFIX number. And all keys of all rule trees at a generation. */
+#define HISTORY_LOG "/postern/log/"
+#define HISTORY_AT "/postern/at/"
+
+enum { HISTORY_REASON_MAX = 255 };
+
+struct history_batch {
+	int64_t number;
+	int64_t undoes;
+	uint32_t confirm_s;  /* 0: needs no confirmation */
+	int64_t confirm_by;  /* ms since 1970; set by history_begin */
+	char outcome[16];
+};
+
+/* The newest generation of rules; 0: there is none. -1: failed. */
+int64_t history_latest(struct db *db);
+/* Everything that follows, until db_commit or history_end, is one generation, closed at once. */
+bool history_begin(struct db *db, const struct db_author *author, const char *reason,
+		   struct history_batch *batch);
+void history_end(struct db *db);
+/* False: no such batch. */
+bool history_read(struct db *db, int64_t number, struct history_batch *batch);
+/* The newest batch whose outcome is waiting or unconfirmed and that has a deadline. */
+bool history_unconfirmed(struct db *db, struct history_batch *batch);
+bool history_judge(struct db *db, int64_t number, const char *outcome);
+
+/* Called for each rule tree, as value NULL, and behind it for each of its keys; false ends it. */
+typedef bool history_each(void *context, const char *path, const uint8_t *value, size_t len);
+/*
+ * What stood at generation `at` in the trees that `of` changed, those left out that a
+ * generation above `unless_after` has changed again.
+ */
+bool history_trees(struct db *db, int64_t of, int64_t at, int64_t unless_after, history_each *each,
+		   void *context);
+
+#endif

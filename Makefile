@@ -47,7 +47,7 @@ GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c qubes-
 GUEST_ASM := $(wildcard tender/guest/*.S qubes-integration/xen/*.S)
 TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c netstack/checksum.c netstack/segment.c
 STORE_SRC := $(wildcard qubes-integration/store/*.c)
-TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c \
+TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c netstack/histogram.c \
 	netstack/histogram.c
 
 guest_o = $(patsubst %,$(O)/guest/%.o,$(1))
@@ -135,11 +135,11 @@ define test_rules
 $(O)/unit/$(1): $$(call host_o,tests/unit/$(1).c tests/unit/panic.c $$(call links,tests/unit/$(1).c))
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -pie -o $$@ $$^ -lcmocka -lsqlite3 -lseccomp
+	$$(Q)$$(CC) -pie -o $$@ $$^ -lcmocka -lsqlite3 -lseccomp -ljansson -lpcap -lm
 $(O)/asan-unit/$(1): $$(call asan_o,tests/unit/$(1).c tests/unit/panic.c $$(call links,tests/unit/$(1).c))
 	$$(call say,LD(asan),$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka -lsqlite3 -lseccomp
+	$$(Q)$$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcmocka -lsqlite3 -lseccomp -ljansson -lpcap -lm
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rules,$(t))))
 

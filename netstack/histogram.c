@@ -89,9 +89,11 @@ uint64_t histogram_quantile(const struct histogram *h, uint32_t ppm)
 		return 0;
 	uint64_t rank = rank_of(held, ppm);
 	uint32_t i = 0;
-	/* The last rank is the maximum, which is known exactly, also past the last bucket. */
+	/* The first rank and the last are known exactly, the last one also past the last bucket. */
 	if (rank == held)
 		return h->max_ns;
+	if (rank == 1)
+		return h->min_ns;
 	while (seen + h->bucket[i] < rank)
 		seen += h->bucket[i++];
 	uint64_t value = i == HISTOGRAM_BUCKETS - 1 ? h->max_ns : histogram_high(i);

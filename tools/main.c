@@ -39,6 +39,13 @@ static const struct verb {
 	  "postern nft export [--apply] [--store SOCKET | --rules IP=FILE...] [--uplink IF] [--port IF=IP[,IP]]...\n"
 	  "                   [--dns IP]... [--table NAME] [--control SOCKET] [CLIENT]\n"
 	  "postern nft import [--client IP] [--uplink IF] [--port IF=IP[,IP]]... [FILE|-]\n" },
+	{ "latency", verb_latency, "how long packets take: through the appliance, or any path",
+	  "postern latency show [OUTPUT] [--watch] [--control SOCKET | RUN...]\n"
+	  "postern latency probe [OUTPUT] [OPTION]... HOST[:PORT]\n"
+	  "postern latency reflect [--port PORT] [--bind IP] [--for SECONDS]\n"
+	  "postern latency match [OUTPUT] [OPTION]... A.pcap B.pcap | -i IF -i IF\n"
+	  "postern latency compare [-j] [--threshold PERCENT] [--series NAME] A B [A B]...\n"
+	  "OUTPUT: -j | --csv | --hgrm | --openmetrics  --svg FILE  -o RUN  --series NAME\n" },
 };
 
 int complain(enum verb_exit code, const char *format, ...)

@@ -26,6 +26,7 @@ int verb_detach(int argc, char **argv);
 int verb_rules(int argc, char **argv);
 int verb_store(int argc, char **argv);
 int verb_nft(int argc, char **argv);
+int verb_latency(int argc, char **argv);
 
 /* Prints a verb's usage on standard error; EXIT_USAGE. */
 int verb_usage(const char *verb);

@@ -292,8 +292,8 @@ class Postern(Lab):
                 "--client", self.spec("eth0") + ",ip=%s,name=c1,mac=%s" % (CLIENT, CLIENT_MAC),
                 "--store", self.folder + "/link", "--control", self.env["POSTERN_CONTROL"]]
 
-    def boot(self):
-        self.tender = self.start("tender.log", *self.command(), cpu=self.firewall_cpu)
+    def boot(self, **more):
+        self.tender = self.start("tender.log", *self.command(**more), cpu=self.firewall_cpu)
         self.wait(self.answers, 5, "the appliance")
 
     def halt(self):

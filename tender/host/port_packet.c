@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "nic.h"
@@ -89,6 +90,18 @@ static void guard(struct own *own, const char *iface)
 	}
 }
 
+/* Segments of UDP in one frame: refused as a bad header before Linux 6.2. */
+static bool kernel_knows_uso(void)
+{
+	struct utsname u;
+	uint32_t major, minor;
+	if (uname(&u))
+		return false;
+	struct cursor c = cursor_of(u.release, strlen(u.release));
+	return parse_u32(&c, 1000, &major) && parse_word(&c, ".") && parse_u32(&c, 1000, &minor) &&
+		(major > 6 || (major == 6 && minor >= 2));
+}
+
 static struct own *open_ring(int fd, const char *iface)
 {
 	struct own *own = calloc(1, sizeof(*own));
@@ -125,7 +138,8 @@ static bool packet_open(struct driver_port *p, const struct option_port *about)
 	p->mtu = nic.mtu;
 	p->mac = nic.mac;
 	p->header_bytes = VNET_BYTES;
-	p->can = about->offload ? DRIVER_CSUM | DRIVER_TSO4 | DRIVER_TSO6 | DRIVER_USO : 0;
+	if (about->offload)
+		p->can = DRIVER_CSUM | DRIVER_TSO4 | DRIVER_TSO6 | (kernel_knows_uso() ? DRIVER_USO : 0);
 	return true;
 }
 

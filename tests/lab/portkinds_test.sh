@@ -7,7 +7,7 @@
 #   | eth0 10.137.0.5 +--veth--+ fc1   postern-tender fup +--veth--+ up0 10.200.0.1 (gateway) |
 #   +-----------------+        |            |            |        | lo  192.0.2.10 (servers) |
 #                              +------------|------------+        +--------------------------+
-#                    c2: a tap, as in lab.sh
+#                    c2: a tap, as in lab.sh: its super-frames go out of every kind
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 . "$ROOT/tests/lab/lab.sh"
 
@@ -15,8 +15,8 @@ MODE=${MODE:-spt}
 OFFLOAD_PEER=$ROOT/tests/lab/offload_peer.py
 PORT=5005
 NS_FW=$LAB_ID-fw
-SIZES='1 1449 65535 1048583' TRAIN='28007 1400'
-[ "$MODE" = spt ] || SIZES='1449 65535' TRAIN='7007 1400'
+SIZES='1 1449 65535 1048583' TRAIN='28007 1400' CLIENTS='c1 c2'
+[ "$MODE" = spt ] || SIZES='1449 65535' TRAIN='7007 1400' CLIENTS=c1
 
 offload_peer() { # up|c1, then a verb and its arguments
 	ns=$1
@@ -87,20 +87,31 @@ for p in json.load(sys.stdin)["tender"]["ports"]:
 says() { [ "$(tender_says "$1" "$2")" = "$3" ]; }
 
 checksum_errors() {
-	for ns in up c1; do in_ns $ns cat /proc/net/snmp; done | awk '
+	for ns in up c1 c2; do in_ns $ns cat /proc/net/snmp; done | awk '
 		{proto = $1}
 		proto != last {for (i = 1; i <= NF; i++) column[i] = $i; last = proto; next}
 		{for (i = 2; i <= NF; i++) if (column[i] == "InCsumErrors") n += $i; last = ""}
 		END {print n + 0}'
 }
 
+# A large buffer that someone keeps would be missed soon: there are few.
+all_home() {
+	"$POSTERN" status -j | python3 -c '
+import json, sys
+t = json.load(sys.stdin)["tender"]
+sys.exit(t["large_buffers"] != t["large_buffers_free"])'
+}
+
 exercise() { # what to call it
-	for size in $SIZES; do
-		check "$1: $size bytes up" offload_peer c1 up "$SERVER" $PORT "$size"
-		check "$1: $size bytes down" offload_peer c1 down "$SERVER" $PORT "$size"
+	for client in $CLIENTS; do
+		for size in $SIZES; do
+			check "$1: $client, $size bytes up" offload_peer $client up "$SERVER" $PORT "$size"
+			check "$1: $client, $size bytes down" offload_peer $client down "$SERVER" $PORT "$size"
+		done
+		# shellcheck disable=SC2086
+		check "$1: $client, datagrams both ways" offload_peer $client train "$SERVER" $PORT $TRAIN
 	done
-	# shellcheck disable=SC2086
-	check "$1: datagrams, both ways" offload_peer c1 train "$SERVER" $PORT $TRAIN
+	check "$1: every large buffer came home" wait_for 5 all_home
 	check "$1: no wrong checksum" test "$(checksum_errors)" = 0
 	for port in up0 c1; do
 		check "$1: $port refused no descriptor" says $port tx_bad 0
@@ -134,6 +145,10 @@ host_silent() {
 refused() { # the uplink
 	timeout 20 "$O/postern-tender" --image "$O/postern.elf" --mode "$LAB_MODE" --uplink "$1,netns=$NS_FW"
 }
+tagged() { # device in fw: an ICMP echo to the firewall, in VLAN 5
+	echo "$(ip -n "$NS_FW" -j link show "$1" | sed 's/.*"address":"\([0-9a-f:]*\)".*/\1/; s/://g')" \
+		020000000001 81000005 0800 4500001c00010000400166410ac800010ac80002 0800f7ff00000000 | tr -d ' '
+}
 no_guard() { [ -z "$(in_ns fw nft list tables)" ]; }
 has_xdp() { ip -n "$NS_FW" link show dev "$1" | grep -q 'prog/xdp'; }
 
@@ -161,6 +176,8 @@ check "and says so" has_line "$LAB/tender.log" 'port c2: opened as tap'
 stop "$TENDER_PID"
 check "$name: the guard goes with it" wait_for 5 no_guard
 check "$name: starts again" restart packet=fup packet=fc1
+check "$name: a frame of another VLAN" in_ns up python3 "$PEER" frame up0 "$(tagged fup)"
+check "$name: is lost, and counted" wait_for 5 not says up0 rx_drop 0
 breaks "$name"
 wires
 

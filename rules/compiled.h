@@ -12,18 +12,23 @@
  * Judging n rules: one search among at most n prefixes, and at most 34 (IPv4) or
  * 130 (IPv6) prefixes climbed, each with one search among at most 2m + 1 cells
  * of its m rules; a climb ends as soon as nothing wider can come first.
+ * A name is each of its addresses as a prefix, all of the one rule.
  * An image takes at most COMPILED_RULE_BYTES a rule, however the rules overlap
- * (for IPv6 12 more in the worst case). It has no pointers: it can be moved.
+ * (for IPv6 12 more in the worst case), and as much for each address of a name
+ * beyond the first. It has no pointers: it can be moved.
  */
 #ifndef COMPILED_H
 #define COMPILED_H
 
 #include "arena.h"
+#include "hosts.h"
 #include "packet.h"
 #include "rule.h"
 
 enum {
 	COMPILED_RULES = RULE_NUMBER_MAX + 1, /* most rules in an image */
+	COMPILED_ITEMS = 10900,               /* most destinations: a rule has one, or those of its name */
+	COMPILED_SPARE_ITEMS = 2048,          /* room for destinations beyond one a rule */
 	COMPILED_ALIGN = 16,
 	COMPILED_HEAD_BYTES = 64,             /* of an image without rules, rounding included */
 	COMPILED_RULE_BYTES = 48,
@@ -48,8 +53,8 @@ struct compiler *compiler_new(struct arena *, uint32_t rules);
 size_t compiler_bytes(uint32_t rules);
 
 void compiler_begin(struct compiler *);
-/* In rule order. false: more rules than there is room for, or one that no store line can mean. */
-bool compiler_add(struct compiler *, const struct rule *);
+/* In rule order. false: more rules or addresses than there is room for, or a rule that no store line can mean. */
+bool compiler_add(struct compiler *, const struct rule *, const struct hosts *);
 /* Bytes that the image of what was added takes at most. */
 size_t compiler_need(const struct compiler *);
 /* The image, at a multiple of COMPILED_ALIGN; its size, or 0 when it takes more than room. */

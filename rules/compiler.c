@@ -24,6 +24,7 @@ struct shape {
 
 struct compiler {
 	uint32_t capacity; /* fixed at creation; in rules */
+	uint32_t item_capacity;
 	struct item *item, *spare;
 	struct shape *shape;
 	struct compiled_verdict *verdict;
@@ -43,16 +44,21 @@ struct making {
 	uint32_t nodes, count4;
 };
 
-_Static_assert(6 * COMPILED_RULES <= UINT16_MAX, "a node's first cell is 16 bits");
+_Static_assert(6 * COMPILED_ITEMS <= UINT16_MAX, "a node's first cell is 16 bits");
 _Static_assert(sizeof(struct compiled_node) + sizeof(uint32_t) + sizeof(struct compiled_verdict) +
 	       6 * sizeof(struct compiled_cell) == COMPILED_RULE_BYTES, "an IPv4 rule at its worst");
 _Static_assert(sizeof(struct compiled) + sizeof(struct compiled_node) + COMPILED_ALIGN <= COMPILED_HEAD_BYTES,
 	       "an image without rules");
 _Static_assert(sizeof(struct compiled) % COMPILED_ALIGN == 0, "key6 is behind it");
 
+static uint32_t items_of(uint32_t rules)
+{
+	return rules + COMPILED_SPARE_ITEMS < COMPILED_ITEMS ? rules + COMPILED_SPARE_ITEMS : COMPILED_ITEMS;
+}
+
 size_t compiler_bytes(uint32_t rules)
 {
-	return sizeof(struct compiler) + rules * (2 * sizeof(struct item) + sizeof(struct shape) +
+	return sizeof(struct compiler) + 2 * items_of(rules) * sizeof(struct item) + rules * (sizeof(struct shape) +
 	       sizeof(struct compiled_verdict)) + cells_skips(rules) * sizeof(uint16_t) + (size_t)6 * 64;
 }
 
@@ -61,14 +67,15 @@ struct compiler *compiler_new(struct arena *arena, uint32_t rules)
 	ensure(rules <= COMPILED_RULES);
 	struct arena rest = *arena;
 	struct compiler *c = arena_take(&rest, 1, sizeof(*c));
-	struct item *item = arena_take_raw(&rest, rules, sizeof(*item));
-	struct item *spare = arena_take_raw(&rest, rules, sizeof(*spare));
+	struct item *item = arena_take_raw(&rest, items_of(rules), sizeof(*item));
+	struct item *spare = arena_take_raw(&rest, items_of(rules), sizeof(*spare));
 	struct shape *shape = arena_take_raw(&rest, rules, sizeof(*shape));
 	struct compiled_verdict *verdict = arena_take_raw(&rest, rules, sizeof(*verdict));
 	uint16_t *skip = arena_take_raw(&rest, cells_skips(rules), sizeof(*skip));
 	if (!c || !item || !spare || !shape || !verdict || !skip)
 		return NULL;
 	c->capacity = rules;
+	c->item_capacity = items_of(rules);
 	c->item = item;
 	c->spare = spare;
 	c->shape = shape;
@@ -129,8 +136,6 @@ static enum meaning shape_of(const struct rule *r, struct shape *s)
 		return MEANS_UNKNOWN;
 	if ((r->flags & RULE_HAS_TYPE) && !icmp)
 		return MEANS_UNKNOWN;
-	if ((r->flags & RULE_HAS_HOST) && r->action == VERDICT_ACCEPT)
-		return MEANS_NOTHING;
 	if (r->flags & RULE_DNS)
 		return dns_shape(r, s);
 	if (r->flags & RULE_HAS_PORTS) {
@@ -148,16 +153,12 @@ static uint64_t cut64(uint64_t value, uint32_t bits)
 	return bits == 0 ? 0 : value & UINT64_MAX << (WORD_BITS - bits);
 }
 
-static struct item item_of(const struct rule *r, uint32_t rule)
+static struct item item_of(struct ip_prefix dst, uint32_t rule)
 {
-	struct item item = { .rule = (uint16_t)rule, .family = ITEM_ANY };
-	if (!(r->flags & RULE_HAS_DST))
-		return item;
-	bool v4 = ip_is_v4(r->dst.addr);
-	ensure(r->dst.len <= (v4 ? 32 : 128));
-	item.family = v4 ? ITEM_V4 : ITEM_V6;
-	item.bits = r->dst.len;
-	item.key = compiled_key6_of(r->dst.addr);
+	bool v4 = ip_is_v4(dst.addr);
+	ensure(dst.len <= (v4 ? 32 : 128));
+	struct item item = { .rule = (uint16_t)rule, .family = v4 ? ITEM_V4 : ITEM_V6, .bits = dst.len };
+	item.key = compiled_key6_of(dst.addr);
 	if (v4)
 		item.key = (struct compiled_key6){ item.key.low << 32, 0 };
 	item.key.low = item.bits > WORD_BITS ? cut64(item.key.low, item.bits - WORD_BITS) : 0;
@@ -165,29 +166,55 @@ static struct item item_of(const struct rule *r, uint32_t rule)
 	return item;
 }
 
-bool compiler_add(struct compiler *c, const struct rule *r)
+static bool add_item(struct compiler *c, const struct item *item)
+{
+	if (c->items == c->item_capacity)
+		return false;
+	const struct shape *shape = &c->shape[item->rule];
+	c->item[c->items++] = *item;
+	if (item->family != ITEM_ANY)
+		c->need += sizeof(struct compiled_node) +
+			   (item->family == ITEM_V4 ? sizeof(uint32_t) : sizeof(struct compiled_key6));
+	for (uint32_t map = 0; map < MAP_COUNT; map++)
+		if (shape->maps & 1u << map)
+			c->need += 3 * sizeof(struct compiled_cell);
+	return true;
+}
+
+static bool add_host(struct compiler *c, const struct host *host, uint32_t rule)
+{
+	for (uint32_t i = 0; i < host->count; i++) {
+		struct ip_prefix one = { host->address[i], ip_is_v4(host->address[i]) ? 32 : 128 };
+		struct item item = item_of(one, rule);
+		if (!add_item(c, &item))
+			return false;
+	}
+	return true;
+}
+
+bool compiler_add(struct compiler *c, const struct rule *r, const struct hosts *hosts)
 {
 	if (c->rules == c->capacity)
 		return false;
 	struct shape shape;
+	const struct host *host = r->flags & RULE_HAS_HOST ? hosts_resolved(hosts, r->host) : NULL;
 	enum meaning meaning = shape_of(r, &shape);
 	if (meaning == MEANS_UNKNOWN)
 		return false;
+	/* fail closed: a name that is not resolved forbids everything and permits nothing */
+	if ((r->flags & RULE_HAS_HOST) && !host && r->action == VERDICT_ACCEPT)
+		meaning = MEANS_NOTHING;
 	uint32_t rule = c->rules++;
 	c->verdict[rule] = (struct compiled_verdict){ .number = r->number, .action = r->action };
 	c->need += sizeof(struct compiled_verdict);
 	if (meaning == MEANS_NOTHING)
 		return true;
-	struct item *item = &c->item[c->items++];
 	c->shape[rule] = shape;
-	*item = item_of(r, rule);
-	if (item->family != ITEM_ANY)
-		c->need += sizeof(struct compiled_node) +
-			   (item->family == ITEM_V4 ? sizeof(uint32_t) : sizeof(struct compiled_key6));
-	for (uint32_t map = 0; map < MAP_COUNT; map++)
-		if (shape.maps & 1u << map)
-			c->need += 3 * sizeof(struct compiled_cell);
-	return true;
+	if (host)
+		return add_host(c, host, rule);
+	struct item everywhere = { .rule = (uint16_t)rule, .family = ITEM_ANY };
+	struct item item = r->flags & RULE_HAS_DST ? item_of(r->dst, rule) : everywhere;
+	return add_item(c, &item);
 }
 
 size_t compiler_need(const struct compiler *c)

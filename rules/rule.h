@@ -46,7 +46,7 @@ struct rule {
 	uint8_t icmp_type;    /* RULE_HAS_TYPE */
 	uint16_t port_lo, port_hi; /* RULE_HAS_PORTS */
 	uint16_t number;      /* its key in the store, 0..9999; 0 from the parsers */
-	uint32_t host;        /* RULE_HAS_HOST: handle of the resolved name, else NONE */
+	uint32_t host;        /* RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved */
 };
 _Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
 

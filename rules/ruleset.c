@@ -24,6 +24,7 @@ struct ruleset {
 	uint32_t count;
 	enum rule_verdict policy;
 	bool walked;            /* compiling it failed */
+	uint32_t named;         /* rules with a name */
 	size_t image_at, image_bytes; /* 0 bytes: none */
 	uint32_t before, behind; /* sets with the neighbouring images */
 };
@@ -35,6 +36,7 @@ struct rule_pool {
 	uint32_t free_chunk, free_set;
 	uint32_t free_chunks;
 	struct compiler *compiler;
+	struct hosts *hosts; /* or NULL */
 	uint8_t *image;
 	size_t image_room;   /* fixed at creation */
 	size_t image_free;   /* of it, holes included */
@@ -50,7 +52,8 @@ static uint32_t chunks_of(uint32_t sets, uint32_t rules)
 
 static size_t image_bytes_of(uint32_t sets, uint32_t chunks)
 {
-	return (size_t)chunks * CHUNK_RULES * COMPILED_RULE_BYTES + (size_t)sets * COMPILED_HEAD_BYTES;
+	return ((size_t)chunks * CHUNK_RULES + COMPILED_SPARE_ITEMS) * COMPILED_RULE_BYTES +
+	       (size_t)sets * COMPILED_HEAD_BYTES;
 }
 
 /* Rules that one set can have and be compiled. */
@@ -96,6 +99,11 @@ struct rule_pool *rule_pool_new(struct arena *arena, uint32_t sets, uint32_t rul
 	return pool;
 }
 
+void rule_pool_set_hosts(struct rule_pool *pool, struct hosts *hosts)
+{
+	pool->hosts = hosts;
+}
+
 uint32_t rule_pool_free(const struct rule_pool *pool)
 {
 	return pool->free_chunks * CHUNK_RULES;
@@ -111,6 +119,7 @@ struct ruleset *ruleset_new(struct rule_pool *pool, enum rule_verdict policy)
 	set->count = 0;
 	set->policy = policy;
 	set->walked = false;
+	set->named = 0;
 	set->image_bytes = 0;
 	return set;
 }
@@ -139,6 +148,10 @@ bool ruleset_append(struct ruleset *set, const struct rule *rule)
 		return false;
 	set->pool->chunk[set->last].rule[set->count % CHUNK_RULES] = *rule;
 	set->count++;
+	if (rule->flags & RULE_HAS_HOST) {
+		set->named++;
+		hosts_hold(set->pool->hosts, rule->host);
+	}
 	return true;
 }
 
@@ -157,8 +170,18 @@ static void free_image(struct ruleset *set)
 	set->image_bytes = 0;
 }
 
+static void release_names(const struct ruleset *set)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	const struct rule *rule;
+	while (set->named > 0 && (rule = ruleset_next(set, &walk)))
+		if (rule->flags & RULE_HAS_HOST)
+			hosts_release(set->pool->hosts, rule->host);
+}
+
 void ruleset_free(struct ruleset *set)
 {
+	release_names(set);
 	struct rule_pool *pool = set->pool;
 	if (set->image_bytes > 0)
 		free_image(set);
@@ -199,7 +222,7 @@ static bool fill_compiler(const struct ruleset *set)
 	const struct rule *rule;
 	compiler_begin(set->pool->compiler);
 	while ((rule = ruleset_next(set, &walk)))
-		if (!compiler_add(set->pool->compiler, rule))
+		if (!compiler_add(set->pool->compiler, rule, set->pool->hosts))
 			return false;
 	return true;
 }
@@ -230,6 +253,25 @@ bool ruleset_compile(struct ruleset *set)
 		pool->set[pool->last_image].behind = set->self;
 	pool->last_image = set->self;
 	return true;
+}
+
+bool ruleset_recompile(struct ruleset *set)
+{
+	if (set->image_bytes > 0)
+		free_image(set);
+	set->pool->walked -= set->walked;
+	set->walked = false;
+	return ruleset_compile(set);
+}
+
+bool ruleset_names(const struct ruleset *set, const uint64_t *bit)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	const struct rule *rule;
+	while (set->named > 0 && (rule = ruleset_next(set, &walk)))
+		if ((rule->flags & RULE_HAS_HOST) && rule->host != NONE && bit[rule->host / 64] >> rule->host % 64 & 1)
+			return true;
+	return false;
 }
 
 bool ruleset_is_compiled(const struct ruleset *set)
@@ -282,9 +324,12 @@ enum rule_trial ruleset_try(const struct rule *r, const struct tuple *t,
 	}
 	if ((r->flags & RULE_HAS_DST) && !ip_in_prefix(t->dst, r->dst))
 		return TRIAL_DST;
-	/* fail closed: a name that is not resolved forbids everything and permits nothing */
-	if ((r->flags & RULE_HAS_HOST) && r->action == VERDICT_ACCEPT)
-		return TRIAL_HOST;
+	if (r->flags & RULE_HAS_HOST) {
+		const struct host *host = hosts_resolved(context->hosts, r->host);
+		/* fail closed: a name that is not resolved forbids everything and permits nothing */
+		if (host ? !host_has(host, t->dst) : r->action == VERDICT_ACCEPT)
+			return TRIAL_HOST;
+	}
 	return !(r->flags & RULE_DNS) || is_dns(r, t, context) ? TRIAL_HIT : TRIAL_DNS;
 }
 

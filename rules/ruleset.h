@@ -8,13 +8,16 @@
  *
  * A set is walked rule by rule until it is compiled (compiled.h): then judging
  * costs the same for ten rules and ten thousand. The pool has room for the
- * images of as many rules as it holds; a set that does not get one (more than
- * 10000 rules, or IPv6 sets at their worst in a full pool) goes on being walked.
+ * images of as many rules as it holds and some addresses of names; a set that
+ * does not get one (more than 10000 rules, or IPv6 sets or names at their worst
+ * in a full pool) goes on being walked. When the addresses of a name change, the
+ * sets that have it are compiled anew; until then they judge by the old ones.
  */
 #ifndef RULESET_H
 #define RULESET_H
 
 #include "arena.h"
+#include "hosts.h"
 #include "packet.h"
 #include "rule.h"
 
@@ -27,11 +30,14 @@ struct ruleset;
 struct rule_context {
 	struct ip_addr dns[RULE_DNS_MAX]; /* specialtarget=dns */
 	uint32_t dns_count;
+	const struct hosts *hosts;        /* the addresses of names; NULL: none is resolved */
 };
 
 /* So many sets, so many rules in all (each set rounds up to 16); NULL: the arena is too small. */
 struct rule_pool *rule_pool_new(struct arena *, uint32_t sets, uint32_t rules);
 size_t rule_pool_bytes(uint32_t sets, uint32_t rules);
+/* Names of the rules to come: their sets hold them, and are compiled with their addresses. Outlives the pool. */
+void rule_pool_set_hosts(struct rule_pool *, struct hosts *);
 uint32_t rule_pool_free(const struct rule_pool *); /* rules that still fit, at least */
 
 /* An empty set, or NULL when the pool has no more. */
@@ -44,14 +50,19 @@ void ruleset_free(struct ruleset *);
  * false: no room, it is walked. Images of other sets may be moved meanwhile.
  */
 bool ruleset_compile(struct ruleset *);
+/* The same for a set that was compiled or walked: the names in it have other addresses. */
+bool ruleset_recompile(struct ruleset *);
+/* A rule of the set has a name whose bit is set: bit[handle / 64] >> handle % 64 & 1. */
+bool ruleset_names(const struct ruleset *, const uint64_t *bit);
 bool ruleset_is_compiled(const struct ruleset *);
 uint32_t rule_pool_walked(const struct rule_pool *);     /* sets that got no image, of those there are */
 size_t rule_pool_image_free(const struct rule_pool *);   /* bytes left for images */
 
 /*
  * May this tuple, in its request direction, pass? *number: of the rule that
- * decided, or RULE_POLICY. A name nobody has resolved: an accept rule with it
- * never matches, a drop rule matches every destination.
+ * decided, or RULE_POLICY. A name matches its addresses. One that is not
+ * resolved: an accept rule with it never matches, a drop rule matches every
+ * destination.
  */
 enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *,
 				const struct rule_context *, uint32_t *number);
@@ -66,7 +77,7 @@ enum rule_trial {
 	TRIAL_TYPE,  /* another ICMP type */
 	TRIAL_PORTS, /* another destination port, or a protocol without ports */
 	TRIAL_DST,   /* another destination */
-	TRIAL_HOST,  /* accepts only a name that is not resolved */
+	TRIAL_HOST,  /* not an address of the name, or it accepts one that is not resolved */
 	TRIAL_DNS,   /* not port 53 of a name server */
 	TRIAL_COUNT
 };

@@ -41,7 +41,12 @@ static const struct shape_of_set shapes[] = {
 	{ "hosts and services", true, false, 1024, 100, 10, 10, 10, 9, 10, 0, 0 },
 	{ "dns and names", true, false, 8, 60, 4, 5, 5, 3, 5, 5, 3 },
 	{ "dns and names v6", false, true, 8, 60, 4, 5, 5, 3, 5, 5, 3 },
+	{ "names", true, false, 20, 60, 2, 5, 5, 3, 5, 1, 9 },
 };
+
+enum { HOSTS = 6 };
+static struct host host[HOSTS];
+static struct hosts hosts = { host, HOSTS };
 
 static bool in_ten(uint32_t chance)
 {
@@ -100,8 +105,23 @@ static struct rule draw_rule(const struct shape_of_set *s)
 			r.dst.len = (uint8_t)below(r.dst.len + 1u);
 	} else if (in_ten(s->host)) {
 		r.flags |= RULE_HAS_HOST;
+		r.host = below(HOSTS + 2); /* two that nobody knows */
 	}
 	return r;
+}
+
+/* Some are not resolved. They share addresses, and have those of other rules. */
+static void draw_hosts(const struct shape_of_set *s)
+{
+	for (uint32_t i = 0; i < HOSTS; i++) {
+		uint32_t want = below(3) ? below(HOST_ADDRESSES_MAX + 1) : 0;
+		host[i].count = 0;
+		for (uint32_t k = 0; k < want; k++) {
+			struct ip_addr ip = draw_ip(s, s->v6 && (!s->v4 || below(2)));
+			if (!host_has(&host[i], ip))
+				host[i].address[host[i].count++] = ip;
+		}
+	}
 }
 
 /* Tuples near the rules: their addresses' first and last, their ports' edges, with one to either side. */
@@ -183,27 +203,42 @@ static void draw_set(const struct shape_of_set *s, uint32_t count)
 
 static struct rule_context draw_context(const struct shape_of_set *s)
 {
-	struct rule_context c = { .dns_count = below(RULE_DNS_MAX + 1) };
+	struct rule_context c = { .dns_count = below(RULE_DNS_MAX + 1), .hosts = &hosts };
 	for (uint32_t i = 0; i < c.dns_count; i++)
 		c.dns[i] = draw_ip(s, s->v6 && (!s->v4 || below(2)));
 	return c;
+}
+
+static void probe_set(const struct ruleset *set, const struct shape_of_set *s, const struct rule_context *context,
+		      uint32_t count, uint32_t probes)
+{
+	for (uint32_t i = 0; i < probes; i++) {
+		struct tuple t = draw_tuple(s, drawn, count);
+		if (context->dns_count && below(8) == 0)
+			t.dst = context->dns[below(context->dns_count)];
+		compare(set, &t, context);
+	}
 }
 
 static void check_shape(struct rule_pool *pool, const struct shape_of_set *s, uint32_t count, uint32_t probes)
 {
 	struct rule_context context = draw_context(s);
 	draw_set(s, count);
+	draw_hosts(s);
+	rule_pool_set_hosts(pool, &hosts);
 	struct ruleset *set = new_set(pool, drawn, count, below(2));
-	if (!ruleset_compile(set))
+	bool may_fail = s->host && count == COMPILED_RULES; /* names of many addresses */
+	if (!ruleset_compile(set) && !may_fail)
 		fail_msg("%s: %u rules are not compiled", s->name, count);
-	assert_true(ruleset_is_compiled(set));
-	for (uint32_t i = 0; i < probes; i++) {
-		struct tuple t = draw_tuple(s, drawn, count);
-		if (context.dns_count && below(8) == 0)
-			t.dst = context.dns[below(context.dns_count)];
-		compare(set, &t, &context);
-	}
+	assert_true(ruleset_is_compiled(set) || may_fail);
+	probe_set(set, s, &context, count, probes);
+	draw_hosts(s);
+	if (!ruleset_recompile(set) && !may_fail)
+		fail_msg("%s: %u rules are not compiled again", s->name, count);
+	probe_set(set, s, &context, count, probes / 4);
 	ruleset_free(set);
+	for (uint32_t i = 0; i < HOSTS; i++)
+		assert_int_equal(host[i].held, 0);
 }
 
 /* Many small sets: a million probes. */
@@ -367,6 +402,53 @@ static void test_moving(void **state)
 	free(memory);
 }
 
+/* As many addresses as there is room for, and one more; they are all of one rule. */
+static void test_addresses(void **state)
+{
+	(void)state;
+	static struct host many[1] = { { .count = HOST_ADDRESSES_MAX } };
+	static struct hosts full = { many, 1 };
+	void *memory;
+	struct rule_pool *pool = new_pool(2, 1024, &memory);
+	struct rule_context context = { .hosts = &full };
+	struct tuple t = { .dst = ip_v4(10, 0, 0, 15), .proto = PROTO_TCP };
+	uint32_t number;
+	rule_pool_set_hosts(pool, &full);
+	for (uint8_t i = 0; i < HOST_ADDRESSES_MAX; i++)
+		many[0].address[i] = ip_v4(10, 0, 0, i);
+	uint32_t most = (1024 + COMPILED_SPARE_ITEMS) / HOST_ADDRESSES_MAX;
+	for (uint32_t count = most; count <= most + 8; count += 8) {
+		for (uint32_t i = 0; i < count; i++)
+			drawn[i] = (struct rule){ .flags = RULE_HAS_HOST, .action = VERDICT_ACCEPT, .number = (uint16_t)i };
+		struct ruleset *set = new_set(pool, drawn, count, VERDICT_DROP);
+		assert_int_equal(many[0].held, count);
+		assert_int_equal(ruleset_compile(set), count <= most);
+		compare(set, &t, &context);
+		assert_int_equal(ruleset_judge(set, &t, &context, &number), VERDICT_ACCEPT);
+		assert_int_equal(number, 0);
+		ruleset_free(set);
+	}
+	assert_int_equal(many[0].held, 0);
+	free(memory);
+}
+
+/* Which sets a changed name concerns. */
+static void test_named(void **state)
+{
+	(void)state;
+	void *memory;
+	struct rule_pool *pool = new_pool(2, 64, &memory);
+	const struct rule rules[] = { { .flags = RULE_HAS_HOST, .host = 70 }, { .flags = RULE_HAS_HOST, .host = NONE },
+				      { .flags = 0, .host = 3 } };
+	struct ruleset *set = new_set(pool, rules, 3, VERDICT_DROP);
+	uint64_t bit[2] = { UINT64_MAX, ~(UINT64_C(1) << 6) };
+	assert_false(ruleset_names(set, bit));
+	bit[1] = UINT64_C(1) << 6;
+	assert_true(ruleset_names(set, bit));
+	ruleset_free(set);
+	free(memory);
+}
+
 /* Into ever more room: never past its end, refused or whole; IPv4 rules at their worst take what is announced. */
 static void test_room(void **state)
 {
@@ -386,10 +468,10 @@ static void test_room(void **state)
 				if (worst)
 					r = (struct rule){ .flags = RULE_HAS_DST | RULE_HAS_PORTS, .port_lo = 7,
 						.port_hi = 9, .dst = { ip_v4(10, 0, 0, (uint8_t)(i * 2)), 32 } };
-				assert_true(compiler_add(c, &r));
+				assert_true(compiler_add(c, &r, NULL));
 			}
 			struct rule more = { .flags = 0 };
-			assert_false(compiler_add(c, &more));
+			assert_false(compiler_add(c, &more, NULL));
 			size_t need = compiler_need(c), got = compiler_finish(c, image, room);
 			assert_true(need <= RULES * COMPILED_RULE_BYTES + COMPILED_HEAD_BYTES);
 			assert_true(got <= room && got <= need);
@@ -418,6 +500,8 @@ int main(void)
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_big),
 		cmocka_unit_test(test_every_port),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_nested),
 		cmocka_unit_test(test_walked),
 		cmocka_unit_test(test_moving),

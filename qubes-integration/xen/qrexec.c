@@ -245,7 +245,7 @@ size_t qrexec_write(const void *bytes, size_t len)
 		watch_for_error(bytes, n);
 	}
 	if (ended)
-		call_finish(c, self.is_error ? 1 : 0, "", self.now_ns);
+		call_finish(c, self.is_error && self.answered == sizeof(error_answer) - 1, "", self.now_ns);
 	qrexec_flush(&c->out, &c->vchan);
 	return ended ? len : n;
 }

@@ -8,6 +8,7 @@ heard() { grep -q "$1" /run/qdb.log; }
 heard_times() { [ "$(grep -c "$1" /run/qdb.log)" -ge "$2" ]; }
 
 guest_start fw || fail "created"
+rm -f /run/qdb /run/qdb.log
 mkfifo /run/qdb
 qdbd "$domid" /run/qdb >/run/qdb.log 2>&1 &
 daemon=$!

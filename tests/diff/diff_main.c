@@ -293,6 +293,7 @@ int main(int argc, char **argv)
 	unsigned long long packets = run.packets, passed = run.passed, refused = run.refused, silent = run.silent;
 	printf("diff%s: %llu packets over %zu rule sets without a difference (%llu passed out, %llu answered by ICMP, "
 	       "%llu silent; %llu that began nothing and are known to differ)\n",
-	       w.agent ? " (agent's chains)" : w.tender ? " (appliance)" : "", packets, n, passed, refused, silent, (unsigned long long)run.known);
+	       w.agent ? " (agent's chains)" : w.tender ? " (appliance)" : "", packets, n, passed, refused, silent,
+	       (unsigned long long)run.known);
 	return asked_to_end ? 130 : 0;
 }

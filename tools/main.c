@@ -21,6 +21,16 @@ static const struct verb {
 	{ "rules", verb_rules, "show or replace the rules of a client",
 	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },
+	{ "check", verb_check, "is this rule file right?",
+	  "postern check [-j] FILE|-\n" },
+	{ "apply", verb_apply, "replace the rules of many clients at once",
+	  "postern apply [-j] [--confirm TIME] [--if-generation N] [--reason TEXT] [--store SOCKET] FILE|-\n" },
+	{ "confirm", verb_confirm, "keep what was applied with --confirm",
+	  "postern confirm [--store SOCKET] [--control SOCKET]\n" },
+	{ "rollback", verb_rollback, "back to the rules of an earlier generation",
+	  "postern rollback [-j] [--confirm TIME] [--if-generation N] [--reason TEXT] [--store SOCKET] [N]\n" },
+	{ "log", verb_log, "who changed the rules, when and why",
+	  "postern log [-j] [-n COUNT] [--store SOCKET] [CLIENT]\n" },
 	{ "explain", verb_explain, "what would become of a packet, and which rule says so",
 	  "postern explain [-j] [--control SOCKET] CLIENT PROTO SRC SPORT DST DPORT\n"
 	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },

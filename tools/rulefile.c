@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: ISC
 /* Reads a whole rule file before anything is done with it, and points at what is wrong. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "qvm_rule.h"
 #include "rulefile.h"
-
-struct place {
-	const char *name;
-	unsigned number; /* of the line, from 1 */
-	const char *line;
-	size_t len;
-};
 
 enum { SHOWN_MAX = 200 };
 
@@ -22,7 +18,7 @@ static void *must(void *p)
 	return p;
 }
 
-static void point_at(const struct place *p, unsigned column, const char *reason, FILE *errors)
+void rulefile_point(const struct rulefile_place *p, unsigned column, const char *reason, FILE *errors)
 {
 	char shown[SHOWN_MAX + 1];
 	size_t n = p->len < SHOWN_MAX ? p->len : SHOWN_MAX;
@@ -37,19 +33,28 @@ static void point_at(const struct place *p, unsigned column, const char *reason,
 		fprintf(errors, "  %*s^\n", (int)column - 1, "");
 }
 
-static void show_fault(const struct place *p, const struct rule_error *e, FILE *errors)
+static void show_fault(const struct rulefile_place *p, const struct rule_error *e, FILE *errors)
 {
 	char buffer[RULE_ERROR_TEXT];
 	struct text t = text_on(buffer);
 	rule_error_text(&t, e);
 	const char *reason = strstr(buffer, ": "); /* behind "column N" */
-	point_at(p, e->column, reason ? reason + 2 : buffer, errors);
+	rulefile_point(p, e->column, reason ? reason + 2 : buffer, errors);
 }
 
-static unsigned column_of(const struct place *p, const char *word)
+static unsigned column_of(const struct rulefile_place *p, const char *word)
 {
 	const char *at = memmem(p->line, p->len, word, strlen(word));
 	return at ? (unsigned)(at - p->line) + 1 : 1;
+}
+
+void rulefile_keep(struct rulefile *f, uint32_t number, const char *text)
+{
+	if (f->count == f->room) {
+		f->room = f->room ? f->room * 2 : 64;
+		f->line = must(reallocarray(f->line, f->room, sizeof(*f->line)));
+	}
+	f->line[f->count++] = (struct rulefile_line){ number, must(strdup(text)) };
 }
 
 static void keep(struct rulefile *f, uint32_t number, const struct parsed_rule *rule)
@@ -58,16 +63,11 @@ static void keep(struct rulefile *f, uint32_t number, const struct parsed_rule *
 	struct text t = text_on(buffer);
 	rule_text(&t, rule);
 	ensure(!t.cut);
-	if (f->count == f->room) {
-		f->room = f->room ? f->room * 2 : 64;
-		f->line = must(reallocarray(f->line, f->room, sizeof(*f->line)));
-	}
-	f->line[f->count++] = (struct rulefile_line){ number, must(strdup(buffer)) };
+	rulefile_keep(f, number, buffer);
 }
 
-/* One line; false: it is wrong, and errors (unless NULL) says so. */
-static bool take_line(struct rulefile *f, const struct rulefile_source *s, const struct place *p,
-		      uint32_t *number, FILE *errors)
+bool rulefile_take(struct rulefile *f, const struct rulefile_source *s,
+		   const struct rulefile_place *p, uint32_t *number, FILE *errors)
 {
 	struct qvm_rule rule;
 	struct rule_error fault;
@@ -83,7 +83,7 @@ static bool take_line(struct rulefile *f, const struct rulefile_source *s, const
 	}
 	if (*number > RULE_NUMBER_MAX) {
 		if (errors)
-			point_at(p, 1, "too many rules: the store numbers them 0000 to 9999", errors);
+			rulefile_point(p, 1, "too many rules: the store numbers them 0000 to 9999", errors);
 		return false;
 	}
 	uint32_t own = (*number)++;
@@ -91,7 +91,7 @@ static bool take_line(struct rulefile *f, const struct rulefile_source *s, const
 		/* Nothing here would take it away again: better none than one for ever. */
 		if (rule.expire_relative || rule.expire > s->now) {
 			if (errors)
-				point_at(p, column_of(p, "expire="),
+				rulefile_point(p, column_of(p, "expire="),
 					 "rules that expire later are not supported", errors);
 			return false;
 		}
@@ -102,22 +102,29 @@ static bool take_line(struct rulefile *f, const struct rulefile_source *s, const
 	return true;
 }
 
+bool rulefile_step(struct rulefile_place *p, const struct rulefile_source *s, size_t *at)
+{
+	if (*at >= s->len)
+		return false;
+	const char *eol = memchr(s->text + *at, '\n', s->len - *at);
+	size_t len = eol ? (size_t)(eol - (s->text + *at)) : s->len - *at;
+	p->name = s->name;
+	p->number++;
+	p->line = s->text + *at;
+	p->len = len && p->line[len - 1] == '\r' ? len - 1 : len;
+	*at += len + (eol != NULL);
+	return true;
+}
+
 bool rulefile_parse(struct rulefile *f, const struct rulefile_source *s, FILE *errors)
 {
-	struct place p = { .name = s->name };
+	struct rulefile_place p = { .number = 0 };
 	uint32_t number = 0;
 	unsigned faults = 0;
 	*f = (struct rulefile){ 0 };
-	for (size_t at = 0; at < s->len;) {
-		const char *eol = memchr(s->text + at, '\n', s->len - at);
-		size_t len = eol ? (size_t)(eol - (s->text + at)) : s->len - at;
-		p.number++;
-		p.line = s->text + at;
-		p.len = len && p.line[len - 1] == '\r' ? len - 1 : len;
-		if (!take_line(f, s, &p, &number, faults < RULEFILE_FAULTS_SHOWN ? errors : NULL))
+	for (size_t at = 0; rulefile_step(&p, s, &at);)
+		if (!rulefile_take(f, s, &p, &number, faults < RULEFILE_FAULTS_SHOWN ? errors : NULL))
 			faults++;
-		at += len + (eol != NULL);
-	}
 	if (faults > RULEFILE_FAULTS_SHOWN)
 		fprintf(errors, "%s: %u more\n", s->name, faults - RULEFILE_FAULTS_SHOWN);
 	return !faults;
@@ -129,4 +136,30 @@ void rulefile_free(struct rulefile *f)
 		free(f->line[i].text);
 	free(f->line);
 	*f = (struct rulefile){ 0 };
+}
+
+char *rulefile_read(const char *name, size_t *len)
+{
+	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	char *text = malloc(RULEFILE_BYTES_MAX + 1);
+	ssize_t n = fd < 0 || !text ? -1 : 0;
+	*len = 0;
+	while (n >= 0 && *len <= RULEFILE_BYTES_MAX) {
+		n = read(fd, text + *len, RULEFILE_BYTES_MAX + 1 - *len);
+		if (n > 0)
+			*len += (size_t)n;
+		else if (!n || errno != EINTR)
+			break;
+		else
+			n = 0;
+	}
+	int error = n < 0 ? errno : *len > RULEFILE_BYTES_MAX ? EFBIG : 0;
+	if (fd >= 0)
+		close(fd);
+	if (error) {
+		free(text);
+		errno = error;
+		return NULL;
+	}
+	return text;
 }

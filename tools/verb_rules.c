@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: ISC
 /* postern rules: shows the rules of clients, and replaces those of one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "addr.h"
 #include "rulelist.h"
@@ -30,33 +28,6 @@ static bool parse_client(struct words *w, const char *from)
 	struct text out = text_on(w->client);
 	text_ip(&out, w->ip);
 	return true;
-}
-
-/* The whole file in memory, or NULL with errno. */
-static char *read_all(const char *name, size_t *len)
-{
-	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
-	char *text = malloc(RULEFILE_BYTES_MAX + 1);
-	ssize_t n = fd < 0 || !text ? -1 : 0;
-	*len = 0;
-	while (n >= 0 && *len <= RULEFILE_BYTES_MAX) {
-		n = read(fd, text + *len, RULEFILE_BYTES_MAX + 1 - *len);
-		if (n > 0)
-			*len += (size_t)n;
-		else if (!n || errno != EINTR)
-			break;
-		else
-			n = 0;
-	}
-	int error = n < 0 ? errno : *len > RULEFILE_BYTES_MAX ? EFBIG : 0;
-	if (fd >= 0)
-		close(fd);
-	if (error) {
-		free(text);
-		errno = error;
-		return NULL;
-	}
-	return text;
 }
 
 static int write_rules(const struct words *w, const struct rulefile *f)
@@ -93,7 +64,7 @@ static int set_rules(const struct words *w, const char *file)
 	struct rulefile_source s = {
 		.name = name, .v6 = !ip_is_v4(w->ip), .now = (uint64_t)time(NULL),
 	};
-	char *text = read_all(file, &s.len);
+	char *text = rulefile_read(file, &s.len);
 	if (!text)
 		return complain(EXIT_USAGE, "%s: %s", name, strerror(errno));
 	s.text = text;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * plan.h: the rules of many clients, out of a file or out of the store.
+ *
+ *   [10.137.0.5]              whose rules follow
+ *   policy accept             what happens when none matches; drop, unless said
+ *   accept example.com tcp 443
+ *   [10.137.0.6]
+ *   drop
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "addr.h"
+#include "rulefile.h"
+#include "storeclient.h"
+
+enum { PLAN_CLIENTS_MAX = 256, PLAN_POLICY_MAX = 16 };
+
+struct plan_client {
+	char ip[IP_TEXT];
+	char policy[PLAN_POLICY_MAX]; /* "": none, so the client is closed */
+	bool committed;               /* from the store: the commit key is there */
+	struct rulefile rules;
+};
+
+struct plan {
+	struct plan_client *client;
+	size_t count, room;
+};
+
+/* Faults as rulefile_parse. heads: the file must name its clients, else it may be for one. */
+bool plan_parse(struct plan *, const struct rulefile_source *, bool heads, FILE *errors);
+/*
+ * What stands in the store below RULETREE_ROOT, or under another prefix that lists
+ * such keys. Trees that were never committed are not in it.
+ */
+enum store_result plan_load(struct plan *, struct storeclient *, const char *prefix);
+void plan_free(struct plan *);
+
+/* NULL: not in it. */
+const struct plan_client *plan_find(const struct plan *, const char *ip);
+/* NULL stands for a client without rules. */
+bool plan_same(const struct plan_client *, const struct plan_client *);
+/* *out: what turns `now` into `wanted`; clients that are only in `now` are emptied. Borrows nothing. */
+void plan_difference(struct plan *out, const struct plan *now, const struct plan *wanted);
+
+#endif

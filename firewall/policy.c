@@ -31,6 +31,7 @@ struct policy {
 	uint32_t free;
 	uint64_t stamp; /* the global generation */
 	struct rule_context context;
+	struct hosts *hosts; /* or NULL */
 	struct stage stage;
 };
 
@@ -204,7 +205,7 @@ bool policy_is_attached(const struct policy *p, struct ip_addr ip)
 void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t count)
 {
 	ensure(count <= RULE_DNS_MAX);
-	struct rule_context context = { .dns_count = count };
+	struct rule_context context = { .dns_count = count, .hosts = p->hosts };
 	for (uint32_t i = 0; i < count; i++)
 		context.dns[i] = servers[i];
 	if (!memcmp(&context, &p->context, sizeof(context)))
@@ -214,6 +215,29 @@ void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t co
 	for (uint32_t i = 0; i < p->capacity; i++)
 		if (p->client[i].used)
 			p->generation[i] = p->stamp;
+}
+
+void policy_set_hosts(struct policy *p, struct hosts *hosts)
+{
+	p->hosts = hosts;
+	p->context.hosts = hosts;
+	rule_pool_set_hosts(p->pool, hosts);
+}
+
+struct hosts *policy_hosts(const struct policy *p)
+{
+	return p->hosts;
+}
+
+void policy_hosts_changed(struct policy *p, const uint64_t *bit)
+{
+	for (uint32_t i = 0; i < p->capacity; i++) {
+		const struct client *c = &p->client[i];
+		if (!c->used || !c->rules || !ruleset_names(c->rules, bit))
+			continue;
+		ruleset_recompile(c->rules);
+		p->generation[i] = ++p->stamp;
+	}
 }
 
 /* --- a rule set's way in -------------------------------------------------------- */

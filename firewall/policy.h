@@ -59,6 +59,12 @@ bool policy_is_attached(const struct policy *, struct ip_addr);
 /* The name servers of specialtarget=dns; at most RULE_DNS_MAX. A change stamps every client. */
 void policy_set_dns(struct policy *, const struct ip_addr *servers, uint32_t count);
 
+/* The names that rules may have, before the first rule; they outlive the policy. */
+void policy_set_hosts(struct policy *, struct hosts *);
+struct hosts *policy_hosts(const struct policy *); /* or NULL */
+/* Names whose bit is set (ruleset_names) have other addresses: the rule sets that have one are compiled and stamped anew. */
+void policy_hosts_changed(struct policy *, const uint64_t *bit);
+
 /* Begins a rule set for this address; one at a time: an unfinished one is forgotten. */
 void policy_stage(struct policy *, struct ip_addr, enum rule_verdict policy);
 /* In rule order. Room running out is remembered until policy_publish. */

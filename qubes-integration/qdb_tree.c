@@ -271,11 +271,12 @@ static void write_rule(struct qdb_tree *t, struct tree *tree, uint32_t number, c
 		tree->full = true;
 		return;
 	}
-	s->bad = !rule_parse((const char *)value, len, !ip_is_v4(tree->ip), &parsed, &s->error);
-	if (s->bad)
+	if (!rule_parse((const char *)value, len, !ip_is_v4(tree->ip), &parsed, &s->error))
 		return;
-	s->rule = parsed.rule;
-	s->rule.number = (uint16_t)number;
+	parsed.rule.number = (uint16_t)number;
+	if (parsed.rule.flags & RULE_HAS_HOST)
+		parsed.rule.host = hosts_handle(policy_hosts(t->policy), parsed.host, parsed.host_len);
+	staged_set(t->pool, s, &parsed.rule);
 }
 
 static void write_stray(struct tree *tree, struct cursor child)
@@ -467,6 +468,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	t->config = config;
 	t->log = log;
 	t->pool = pool;
+	staged_set_hosts(pool, policy_hosts(policy));
 	t->tree = tree;
 	t->capacity = clients;
 	*arena = rest;

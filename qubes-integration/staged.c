@@ -16,6 +16,7 @@ struct chunk {
 
 struct staged_pool {
 	struct chunk *chunk; /* fixed at creation */
+	struct hosts *hosts; /* or NULL */
 	uint32_t free;
 	uint32_t fresh, count; /* from fresh on none was ever used: boot touches none of them */
 };
@@ -39,9 +40,20 @@ struct staged_pool *staged_pool_new(struct arena *arena, uint32_t trees, uint32_
 	struct chunk *chunk = arena_take(&rest, chunks, sizeof(*chunk));
 	if (!pool || !chunk)
 		return NULL;
-	*pool = (struct staged_pool){ chunk, NONE, 0, chunks };
+	*pool = (struct staged_pool){ chunk, NULL, NONE, 0, chunks };
 	*arena = rest;
 	return pool;
+}
+
+void staged_set_hosts(struct staged_pool *pool, struct hosts *hosts)
+{
+	pool->hosts = hosts;
+}
+
+static void release(const struct staged_pool *pool, const struct staged *s)
+{
+	if (!s->bad && s->rule.flags & RULE_HAS_HOST)
+		hosts_release(pool->hosts, s->rule.host);
 }
 
 /* The last chunk whose base is <= base, or NONE when all are above. */
@@ -96,9 +108,20 @@ struct staged *staged_put(struct staged_pool *pool, struct staged_tree *t, uint3
 		return NULL;
 	t->hint = at;
 	struct chunk *c = &pool->chunk[at];
+	if (c->present & 1u << slot)
+		release(pool, &c->item[slot]);
 	c->present |= 1u << slot;
+	c->item[slot].bad = true;
 	c->item[slot].number = (uint16_t)number;
 	return &c->item[slot];
+}
+
+void staged_set(struct staged_pool *pool, struct staged *s, const struct rule *rule)
+{
+	s->rule = *rule;
+	s->bad = false;
+	if (rule->flags & RULE_HAS_HOST)
+		hosts_hold(pool->hosts, rule->host);
 }
 
 void staged_remove(struct staged_pool *pool, struct staged_tree *t, uint32_t number)
@@ -107,7 +130,10 @@ void staged_remove(struct staged_pool *pool, struct staged_tree *t, uint32_t num
 	uint32_t at = last_up_to(pool, t, number / CHUNK_RULES);
 	if (at == NONE || chunk[at].base != number / CHUNK_RULES)
 		return;
-	chunk[at].present &= ~(1u << number % CHUNK_RULES);
+	uint32_t slot = number % CHUNK_RULES;
+	if (chunk[at].present & 1u << slot)
+		release(pool, &chunk[at].item[slot]);
+	chunk[at].present &= ~(1u << slot);
 	if (chunk[at].present)
 		return;
 	uint32_t prev = chunk[at].prev, next = chunk[at].next;
@@ -126,6 +152,9 @@ void staged_clear(struct staged_pool *pool, struct staged_tree *t)
 {
 	while (t->first != NONE) {
 		uint32_t at = t->first;
+		for (uint32_t i = 0; i < CHUNK_RULES; i++)
+			if (pool->chunk[at].present & 1u << i)
+				release(pool, &pool->chunk[at].item[i]);
 		t->first = pool->chunk[at].next;
 		pool->chunk[at].next = pool->free;
 		pool->free = at;

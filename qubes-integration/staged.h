@@ -8,6 +8,7 @@
 #define STAGED_H
 
 #include "arena.h"
+#include "hosts.h"
 #include "rule.h"
 
 struct staged {
@@ -31,11 +32,15 @@ struct staged_walk { uint32_t chunk, at; };
 
 /* NULL: the arena is too small. Each tree rounds up to chunks of 16 numbers. */
 struct staged_pool *staged_pool_new(struct arena *, uint32_t trees, uint32_t rules);
+/* Names of the rules to come: a rule that is put holds its own, which goes with the rule. */
+void staged_set_hosts(struct staged_pool *, struct hosts *);
 size_t staged_pool_bytes(uint32_t trees, uint32_t rules);
 
 static inline void staged_init(struct staged_tree *t) { *t = (struct staged_tree){ NONE, NONE }; }
-/* The place of this number (0..9999), made when there is none; NULL: the pool is full. */
+/* The place of this number (0..9999), made when there is none; NULL: the pool is full. What is there is bad. */
 struct staged *staged_put(struct staged_pool *, struct staged_tree *, uint32_t number);
+/* A rule into such a place. */
+void staged_set(struct staged_pool *, struct staged *, const struct rule *);
 /* Nothing there: nothing happens. */
 void staged_remove(struct staged_pool *, struct staged_tree *, uint32_t number);
 void staged_clear(struct staged_pool *, struct staged_tree *);

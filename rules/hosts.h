@@ -22,7 +22,14 @@ struct host {
 struct hosts {
 	struct host *host;
 	uint32_t capacity;
+	/* the handle of a name, made when it is new and forgotten while nobody holds it; NONE: no room */
+	uint32_t (*handle)(struct hosts *, const char *text, size_t len);
 };
+
+static inline uint32_t hosts_handle(struct hosts *hosts, const char *text, size_t len)
+{
+	return hosts && hosts->handle ? hosts->handle(hosts, text, len) : NONE;
+}
 
 /* NULL: not resolved, or not known. hosts may be NULL. */
 static inline const struct host *hosts_resolved(const struct hosts *hosts, uint32_t handle)

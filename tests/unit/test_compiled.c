@@ -46,7 +46,7 @@ static const struct shape_of_set shapes[] = {
 
 enum { HOSTS = 6 };
 static struct host host[HOSTS];
-static struct hosts hosts = { host, HOSTS };
+static struct hosts hosts = { host, HOSTS, NULL };
 
 static bool in_ten(uint32_t chance)
 {
@@ -407,7 +407,7 @@ static void test_addresses(void **state)
 {
 	(void)state;
 	static struct host many[1] = { { .count = HOST_ADDRESSES_MAX } };
-	static struct hosts full = { many, 1 };
+	static struct hosts full = { many, 1, NULL };
 	void *memory;
 	struct rule_pool *pool = new_pool(2, 1024, &memory);
 	struct rule_context context = { .hosts = &full };

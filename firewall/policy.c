@@ -9,9 +9,10 @@ struct client {
 	struct ip_addr ip;
 	struct ruleset *rules; /* NULL: closed */
 	uint64_t committed;    /* stamp of the last commit, for eviction; 0: never */
+	struct ruleset *pending, *before; /* what waits, and what is kept; NULL: closed */
 	uint32_t attached;
 	uint32_t next_free;    /* set, while this one is free */
-	bool used;
+	bool used, has_pending, has_before;
 	char error[POLICY_ERROR_TEXT];
 };
 
@@ -33,10 +34,16 @@ struct policy {
 	struct rule_context context;
 	struct hosts *hosts; /* or NULL */
 	struct stage stage;
+	bool held;
+	enum policy_keeping keeping;
+	const char *fault;
 };
 
 static const char never[] = "no rules yet";
 static const char full[] = "too many rules: no room left";
+static const char crowded[] = "too many clients";
+static const char emptied[] = "no policy";
+static const char as_before[] = "closed, as before the change that nobody confirmed";
 
 /* While a set is staged, the one it replaces still holds. */
 static uint32_t with_stage(uint32_t rules)
@@ -44,10 +51,16 @@ static uint32_t with_stage(uint32_t rules)
 	return rules + (rules < RULE_NUMBER_MAX + 1 ? rules : RULE_NUMBER_MAX + 1);
 }
 
+/* One set more than clients for the staged one, and those that wait or are kept. */
+static uint32_t sets_of(uint32_t clients)
+{
+	return clients + 1 + (clients < POLICY_HOLD_MAX ? clients : POLICY_HOLD_MAX);
+}
+
 size_t policy_bytes(uint32_t clients, uint32_t rules)
 {
 	return sizeof(struct policy) + clients * (sizeof(struct client) + sizeof(uint64_t)) +
-	       table_bytes(clients) + rule_pool_bytes(clients + 1, with_stage(rules)) + (size_t)5 * 64;
+	       table_bytes(clients) + rule_pool_bytes(sets_of(clients), with_stage(rules)) + (size_t)5 * 64;
 }
 
 struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients,
@@ -58,8 +71,7 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 	struct policy *p = arena_take(&rest, 1, sizeof(*p));
 	struct client *client = arena_take(&rest, clients, sizeof(*client));
 	uint64_t *generation = arena_take(&rest, clients, sizeof(*generation));
-	/* one set more than clients: the staged one */
-	struct rule_pool *pool = rule_pool_new(&rest, clients + 1, with_stage(rules));
+	struct rule_pool *pool = rule_pool_new(&rest, sets_of(clients), with_stage(rules));
 	if (!p || !client || !generation || !pool || !table_init(&p->index, &rest, clients))
 		return NULL;
 	for (uint32_t i = 0; i < clients; i++)
@@ -69,6 +81,7 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 	p->client = client;
 	p->generation = generation;
 	p->capacity = clients;
+	p->fault = "";
 	*arena = rest;
 	return p;
 }
@@ -133,13 +146,41 @@ const uint64_t *policy_generations(const struct policy *p)
 
 /* --- clients coming and going --------------------------------------------------- */
 
-static void publish(struct policy *p, struct client *c, struct ruleset *rules)
+static void drop(struct ruleset **rules, bool *has)
 {
-	struct ruleset *old = c->rules;
+	if (*has && *rules)
+		ruleset_free(*rules);
+	*rules = NULL;
+	*has = false;
+}
+
+/* rules NULL: error says why it is closed. */
+static void replace(struct client *c, struct ruleset *rules, const char *error, enum policy_keeping keeping)
+{
+	bool keep = keeping == POLICY_KEEP && !c->has_before;
+	if (keeping == POLICY_FORGET)
+		drop(&c->before, &c->has_before);
+	if (keep)
+		c->before = c->rules;
+	else if (c->rules)
+		ruleset_free(c->rules);
+	c->has_before |= keep;
 	c->rules = rules;
+	set_error(c, error);
+}
+
+static void publish(struct policy *p, struct client *c, struct ruleset *rules, const char *error)
+{
+	replace(c, rules, error, p->keeping);
 	p->generation[c - p->client] = ++p->stamp;
-	if (old)
-		ruleset_free(old);
+	c->committed = p->stamp;
+}
+
+static void pend(struct client *c, struct ruleset *rules)
+{
+	drop(&c->pending, &c->has_pending);
+	c->pending = rules;
+	c->has_pending = true;
 }
 
 /* The address least recently committed that has no port goes. */
@@ -148,7 +189,9 @@ static bool evict(struct policy *p)
 	uint32_t oldest = NONE;
 	for (uint32_t i = 0; i < p->capacity; i++) {
 		const struct client *c = &p->client[i];
-		if (c->used && c->attached == 0 &&
+		/* nobody may lose rules to a change that perhaps never happens */
+		bool spare = c->used && c->attached == 0 && !c->has_pending && !c->has_before;
+		if (spare && (!p->held || !c->rules) &&
 		    (oldest == NONE || c->committed < p->client[oldest].committed))
 			oldest = i;
 	}
@@ -252,36 +295,58 @@ static void unstage(struct policy *p)
 void policy_stage(struct policy *p, struct ip_addr ip, enum rule_verdict policy)
 {
 	unstage(p);
-	/* never NULL: the pool has one set more than there are clients */
+	p->fault = "";
+	/* NULL: only when more clients change at once than POLICY_HOLD_MAX */
 	struct ruleset *rules = ruleset_new(p->pool, policy);
-	p->stage = (struct stage){ .ip = ip, .rules = rules, .active = true };
+	p->stage = (struct stage){ .ip = ip, .rules = rules, .active = true, .full = !rules };
+	if (!rules)
+		p->fault = "more than 256 clients change at once";
 }
 
 void policy_stage_rule(struct policy *p, const struct rule *rule)
 {
 	ensure(p->stage.active);
-	if (!p->stage.full && !ruleset_append(p->stage.rules, rule))
-		p->stage.full = true;
+	if (p->stage.full || ruleset_append(p->stage.rules, rule))
+		return;
+	p->stage.full = true;
+	p->fault = full;
+}
+
+static bool is_same(const struct ruleset *a, const struct ruleset *b)
+{
+	struct ruleset_walk wa = { 0, 0 }, wb = { 0, 0 };
+	const struct rule *ra, *rb;
+	if (!a || ruleset_policy(a) != ruleset_policy(b) || ruleset_count(a) != ruleset_count(b))
+		return false;
+	while ((ra = ruleset_next(a, &wa)) && (rb = ruleset_next(b, &wb)))
+		if (memcmp(ra, rb, sizeof(*ra)))
+			return false;
+	return true;
 }
 
 bool policy_publish(struct policy *p)
 {
 	ensure(p->stage.active);
-	if (p->stage.full) {
-		policy_close(p, p->stage.ip, full);
-		return false;
-	}
-	struct client *c = client_of(p, p->stage.ip);
+	struct client *c = p->stage.full ? NULL : client_of(p, p->stage.ip);
+	if (!p->stage.full && !c)
+		p->fault = crowded;
 	if (!c) {
+		if (p->stage.full && !p->held)
+			policy_close(p, p->stage.ip, p->fault);
 		unstage(p);
 		return false;
 	}
+	if (!p->held && p->keeping == POLICY_KEEP && is_same(c->rules, p->stage.rules)) {
+		unstage(p);
+		return true;
+	}
 	/* no room for an image is no fault: the set is then walked, and policy_rules_walked says so */
 	ruleset_compile(p->stage.rules);
-	publish(p, c, p->stage.rules);
+	if (p->held)
+		pend(c, p->stage.rules);
+	else
+		publish(p, c, p->stage.rules, "");
 	p->stage = (struct stage){ .active = false };
-	c->committed = p->stamp;
-	c->error[0] = 0;
 	return true;
 }
 
@@ -292,9 +357,76 @@ void policy_close(struct policy *p, struct ip_addr ip, const char *error)
 		unstage(p);
 	if (!c)
 		return;
-	publish(p, c, NULL);
-	c->committed = p->stamp;
-	set_error(c, error);
+	if (p->held)
+		pend(c, NULL);
+	else
+		publish(p, c, NULL, error);
+}
+
+const char *policy_fault(const struct policy *p)
+{
+	return p->fault;
+}
+
+/* --- many clients at once ---------------------------------------------------------- */
+
+void policy_hold(struct policy *p)
+{
+	policy_abandon(p);
+	p->held = true;
+}
+
+bool policy_is_held(const struct policy *p)
+{
+	return p->held;
+}
+
+void policy_abandon(struct policy *p)
+{
+	for (uint32_t i = 0; i < p->capacity; i++)
+		drop(&p->client[i].pending, &p->client[i].has_pending);
+	p->held = false;
+}
+
+void policy_release(struct policy *p, bool keep)
+{
+	p->held = false;
+	p->stamp++;
+	for (uint32_t i = 0; i < p->capacity; i++) {
+		struct client *c = &p->client[i];
+		if (!c->has_pending)
+			continue;
+		replace(c, c->pending, c->pending ? "" : emptied, keep ? POLICY_KEEP : POLICY_FORGET);
+		c->pending = NULL;
+		c->has_pending = false;
+		c->committed = p->generation[i] = p->stamp;
+	}
+}
+
+void policy_keeping(struct policy *p, enum policy_keeping keeping)
+{
+	p->keeping = keeping;
+}
+
+void policy_settle(struct policy *p)
+{
+	for (uint32_t i = 0; i < p->capacity; i++)
+		drop(&p->client[i].before, &p->client[i].has_before);
+}
+
+void policy_revert(struct policy *p)
+{
+	p->stamp++;
+	for (uint32_t i = 0; i < p->capacity; i++) {
+		struct client *c = &p->client[i];
+		if (!c->has_before)
+			continue;
+		struct ruleset *before = c->before;
+		c->before = NULL;
+		c->has_before = false;
+		replace(c, before, before ? "" : as_before, POLICY_FORGET);
+		p->generation[i] = p->stamp;
+	}
 }
 
 /* --- status ----------------------------------------------------------------------- */

@@ -16,7 +16,11 @@
 #include "hash.h"
 #include "ruleset.h"
 
-enum { POLICY_CLIENTS_MAX = 1024, POLICY_ERROR_TEXT = 128 };
+enum {
+	POLICY_CLIENTS_MAX = 1024,
+	POLICY_HOLD_MAX = 256, /* clients whose rules can change at once */
+	POLICY_ERROR_TEXT = 128,
+};
 
 enum policy_state { POLICY_CLOSED, POLICY_OPEN };
 
@@ -77,6 +81,37 @@ void policy_stage_rule(struct policy *, const struct rule *);
 bool policy_publish(struct policy *);
 /* CLOSED, for the reason given (cut to POLICY_ERROR_TEXT - 1). Forgets what is staged for it. */
 void policy_close(struct policy *, struct ip_addr, const char *error);
+
+/* Why the last policy_publish said false. */
+const char *policy_fault(const struct policy *);
+
+/* --- many clients at once, between bursts --------------------------------------- */
+
+/*
+ * From here on what is published or closed waits, and packets notice nothing; a set that
+ * does not fit closes nobody. Forgets what waited before.
+ */
+void policy_hold(struct policy *);
+bool policy_is_held(const struct policy *);
+/*
+ * All that waits is current, under one new generation, and nothing is held any more.
+ * keep: what it replaces is kept until policy_settle or policy_revert.
+ */
+void policy_release(struct policy *, bool keep);
+/* Forgets what waits; nothing is held any more. */
+void policy_abandon(struct policy *);
+
+/* What a policy_publish or policy_close that is not held does to what it replaces. */
+enum policy_keeping {
+	POLICY_FORGET, /* the usual: and forgets what was kept of this client */
+	POLICY_KEEP,   /* keeps it, if nothing of this client is kept; the same rules again change nothing */
+	POLICY_LEAVE,  /* forgets it, and leaves alone what is kept */
+};
+void policy_keeping(struct policy *, enum policy_keeping);
+/* What was kept is forgotten. */
+void policy_settle(struct policy *);
+/* What was kept is current again, under one new generation. */
+void policy_revert(struct policy *);
 
 /* --- status ------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 /*
  * qdb_tree.c: the trees below /qubes-firewall, by client, and their commits.
  */
+#include "generation.h"
 #include "qdb_tree.h"
 #include "staged.h"
 #include "table.h"
@@ -38,6 +39,7 @@ struct qdb_tree {
 	uint32_t free;
 	uint64_t commits;
 	uint32_t waiting; /* trees with handled_waits */
+	struct generation generation;
 	bool in_dump, synced;
 	bool asked; /* for the feature, since the channel was opened */
 };
@@ -208,22 +210,48 @@ static void say_open(const struct qdb_tree *t, const struct tree *tree, uint32_t
 	say_client(t, tree->ip, buffer, ": open");
 }
 
-static void commit(struct qdb_tree *t, struct tree *tree)
+/* Nothing at all stands in it: what that means inside a held change is "closed". */
+static bool is_empty(const struct tree *tree)
+{
+	return tree->policy == TREE_NO_POLICY && tree->rules.first == NONE && !tree->stray[0] &&
+	       !tree->stray_more && !tree->full;
+}
+
+static void commit_held(struct qdb_tree *t, const struct tree *tree)
 {
 	char buffer[POLICY_ERROR_TEXT];
 	struct text why = text_on(buffer);
-	uint32_t count, client;
+	uint32_t count;
+	if (is_empty(tree))
+		policy_close(t->policy, tree->ip, "");
+	else if (!is_whole(tree, &why) || !stage_rules(t, tree, &why, &count))
+		generation_fault(&t->generation, tree->ip, buffer);
+	else if (!policy_publish(t->policy))
+		generation_fault(&t->generation, tree->ip, policy_fault(t->policy));
+}
+
+static void commit_now(struct qdb_tree *t, const struct tree *tree)
+{
+	char buffer[POLICY_ERROR_TEXT];
+	struct text why = text_on(buffer);
+	uint32_t count;
 	if (!is_whole(tree, &why) || !stage_rules(t, tree, &why, &count)) {
 		policy_close(t->policy, tree->ip, buffer);
 		say_client(t, tree->ip, buffer, ": closed");
 	} else if (policy_publish(t->policy)) {
 		say_open(t, tree, count);
 	} else {
-		const char *error = "too many clients";
-		if (policy_find(t->policy, tree->ip, &client))
-			error = policy_show(t->policy, client).error;
-		say_client(t, tree->ip, error, ": closed");
+		say_client(t, tree->ip, policy_fault(t->policy), ": closed");
 	}
+}
+
+static void commit(struct qdb_tree *t, struct tree *tree)
+{
+	if (generation_is_held(&t->generation))
+		commit_held(t, tree);
+	else
+		commit_now(t, tree);
+	tree->committed = false;
 	tree->stamp = ++t->commits;
 	tree->handled++;
 	t->waiting += !tree->handled_waits;
@@ -240,9 +268,10 @@ static void request_feature(struct qdb_tree *t)
 bool qdb_tree_poll(struct qdb_tree *t)
 {
 	enum qdb_state state = qdb_state(t->qdb);
+	bool told = !generation_tell(&t->generation, t->qdb);
 	request_feature(t);
 	if (t->waiting == 0 || (state != QDB_DUMP && state != QDB_LIVE))
-		return false;
+		return !told;
 	for (uint32_t i = 0; i < t->capacity; i++) {
 		struct tree *tree = &t->tree[i];
 		char path_buffer[QDB_PATH_MAX + 1], value_buffer[12];
@@ -257,7 +286,29 @@ bool qdb_tree_poll(struct qdb_tree *t)
 		tree->handled_waits = false;
 		t->waiting--;
 	}
-	return false;
+	return !told;
+}
+
+void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns)
+{
+	char buffer[LINE_BYTES];
+	struct text line = text_on(buffer);
+	if (!generation_tick(&t->generation, now_ns))
+		return;
+	text_put(&line, "generation ");
+	text_u64(&line, t->generation.reverted);
+	text_put(&line, ": nobody confirmed it in time: the rules before it hold again");
+	say(t, &line);
+}
+
+uint64_t qdb_tree_deadline(const struct qdb_tree *t)
+{
+	return generation_deadline(&t->generation);
+}
+
+bool qdb_tree_confirm(struct qdb_tree *t)
+{
+	return generation_confirm(&t->generation, 0);
 }
 
 /* --- keys ------------------------------------------------------------------------------ */
@@ -332,6 +383,35 @@ static void apply_dns(struct qdb_tree *t)
 	policy_set_dns(t->policy, servers, count);
 }
 
+static void commit_marked(struct qdb_tree *t)
+{
+	for (uint32_t i = 0; i < t->capacity; i++)
+		if (t->tree[i].used && t->tree[i].committed)
+			commit(t, &t->tree[i]);
+}
+
+/* What the store says of generations; false: another key. */
+static bool write_generation(struct qdb_tree *t, struct cursor key, struct cursor value)
+{
+	char buffer[LINE_BYTES];
+	struct text line = text_on(buffer);
+	if (!parse_word(&key, "/postern/"))
+		return false;
+	if (is_word(key, "generation") && t->in_dump) {
+		generation_dumped(&t->generation, value);
+	} else if (is_word(key, "generation")) {
+		/* those of a dump that was not to hold: now something else does */
+		commit_marked(t);
+		if (generation_publish(&t->generation, value, &line))
+			say(t, &line);
+	} else if (is_word(key, "hold") && !t->in_dump) {
+		generation_hold(&t->generation, value);
+	} else if (is_word(key, "confirm") && !t->in_dump) {
+		generation_confirm_key(&t->generation, value);
+	}
+	return true;
+}
+
 static void sink_write(void *self, const char *path, const uint8_t *value, size_t len)
 {
 	struct qdb_tree *t = self;
@@ -341,6 +421,8 @@ static void sink_write(void *self, const char *path, const uint8_t *value, size_
 		write_handled(t, key, value, len);
 		return;
 	}
+	if (write_generation(t, key, cursor_of(value, len)))
+		return;
 	if (!parse_word(&key, rules_dir)) {
 		if (config_write(t->config, path, value, len) == CONFIG_MALFORMED)
 			say_key(t, path, ": malformed value: ignored");
@@ -415,6 +497,7 @@ static void sink_opened(void *self)
 	empty_all(t);
 	for (uint32_t i = 0; i < t->capacity; i++)
 		t->tree[i].committed = false;
+	generation_opened(&t->generation);
 	t->in_dump = true;
 	t->asked = false;
 }
@@ -422,14 +505,15 @@ static void sink_opened(void *self)
 static void sink_synced(void *self)
 {
 	struct qdb_tree *t = self;
+	bool seen = t->synced;
 	t->in_dump = false;
 	t->synced = true;
 	apply_dns(t);
-	for (uint32_t i = 0; i < t->capacity; i++) {
-		struct tree *tree = &t->tree[i];
-		if (tree->used && (tree->committed || tree->policy != TREE_NO_POLICY))
-			commit(t, tree);
-	}
+	for (uint32_t i = 0; i < t->capacity; i++)
+		t->tree[i].committed |= t->tree[i].used && t->tree[i].policy != TREE_NO_POLICY;
+	if (generation_dump_commits(&t->generation, seen))
+		commit_marked(t);
+	generation_dump_ends(&t->generation);
 }
 
 static void sink_broken(void *self, const char *reason)
@@ -465,6 +549,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	t->secret = secret;
 	t->qdb = q;
 	t->policy = policy;
+	generation_init(&t->generation, policy);
 	t->config = config;
 	t->log = log;
 	t->pool = pool;

@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "conntrack.h"
 #include "fragment.h"
+#include "latency.h"
 #include "limit.h"
 #include "neigh.h"
 #include "packet.h"
@@ -68,6 +69,7 @@ struct fw {
 	struct neigh *neigh;
 	struct fragments *fragments;
 	struct policy *policy;
+	struct latency *latency;  /* NULL: not measured */
 	struct table owners;      /* client address -> owner slot */
 	struct owner *owner;      /* port * FW_PORT_ADDRS_MAX + n */
 	struct secret secret;

@@ -3,8 +3,6 @@
 /* test_latency.c: a clock that the test turns, and what the firewall makes of it. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -25,8 +23,9 @@ static const char *const rules[] = { "action=accept proto=udp", NULL };
 
 static struct lab *measured_lab(void)
 {
+	static uint8_t memory[sizeof(struct latency) + 64];
 	struct lab *l = lab_new(256);
-	struct arena a = { calloc(1, sizeof(struct latency) + 64), sizeof(struct latency) + 64 };
+	struct arena a = { memory, sizeof(memory) };
 	assert_non_null(l->fw.latency = latency_new(&a, ticks));
 	lab_rules(l, ip_v4(10, 137, 0, 5), VERDICT_DROP, rules);
 	at = 1000;
@@ -37,13 +36,6 @@ static struct lab *measured_lab(void)
 	latency_calibrate(l->fw.latency, 5000 + UINT64_C(2000000000));
 	assert_true(latency_runs(l->fw.latency));
 	return l;
-}
-
-static void measured_lab_free(struct lab *l)
-{
-	void *p = (void *)((uintptr_t)l->fw.latency);
-	lab_free(l);
-	free(p);
 }
 
 static void send(struct lab *l, uint8_t proto, uint64_t takes_ns)
@@ -101,7 +93,7 @@ static void counts_by_kind(void **state)
 	send(l, PROTO_UDP, 700);
 	assert_string_equal(answer(l, "latency"), ".\n");
 	assert_non_null(strstr(answer(l, "latency sideways"), "\"error\""));
-	measured_lab_free(l);
+	lab_free(l);
 }
 
 /* However many buckets: every one is told once, and no line is cut. */
@@ -118,7 +110,7 @@ static void long_answers_go_on(void **state)
 	}
 	assert_int_equal(told, HISTOGRAM_BUCKETS);
 	assert_true(lines > 10);
-	measured_lab_free(l);
+	lab_free(l);
 }
 
 static void keeps_the_slowest(void **state)
@@ -134,7 +126,7 @@ static void keeps_the_slowest(void **state)
 		least = lat->slow[i].ns < least ? lat->slow[i].ns : least;
 	assert_int_equal(least, 1000 + 3 * LATENCY_SLOW_MAX);
 	assert_int_equal(lat->slow[0].tuple.dport, 53);
-	measured_lab_free(l);
+	lab_free(l);
 }
 
 int main(void)

@@ -20,6 +20,7 @@ struct burst {
 
 struct arrival {
 	struct quick q;
+	uint16_t from; /* its port */
 	uint32_t item; /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
 	uint64_t hash;
 };
@@ -30,6 +31,7 @@ static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f,
 	port->rx_packets++;
 	port->rx_bytes += f->len;
 	a->item = NONE;
+	a->from = f->port;
 	if (!quick_parse(f, &a->q))
 		return;
 	const struct quick_tuple *t = &a->q.tuple;
@@ -124,7 +126,7 @@ static void send_asking(struct fw *fw, const struct quick *q, const struct flow 
  * Sends a packet on whose flow was admitted by today's rules and checked under
  * today's configuration. False: it was not touched, and goes the whole way.
  */
-static inline bool pass(struct fw *fw, const struct burst *b, const struct arrival *a)
+static inline __attribute__((always_inline)) bool pass(struct fw *fw, const struct burst *b, const struct arrival *a)
 {
 	const struct quick *q = &a->q;
 	uint32_t index = a->item / 2;
@@ -183,18 +185,63 @@ static inline void finish(struct fw *fw, const struct burst *b, struct frame *f,
 		take_all(fw, f);
 }
 
+/* One that stayed long, as far as the usual way knows it. */
+static void keep_slow(struct fw *fw, const struct burst *b, const struct arrival *a, uint64_t ns, size_t queued)
+{
+	struct latency_slow slow = { .ns = ns, .queued = (uint32_t)queued, .port = a->from, .rule = NONE };
+	const struct quick_tuple *t = &a->q.tuple;
+	if (a->item != NONE) {
+		const struct flow *flow = &b->ct.flow[a->item / 2];
+		be32 src, dst;
+		memcpy(src.b, &t->addresses, sizeof(src.b));
+		memcpy(dst.b, (const uint8_t *)&t->addresses + sizeof(src.b), sizeof(dst.b));
+		slow.tuple.src = ip_of_v4(src);
+		slow.tuple.dst = ip_of_v4(dst);
+		slow.tuple.sport = (uint16_t)t->ports;
+		slow.tuple.dport = (uint16_t)(t->ports >> 16);
+		slow.tuple.proto = a->q.proto;
+		slow.generation = flow->generation;
+		slow.rule = flow->rule;
+	}
+	latency_keep(fw->latency, &slow);
+}
+
+/* Finishes a block, and notes how long its packets stayed. */
+static void finish_measured(struct fw *fw, const struct burst *b, struct frame *burst[],
+			    const struct arrival *arrival, size_t first, size_t end)
+{
+	uint32_t count[LATENCY_KINDS] = { 0 };
+	for (size_t i = first; i < end; i++) {
+		uint16_t from = arrival[i].from < PORT_COUNT ? arrival[i].from : 0;
+		uint64_t lost = fw->done.count + fw->port[from].drops; /* one that is answered is not given back */
+		finish(fw, b, burst[i], &arrival[i]);
+		lost -= fw->done.count + fw->port[from].drops;
+		count[lost ? LATENCY_DROP : from == PORT_UPLINK ? LATENCY_DOWN : LATENCY_UP]++;
+	}
+	uint64_t ns = latency_done(fw->latency, count);
+	if (latency_is_slow(fw->latency, ns))
+		keep_slow(fw, b, &arrival[first], ns, first);
+}
+
 /* Block by block: a packet's bucket has one block's time to come near, and its flow has one more. */
 static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
 	enum { BLOCK = 8 };
 	struct arrival arrival[FW_BURST];
+	bool measured = latency_runs(fw->latency);
 	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
 		for (size_t i = at; i < at + BLOCK && i < n; i++)
 			arrive(fw, b, burst[i], &arrival[i]);
 		for (size_t i = at - BLOCK; at >= BLOCK && i < at && i < n; i++)
 			look_up(b, &arrival[i]);
-		for (size_t i = at - 2 * BLOCK; at >= 2 * BLOCK && i < at - BLOCK && i < n; i++)
-			finish(fw, b, burst[i], &arrival[i]);
+		if (at < 2 * BLOCK || at - 2 * BLOCK >= n)
+			continue;
+		size_t end = at - BLOCK < n ? at - BLOCK : n;
+		if (measured)
+			finish_measured(fw, b, burst, arrival, at - 2 * BLOCK, end);
+		else
+			for (size_t i = at - 2 * BLOCK; i < end; i++)
+				finish(fw, b, burst[i], &arrival[i]);
 	}
 }
 
@@ -202,6 +249,7 @@ void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_n
 {
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
 	fw->now_ns = now_ns;
+	latency_begin(fw->latency);
 	for (size_t n; count; burst += n, count -= n) {
 		n = count < FW_BURST ? count : FW_BURST;
 		one_burst(fw, &b, burst, n);

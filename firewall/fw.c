@@ -125,11 +125,29 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 	return true;
 }
 
+/*
+ * Can neither begin a flow nor be in the middle of one: invalid whatever the rules say (qubes.md 3.3), so nobody is
+ * told. A lone ACK is neither: it may be of a connection that newer rules cut, and its sender is to learn of it.
+ */
+bool fw_is_stray(const struct packet *p)
+{
+	if (p->class == PKT_ICMP_QUERY)
+		return p->icmp_type != p->tuple.kind; /* an answer */
+	if (p->class != PKT_TCP)
+		return false;
+	uint8_t flags = p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+	return flags != TCP_SYN && flags != TCP_ACK;
+}
+
 /* A packet that belongs to no flow yet: the rules decide. False: p is gone. */
 static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 {
 	uint32_t client = 0, rule = 0;
 	enum drop reason = DROP_NONE;
+	if (fw_is_stray(p)) {
+		refuse(fw, p, w, DROP_CT_INVALID);
+		return false;
+	}
 	if (!policy_find(fw->policy, p->tuple.src, &client))
 		reason = DROP_CLOSED;
 	else

@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "conntrack.h"
 #include "fragment.h"
+#include "latency.h"
 #include "limit.h"
 #include "neigh.h"
 #include "packet.h"
@@ -68,6 +69,7 @@ struct fw {
 	struct neigh *neigh;
 	struct fragments *fragments;
 	struct policy *policy;
+	struct latency *latency;  /* NULL: not measured */
 	struct table owners;      /* client address -> owner slot */
 	struct owner *owner;      /* port * FW_PORT_ADDRS_MAX + n */
 	struct secret secret;
@@ -154,6 +156,8 @@ bool fw_flow_stands(struct fw *, uint32_t flow);
 /* arp.c */
 void fw_arp(struct fw *, struct packet *, uint16_t from);
 void fw_announce(struct fw *, uint16_t port); /* gratuitous ARP, when a spare frame is there */
+/* Belongs to no flow and begins none: an answer, or a TCP segment that is neither SYN nor plain ACK. */
+bool fw_is_stray(const struct packet *);
 /* local.c: to the firewall itself */
 void fw_local(struct fw *, struct packet *, uint16_t from);
 /* Drops p for `reason`, and tells its sender by ICMP if that is allowed and within the rate (a client's; the uplink's

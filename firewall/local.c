@@ -48,6 +48,10 @@ void fw_local(struct fw *fw, struct packet *p, uint16_t from)
 		fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
 		return;
 	}
+	if (fw_is_stray(p)) {
+		fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
+		return;
+	}
 	switch (p->class) {
 	case PKT_ICMP_QUERY:
 		if (p->icmp_type == ICMP_ECHO_REQUEST && limit_allows(&fw->port[from].icmp_limit, fw->now_ns) &&

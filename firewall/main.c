@@ -86,9 +86,11 @@ static void boot(const struct platform *platform)
 	if (self.policy && self.qdb)
 		self.tree = qdb_tree_new(arena, &self.secret, CLIENTS, rules, self.qdb, self.policy, &self.config,
 					 (struct log_sink){ .log = log_sink });
+	struct latency *latency = latency_new(arena, platform->ticks);
 	struct fw_sizes sizes = fw_sizes_for(arena->left);
 	if (!self.tree || sizes.flows == 0 || !fw_init(&self.fw, arena, &sizes, self.policy, seed))
 		panic("not enough memory");
+	self.fw.latency = latency;
 	self.status.stage = STATUS_IDLE;
 	self.facts = (struct status_facts){
 		.platform = platform->name, .store = "down", .started_ns = platform->now_ns(),
@@ -329,7 +331,10 @@ static void packets_round(void)
 		fakeip_in(&self.fakeip, burst, n);
 		fw_input(&self.fw, burst, n, self.platform->now_ns());
 	}
+	const uint32_t sent[LATENCY_KINDS] = { [LATENCY_PUBLISH] = n ? self.fw.tx.count : 0 };
 	flush();
+	if (sent[LATENCY_PUBLISH] && latency_runs(self.fw.latency))
+		latency_done(self.fw.latency, sent);
 }
 
 _Noreturn void postern_main(const struct platform *platform)
@@ -344,6 +349,7 @@ _Noreturn void postern_main(const struct platform *platform)
 		bool busy = store_round();
 		busy |= control_round();
 		uint64_t now = platform->now_ns();
+		latency_calibrate(self.fw.latency, now);
 		if (fw_deadline(&self.fw) <= now)
 			fw_poll(&self.fw, now);
 		flush();

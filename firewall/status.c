@@ -120,6 +120,9 @@ void status_begin(struct status *s, const struct fw *fw, const char *request, si
 	if (parse_word(&c, "explain ")) {
 		s->error = explain_begin(&s->explain, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_EXPLAIN;
+	} else if (parse_word(&c, "latency")) {
+		s->error = latency_report_begin(&s->latency, fw->latency, (const char *)c.at, c.left);
+		s->stage = s->error ? STATUS_ERROR : STATUS_LATENCY;
 	} else if (is_word(request, len, "status")) {
 		s->stage = STATUS_APPLIANCE;
 	} else if (is_word(request, len, "flows")) {
@@ -204,6 +207,10 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 		return true;
 	case STATUS_EXPLAIN:
 		if (!explain_next(&s->explain, fw, line))
+			enter(s, STATUS_END);
+		return true;
+	case STATUS_LATENCY:
+		if (!latency_report_next(&s->latency, fw->latency, line))
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_ERROR:

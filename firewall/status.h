@@ -7,12 +7,14 @@
  *
  *   status   appliance, port..., client..., drop..., platform
  *   flows    flow...
+ *   latency [on|off|reset]    latency..., slow... (latencyreport.h); or switches, with no line
  *   explain CLIENT PROTO SRC SPORT DST DPORT    explain, rule..., verdict (explain.h)
  */
 #ifndef STATUS_H
 #define STATUS_H
 
 #include "explain.h"
+#include "latencyreport.h"
 
 enum { STATUS_LINE_BYTES = 1024, STATUS_SCHEMA = 1 };
 
@@ -27,7 +29,7 @@ struct status_facts {
 
 enum status_stage {
 	STATUS_APPLIANCE, STATUS_PORTS, STATUS_CLIENTS, STATUS_DROPS, STATUS_PLATFORM,
-	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_ERROR, STATUS_END, STATUS_IDLE,
+	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_ERROR, STATUS_END, STATUS_IDLE,
 };
 
 struct status {
@@ -35,6 +37,7 @@ struct status {
 	uint32_t index;
 	const char *error; /* of STATUS_ERROR */
 	struct explain explain;
+	struct latency_report latency;
 };
 
 /* Begins the answer to a request line. */

@@ -49,18 +49,24 @@ uint64_t histogram_high(uint32_t index);
 /* All buckets to half, rounded up; the exact members stay. */
 void histogram_halve(struct histogram *);
 
-static inline void histogram_record(struct histogram *h, uint64_t ns)
+/* n values that are the same; n at least 1, and far below 2^31. */
+static inline void histogram_record_many(struct histogram *h, uint64_t ns, uint32_t n)
 {
 	uint32_t *bucket = &h->bucket[histogram_index(ns)];
-	if (__builtin_expect(*bucket == UINT32_MAX, 0))
+	if (__builtin_expect(*bucket > UINT32_MAX - n, 0))
 		histogram_halve(h);
-	++*bucket;
+	*bucket += n;
 	if (ns < h->min_ns || !h->count)
 		h->min_ns = ns;
 	if (ns > h->max_ns)
 		h->max_ns = ns;
-	h->count++;
-	h->sum_ns += ns;
+	h->count += n;
+	h->sum_ns += ns * n;
+}
+
+static inline void histogram_record(struct histogram *h, uint64_t ns)
+{
+	histogram_record_many(h, ns, 1);
 }
 
 void histogram_clear(struct histogram *);

@@ -47,6 +47,8 @@ struct platform {
 
 	uint64_t (*now_ns)(void);  /* monotonic; may stand still within one burst */
 	uint64_t (*wall_ns)(void); /* since 1970, for log stamps */
+	/* A counter of constant rate, for differences; cheap; NULL: none. */
+	uint64_t (*ticks)(void);
 	void (*entropy)(void *bytes, size_t len); /* secret seed; asked once at boot */
 	struct arena *(*memory)(void); /* what is left of the guest's memory, for the tables */
 

@@ -5,7 +5,7 @@
 #include "barrier.h"
 #include "xenmem.h"
 
-static uint64_t tsc(void)
+uint64_t xenclock_ticks(void)
 {
 	uint32_t low, high;
 	__asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
@@ -26,7 +26,7 @@ uint64_t xenclock_now_ns(void)
 	uint32_t version;
 	do {
 		version = shared_get32((const uint32_t *)&time->version);
-		now = time->system_ns + xenclock_scale(tsc() - time->tsc, time->mul, time->shift);
+		now = time->system_ns + xenclock_scale(xenclock_ticks() - time->tsc, time->mul, time->shift);
 		shared_fence();
 	} while (version & 1 || version != time->version);
 	/* A migrated or resumed host may set the TSC back; time here only goes on. */

@@ -138,6 +138,7 @@ _Noreturn void xenplatform_run(struct arena *arena)
 		.name = "xen",
 		.now_ns = xenclock_now_ns,
 		.wall_ns = wall_ns,
+		.ticks = xenclock_ticks,
 		.entropy = xenentropy_draw,
 		.memory = memory,
 		.rx = netdev_rx,

@@ -35,6 +35,13 @@ static uint64_t wall_ns(void)
 	return ring_word(&guest_shared->wall_ns);
 }
 
+static uint64_t ticks(void)
+{
+	uint32_t low, high;
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
 static void entropy(void *bytes, size_t len)
 {
 	ensure(len <= ABI_ENTROPY_BYTES);
@@ -220,6 +227,7 @@ _Noreturn void guest_main(struct boot_info *boot)
 	static struct platform platform = {
 		.now_ns = now_ns,
 		.wall_ns = wall_ns,
+		.ticks = ticks,
 		.entropy = entropy,
 		.memory = memory,
 		.rx = buffers_rx,

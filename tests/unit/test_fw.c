@@ -199,6 +199,27 @@ static void test_to_the_firewall(void **state)
 	assert_dropped(l, &bootp, DROP_LOCAL_SILENT);
 }
 
+static void test_strays_are_not_answered(void **state)
+{
+	struct lab *l = *state;
+	static const char *const none[] = { NULL };
+	static const uint8_t flags[] = { TCP_SYN | TCP_ACK, TCP_RST, TCP_RST | TCP_ACK, TCP_FIN | TCP_ACK };
+	lab_rules(l, C1, VERDICT_DROP, none);
+	for (size_t i = 0; i < array_len(flags); i++) {
+		struct lab_packet p = tcp_up(flags[i], 100, 1);
+		assert_dropped(l, &p, DROP_CT_INVALID);
+		p.to = UP;
+		assert_dropped(l, &p, DROP_LOCAL_SILENT);
+	}
+	struct lab_packet pong = { .port = 1, .src = LAB_C1_MAC, .dst = LAB_FW_MAC, .from = C1, .to = WEB,
+				   .proto = PROTO_ICMP, .type = 0, .sport = 77 };
+	assert_dropped(l, &pong, DROP_CT_INVALID);
+	/* an ACK may be of a connection that newer rules cut: its sender is told */
+	struct lab_packet ack = tcp_up(TCP_ACK | TCP_PSH, 100, 1);
+	struct packet out = parsed(l, lab_send(l, &ack));
+	assert_int_equal(out.icmp_code, 13);
+}
+
 static void test_ttl_and_size(void **state)
 {
 	struct lab *l = *state;
@@ -378,7 +399,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_through_nat), T(test_second_client_gets_another_port), T(test_refused_is_told),
-		T(test_unknown_client_is_closed), T(test_sources), T(test_destinations), T(test_to_the_firewall),
+		T(test_unknown_client_is_closed), T(test_sources), T(test_destinations), T(test_to_the_firewall), T(test_strays_are_not_answered),
 		T(test_ttl_and_size), T(test_icmp_error_comes_home), T(test_rule_change_cuts_only_what_it_forbids),
 		T(test_silent_flows_are_swept), T(test_reply_after_the_cut_is_dropped),
 		T(test_fragments_follow_their_first), T(test_neighbour_is_asked), T(test_detach_forgets),

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * latency.h: how long packets stay in the firewall, measured from inside all
+ * the time.
+ *
+ * Time is read once for a block of packets, not for each: all of a block get
+ * the time at which its last was done. So a figure is never too small, and too
+ * large by what the neighbours in the block took.
+ *
+ *   up, down   client to uplink, and back: from the moment the burst was taken
+ *              from the platform until the packet stood in the way out
+ *   drop       until it was dropped or answered
+ *   publish    until the platform had the whole burst for sending
+ *
+ * Ticks are the platform's and become nanoseconds by a scale that is renewed
+ * from its clock; before the first second of measuring is over nothing counts.
+ */
+#ifndef LATENCY_H
+#define LATENCY_H
+
+#include "arena.h"
+#include "histogram.h"
+#include "packet.h"
+
+enum latency_kind { LATENCY_UP, LATENCY_DOWN, LATENCY_DROP, LATENCY_PUBLISH, LATENCY_KINDS };
+enum { LATENCY_SLOW_MAX = 32 };
+
+/* One of the slowest: the first packet of a block that took long. */
+struct latency_slow {
+	uint64_t ns;
+	uint64_t wall_ns;   /* when, since 1970; 0: not known */
+	struct tuple tuple; /* as it came in; all zero when it was not a usual packet */
+	uint32_t generation, rule; /* of its flow; rule NONE: of no flow */
+	uint32_t queued;    /* packets of the burst before it */
+	uint16_t port;
+};
+
+struct latency {
+	uint64_t (*ticks)(void); /* NULL: the platform has none */
+	bool on;
+	uint64_t scale;          /* nanoseconds a tick, in 1/2^32; 0: not known yet */
+	uint64_t base_ticks, base_ns;
+	uint64_t began;          /* ticks: the burst in hand was taken */
+	uint64_t slow_floor;     /* nanoseconds: what is not above is no news */
+	uint32_t slow_count;
+	struct histogram kind[LATENCY_KINDS];
+	struct latency_slow slow[LATENCY_SLOW_MAX];
+};
+
+/* On, when there are ticks; NULL: the arena is too small. */
+struct latency *latency_new(struct arena *, uint64_t (*ticks)(void));
+/* Call now and then: learns how long a tick is. */
+void latency_calibrate(struct latency *, uint64_t now_ns);
+/* Measures or not; what was measured stays. */
+void latency_switch(struct latency *, bool on);
+void latency_forget(struct latency *);
+/* "up", ... */
+const char *latency_kind_word(enum latency_kind);
+
+static inline bool latency_runs(const struct latency *l)
+{
+	return l && l->on && l->scale;
+}
+
+/* A burst was taken. */
+static inline void latency_begin(struct latency *l)
+{
+	if (latency_runs(l))
+		l->began = l->ticks();
+}
+
+/* Nanoseconds since latency_begin. */
+static inline uint64_t latency_since(const struct latency *l)
+{
+	return (uint64_t)((unsigned __int128)(l->ticks() - l->began) * l->scale >> 32);
+}
+
+/* count packets of each kind were done just now; the time is returned. */
+uint64_t latency_done(struct latency *, const uint32_t count[LATENCY_KINDS]);
+/* Worth keeping among the slowest? */
+static inline bool latency_is_slow(const struct latency *l, uint64_t ns)
+{
+	return ns > l->slow_floor;
+}
+/* Keeps it; the least slow one makes room. */
+void latency_keep(struct latency *, const struct latency_slow *);
+
+#endif

@@ -241,6 +241,7 @@ static bool store_round(void)
 {
 	uint8_t bytes[1024];
 	uint32_t reads;
+	qdb_tree_tick(self.tree, self.platform->now_ns());
 	store_send();
 	for (reads = 0; reads < STORE_READS; reads++) {
 		size_t want = qdb_want(self.qdb);
@@ -268,12 +269,27 @@ static bool store_round(void)
 
 /* --- the operator ---------------------------------------------------------------------- */
 
+/* What was applied for a while is kept: the store need not be alive for that. */
+static bool confirm_request(void)
+{
+	static const char word[] = "confirm";
+	if (self.request_len != sizeof(word) - 1 || memcmp(self.request, word, sizeof(word) - 1))
+		return false;
+	bool done = qdb_tree_confirm(self.tree);
+	qdb_tree_poll(self.tree);
+	store_send();
+	self.status.stage = done ? STATUS_END : STATUS_ERROR;
+	self.status.error = "nothing waits for a confirmation";
+	return true;
+}
+
 static void read_request(void)
 {
 	char c;
 	while (self.status.stage == STATUS_IDLE && self.platform->read(CHANNEL_CONTROL, &c, 1) == 1) {
 		if (c == '\n') {
-			status_begin(&self.status, &self.fw, self.request, self.request_len);
+			if (!confirm_request())
+				status_begin(&self.status, &self.fw, self.request, self.request_len);
 			self.request_len = 0;
 		} else if (self.request_len < sizeof(self.request)) {
 			self.request[self.request_len++] = c;
@@ -353,7 +369,8 @@ _Noreturn void postern_main(const struct platform *platform)
 		if (fw_deadline(&self.fw) <= now)
 			fw_poll(&self.fw, now);
 		flush();
-		platform->wait(busy || self.shutdown ? 0 : fw_deadline(&self.fw));
+		uint64_t deadline = fw_deadline(&self.fw), confirm_by = qdb_tree_deadline(self.tree);
+		platform->wait(busy || self.shutdown ? 0 : confirm_by < deadline ? confirm_by : deadline);
 	}
 	log_line("shut down");
 	platform->exit(0);

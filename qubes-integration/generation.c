@@ -7,6 +7,7 @@
 #include "generation.h"
 
 static const uint64_t NS_PER_S = 1000000000;
+static const char late[] = "nobody confirmed it in time";
 static const char outcome_key[] = "/postern/outcome";
 
 static const char *const word_text[GENERATION_WORDS] = {
@@ -46,15 +47,20 @@ static bool parse_value(struct cursor c, uint64_t *number, uint32_t *seconds)
 
 /* --- the clock --------------------------------------------------------------------- */
 
+static void revert(struct generation *g)
+{
+	policy_revert(g->policy);
+	g->reverted = g->unconfirmed;
+	g->unconfirmed = g->current = 0;
+}
+
 bool generation_tick(struct generation *g, uint64_t now_ns)
 {
 	g->now_ns = now_ns;
 	if (!g->unconfirmed || now_ns < g->deadline_ns)
 		return false;
-	policy_revert(g->policy);
-	g->reverted = g->unconfirmed;
-	g->unconfirmed = g->current = 0;
-	tell(g, GENERATION_REVERTED, g->reverted, "nobody confirmed it in time");
+	revert(g);
+	tell(g, GENERATION_REVERTED, g->reverted, late);
 	return true;
 }
 
@@ -96,7 +102,7 @@ void generation_confirm_key(struct generation *g, struct cursor value)
 		return;
 	/* too late: whoever asks shall hear it again */
 	if (number == g->reverted)
-		tell(g, GENERATION_REVERTED, number, "nobody confirmed it in time");
+		tell(g, GENERATION_REVERTED, number, late);
 }
 
 /* --- held ------------------------------------------------------------------------------ */
@@ -108,8 +114,8 @@ void generation_hold(struct generation *g, struct cursor value)
 	if (!parse_value(value, &number, &seconds))
 		return;
 	/* the store takes back what was not confirmed before it sends anything else */
-	if (g->unconfirmed && generation_tick(g, g->deadline_ns))
-		g->word = GENERATION_NOTHING;
+	if (g->unconfirmed)
+		revert(g);
 	g->held = number;
 	g->fault[0] = 0;
 	policy_hold(g->policy);
@@ -149,8 +155,10 @@ bool generation_publish(struct generation *g, struct cursor value, struct text *
 	if (held != number) {
 		if (held)
 			policy_abandon(g->policy);
-		/* the store has confirmed it while nobody listened */
-		return number == g->unconfirmed && seconds == 0 && generation_confirm(g, number) && false;
+		/* the store's own note that it was confirmed */
+		if (number == g->unconfirmed && seconds == 0)
+			settle(g);
+		return false;
 	}
 	if (g->fault[0]) {
 		policy_abandon(g->policy);
@@ -188,7 +196,7 @@ bool generation_dump_commits(struct generation *g, bool seen)
 {
 	bool unconfirmed = g->dumped && g->dumped_s;
 	if (unconfirmed && g->dumped == g->reverted) {
-		tell(g, GENERATION_REVERTED, g->reverted, "nobody confirmed it in time");
+		tell(g, GENERATION_REVERTED, g->reverted, late);
 		return false;
 	}
 	if (g->unconfirmed && g->dumped == g->unconfirmed) {
@@ -200,7 +208,7 @@ bool generation_dump_commits(struct generation *g, bool seen)
 	}
 	/* another generation took its place: what was before it is what surely was wanted */
 	if (g->unconfirmed)
-		generation_tick(g, g->deadline_ns);
+		revert(g);
 	if (unconfirmed && seen && g->dumped != g->current) {
 		policy_keeping(g->policy, POLICY_KEEP);
 		begin(g, g->dumped, g->dumped_s);

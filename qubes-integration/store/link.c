@@ -49,7 +49,8 @@ void link_tell(struct peer *p, const struct change_list *list, const struct chan
 	if (!p->mirrored || c->by == p)
 		return;
 	wire_put_header(header, c->type, c->path, (uint32_t)c->value_len);
-	if (!buffer_add(to, header, sizeof(header)) ||
+	/* one round may tell of very many rules, but not the next one too */
+	if (p->mark > PEER_OUT_MAX || !buffer_add(to, header, sizeof(header)) ||
 	    !buffer_add(to, change_value(list, c), c->value_len))
 		p->dead = true;
 }

@@ -51,6 +51,18 @@ const struct names *resolver_names(const struct resolver *r)
 	return r->names;
 }
 
+uint32_t resolver_servers(const struct resolver *r, struct ip_addr server[RESOLVER_SERVERS])
+{
+	memcpy(server, r->server, r->servers * sizeof(r->server[0]));
+	return r->servers;
+}
+
+void resolver_refresh(struct resolver *r)
+{
+	names_refresh(r->names);
+	r->idle_until_ns = 0;
+}
+
 const struct resolver_stats *resolver_stats(const struct resolver *r)
 {
 	return &r->stats;

@@ -33,7 +33,11 @@ uint64_t resolver_deadline(const struct resolver *);
 /* A message that came back on that flow. */
 void resolver_take(struct resolver *, const struct fw_own *, struct cursor message, uint64_t now_ns);
 
+/* Every name is due now. */
+void resolver_refresh(struct resolver *);
+
 const struct names *resolver_names(const struct resolver *);
+uint32_t resolver_servers(const struct resolver *, struct ip_addr server[RESOLVER_SERVERS]); /* how many */
 struct resolver_stats {
 	uint64_t asked, answered, unanswered; /* messages out; useful ones in; tries without one */
 	uint64_t foreign;                     /* messages that answer nothing we asked */

@@ -134,7 +134,9 @@ static bool rule(struct explain *e, const struct fw *fw, struct text *t)
 	if (!r)
 		return false;
 	enum rule_trial trial = ruleset_try(r, &e->tuple, policy_context(fw->policy));
-	struct parsed_rule parsed = { .rule = *r, .host = "?", .host_len = 1 };
+	struct parsed_rule parsed = { .rule = *r, .host = hosts_text(policy_hosts(fw->policy), r->host) };
+	while (parsed.host[parsed.host_len])
+		parsed.host_len++;
 	rule_text(&words, &parsed);
 	json_begin(t, "rule");
 	json_u64(t, "number", r->number);

@@ -106,6 +106,8 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 {
 	struct flow *flow = ct_flow(fw->ct, index);
 	uint32_t client, rule;
+	if (flow->port == PORT_UPLINK)
+		return true; /* our own */
 	/* no two clients have had this place and this generation */
 	if ((uint32_t)policy_generation(fw->policy, flow->client) == flow->generation)
 		return true;
@@ -211,6 +213,10 @@ static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
 	}
 	if (!fw_flow_stands(fw, w->flow)) {
 		refuse(fw, p, w, DROP_FLOW_CUT);
+		return;
+	}
+	if (ct_flow(fw->ct, w->flow)->port == PORT_UPLINK) {
+		refuse(fw, p, w, fw_own_take(fw, p, w->flow));
 		return;
 	}
 	w->out = ct_flow(fw->ct, w->flow)->port;

@@ -57,6 +57,8 @@ struct fw_port {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, drops;
 };
 
+struct resolver;
+
 struct fw_uplink {
 	struct ip_addr ip;      /* zero: not configured yet, nothing is forwarded */
 	uint8_t prefix_len;     /* in ip's family; 32: only the gateway is on the link */
@@ -70,6 +72,7 @@ struct fw {
 	struct fragments *fragments;
 	struct policy *policy;
 	struct latency *latency;  /* NULL: not measured */
+	struct resolver *resolver; /* NULL: nothing is asked */
 	struct table owners;      /* client address -> owner slot */
 	struct owner *owner;      /* port * FW_PORT_ADDRS_MAX + n */
 	struct secret secret;
@@ -165,5 +168,16 @@ void fw_local(struct fw *, struct packet *, uint16_t from);
 void fw_refuse(struct fw *, struct packet *, uint16_t from, enum drop reason, uint8_t type, uint8_t code, uint32_t info);
 /* related.c: an ICMP error that belongs to a flow, translated inside and out */
 void fw_related(struct fw *, struct packet *, uint16_t from);
+
+/* own.c: a question of the firewall itself is a flow of the uplink's port. */
+struct fw_own {
+	uint32_t flow, serial;
+};
+/* A datagram from a port drawn at random; false: no uplink, frame or port now. */
+bool fw_own_send(struct fw *, struct ip_addr to, uint16_t dport, struct cursor payload, uint64_t now_ns,
+		 struct fw_own *);
+void fw_own_end(struct fw *, const struct fw_own *); /* no answer is wanted any more */
+/* An answer on such a flow, which it may end; what its frame is to be dropped for. */
+enum drop fw_own_take(struct fw *, const struct packet *, uint32_t flow);
 
 #endif

@@ -6,6 +6,7 @@
 #include "fw.h"
 #include "platform.h"
 #include "qdb_tree.h"
+#include "resolver.h"
 #include "status.h"
 
 enum {
@@ -24,6 +25,8 @@ static struct {
 	struct fw fw;
 	struct policy *policy;
 	struct secret secret; /* of the tables that are not fw's */
+	struct names *names;
+	struct resolver *resolver;
 	struct qdb *qdb;
 	struct qdb_tree *tree;
 	struct config config;
@@ -81,9 +84,14 @@ static void boot(const struct platform *platform)
 	uint32_t rules = (uint32_t)(arena->left >> 20) * RULES_PER_MIB;
 	rules = rules > RULES_MAX ? RULES_MAX : rules < RULES_PER_MIB ? RULES_PER_MIB : rules;
 	self.policy = policy_new(arena, &self.secret, CLIENTS, rules);
+	self.names = names_new(arena, &self.secret, log_text);
+	self.resolver = self.names ? resolver_new(arena, &self.fw, self.names) : NULL;
+	if (!self.policy || !self.resolver)
+		panic("not enough memory");
+	policy_set_hosts(self.policy, names_hosts(self.names));
 	config_init(&self.config);
 	self.qdb = qdb_new(arena);
-	if (self.policy && self.qdb)
+	if (self.qdb)
 		self.tree = qdb_tree_new(arena, &self.secret, CLIENTS, rules, self.qdb, self.policy, &self.config,
 					 (struct log_sink){ .log = log_sink });
 	struct latency *latency = latency_new(arena, platform->ticks);
@@ -91,6 +99,7 @@ static void boot(const struct platform *platform)
 	if (!self.tree || sizes.flows == 0 || !fw_init(&self.fw, arena, &sizes, self.policy, seed))
 		panic("not enough memory");
 	self.fw.latency = latency;
+	self.fw.resolver = self.resolver;
 	self.status.stage = STATUS_IDLE;
 	self.facts = (struct status_facts){
 		.platform = platform->name, .store = "down", .started_ns = platform->now_ns(),
@@ -124,6 +133,7 @@ static void apply_config(void)
 	fw_set_uplink(&self.fw, &uplink);
 	fw_set_ours(&self.fw, &c->netvm_gateway, 1);
 	fw_set_protected(&self.fw, c->connected, c->connected_count);
+	resolver_set_servers(self.resolver, c->dns, array_len(c->dns));
 	for (uint16_t port = PORT_CLIENT_FIRST; port < PORT_COUNT; port++)
 		fakeip_attach(&self.fakeip, &c->fakeip, port, self.fakeip.port[port].real);
 	if (c->seed_len > 0) {
@@ -259,12 +269,22 @@ static bool store_round(void)
 		self.config.changed = false;
 		apply_config();
 	}
+	return reads == STORE_READS;
+}
+
+/* Names that are due, and rules whose names have moved; then flows are told of what is new. */
+static void names_round(uint64_t now_ns)
+{
+	uint64_t bit[NAMES_WORDS];
+	if (resolver_deadline(self.resolver) <= now_ns)
+		resolver_poll(self.resolver, now_ns);
+	if (names_changed(self.names, bit))
+		policy_hosts_changed(self.policy, bit);
 	uint64_t generation = policy_latest(self.policy);
 	if (generation != self.generation) {
 		self.generation = generation;
 		fw_rules_changed(&self.fw);
 	}
-	return reads == STORE_READS;
 }
 
 /* --- the operator ---------------------------------------------------------------------- */
@@ -366,10 +386,13 @@ _Noreturn void postern_main(const struct platform *platform)
 		busy |= control_round();
 		uint64_t now = platform->now_ns();
 		latency_calibrate(self.fw.latency, now);
+		names_round(now);
 		if (fw_deadline(&self.fw) <= now)
 			fw_poll(&self.fw, now);
 		flush();
-		uint64_t deadline = fw_deadline(&self.fw), confirm_by = qdb_tree_deadline(self.tree);
+		uint64_t deadline = fw_deadline(&self.fw), names = resolver_deadline(self.resolver);
+		uint64_t confirm_by = qdb_tree_deadline(self.tree);
+		deadline = names < deadline ? names : deadline;
 		platform->wait(busy || self.shutdown ? 0 : confirm_by < deadline ? confirm_by : deadline);
 	}
 	log_line("shut down");

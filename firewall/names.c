@@ -250,6 +250,13 @@ void names_retry(struct names *n)
 			due_at(n, &n->name[i], 0);
 }
 
+void names_refresh(struct names *n)
+{
+	for (uint32_t i = 0; i < NAMES_MAX; i++)
+		if (n->name[i].used && !n->name[i].asking && !n->name[i].is_address)
+			due_at(n, &n->name[i], 0);
+}
+
 uint64_t names_deadline(const struct names *n)
 {
 	return n->next_ns;

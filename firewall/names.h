@@ -56,6 +56,8 @@ void names_learn(struct names *, uint32_t handle, const struct ip_addr *, uint32
 void names_fail(struct names *, uint32_t handle, const char *why, uint64_t now_ns);
 /* Other servers, or the way to them, came: what failed is asked for again at once. */
 void names_retry(struct names *);
+/* All are due now. */
+void names_refresh(struct names *);
 uint64_t names_deadline(const struct names *); /* UINT64_MAX: nothing to ask */
 
 /* --- changes and status ------------------------------------------------------------ */

@@ -42,6 +42,7 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 	const struct flow *flow = known ? ct_flow(fw->ct, index) : NULL;
 	bool up = from != PORT_UPLINK;
 	if (!flow || dir != (up ? CT_ORIG : CT_REPLY) || (up && flow->port != from) ||
+	    flow->port == PORT_UPLINK ||
 	    !ip_eq(p->tuple.dst, p->inner.src) || !crosses_routers(p) ||
 	    !quotes_in_window(p, &flow->half[!dir], &flow->half[dir])) {
 		fw_drop(fw, p->frame, from, DROP_ICMP_UNRELATED);

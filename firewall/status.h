@@ -8,6 +8,7 @@
  *   status   appliance, port..., client..., drop..., platform
  *   flows    flow...
  *   latency [on|off|reset]    latency..., slow... (latencyreport.h); or switches, with no line
+ *   names [refresh]    resolver, name... (names_status.h)
  *   explain CLIENT PROTO SRC SPORT DST DPORT    explain, rule..., verdict (explain.h)
  */
 #ifndef STATUS_H
@@ -15,6 +16,7 @@
 
 #include "explain.h"
 #include "latencyreport.h"
+#include "names_status.h"
 
 enum { STATUS_LINE_BYTES = 1024, STATUS_SCHEMA = 1 };
 
@@ -29,7 +31,7 @@ struct status_facts {
 
 enum status_stage {
 	STATUS_APPLIANCE, STATUS_PORTS, STATUS_CLIENTS, STATUS_DROPS, STATUS_PLATFORM,
-	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_ERROR, STATUS_END, STATUS_IDLE,
+	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_NAMES, STATUS_ERROR, STATUS_END, STATUS_IDLE,
 };
 
 struct status {
@@ -38,6 +40,7 @@ struct status {
 	const char *error; /* of STATUS_ERROR */
 	struct explain explain;
 	struct latency_report latency;
+	struct names_status names;
 };
 
 /* Begins the answer to a request line. */

@@ -10,10 +10,12 @@ count() { # what was run, its exit status
 	if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
 }
 
-for part in unit asan fuzz-replay lint lab; do
+for part in unit asan fuzz-replay lint lab diff test-xen; do
 	echo "== $part"
+	began=$(date +%s)
 	make --no-print-directory O="$O" "$part"
 	count "$part" $?
+	echo "== $part took $(($(date +%s) - began)) s"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -5,7 +5,7 @@
 #include "columns.h"
 #include "latency_out.h"
 
-enum { BAR_CELLS = 50, BARS_MAX = 24 };
+enum { TITLE = 22, BAR_CELLS = 50, BARS_MAX = 24 };
 
 void latency_duration(char to[LATENCY_DURATION_BYTES], uint64_t ns)
 {
@@ -57,8 +57,8 @@ static void print_percentiles(FILE *to, const struct latency_series *const *s, s
 	char text[LATENCY_NAME_BYTES];
 	fprintf(to, "%-8s", "");
 	for (size_t i = 0; i < n; i++) {
-		columns_clean(text, sizeof(text), s[i]->name);
-		fprintf(to, "  %-22.22s", text);
+		size_t len = columns_clean(text, sizeof(text), s[i]->name);
+		fprintf(to, "  %-22s", text + (len > TITLE ? len - TITLE : 0)); /* the end tells them apart */
 	}
 	fprintf(to, "\n%-8s", "count");
 	for (size_t i = 0; i < n; i++)

@@ -31,6 +31,8 @@ static const struct verb {
 	  "postern rollback [-j] [--confirm TIME] [--if-generation N] [--reason TEXT] [--store SOCKET] [N]\n" },
 	{ "log", verb_log, "who changed the rules, when and why",
 	  "postern log [-j] [-n COUNT] [--store SOCKET] [CLIENT]\n" },
+	{ "names", verb_names, "what the names in rules stand for, and how old that is",
+	  "postern names [-j] [--refresh] [--control SOCKET]\n" },
 	{ "explain", verb_explain, "what would become of a packet, and which rule says so",
 	  "postern explain [-j] [--control SOCKET] CLIENT PROTO SRC SPORT DST DPORT\n"
 	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },

@@ -11,6 +11,7 @@
 enum { CONSOLEIO_WRITE = 0 };
 static const uint64_t NS_PER_LINE = 1000000000 / CONSOLE_LINES_PER_S;
 static const uint64_t LAST_WORDS_NS = 1000000000;
+static const uint64_t TELL_NS = 1000000000; /* between two lines about lost ones: those cost lines too */
 
 static struct {
 	struct xen_console_ring *ring;
@@ -18,7 +19,7 @@ static struct {
 	bool unsaid;        /* written, its reader not told */
 	uint64_t paid_ns;   /* the time up to which lines are paid for */
 	uint64_t lost;      /* lines */
-	uint64_t lost_told;
+	uint64_t lost_told, tell_ns;
 } own;
 
 void xenconsole_boot(struct xen_console_ring *ring, uint32_t port)
@@ -65,8 +66,9 @@ static void tell_lost(void)
 {
 	char buffer[64];
 	struct text t = text_on(buffer);
-	if (own.lost == own.lost_told || !within_rate())
+	if (own.lost == own.lost_told || xenclock_now_ns() < own.tell_ns || !within_rate())
 		return;
+	own.tell_ns = xenclock_now_ns() + TELL_NS;
 	text_u64(&t, own.lost - own.lost_told);
 	text_put(&t, " log lines suppressed");
 	if (put(buffer, t.len))

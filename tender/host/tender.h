@@ -184,7 +184,9 @@ void traffic_discard(uint16_t number); /* takes back what the guest had queued f
 
 /* wayout.c: what the way out must be able to do, and what is done when it is not */
 uint32_t wayout_needs(const struct offload *); /* enum driver_can */
-/* Cuts the frame up or completes its checksum, and sends it; its buffer goes back. */
+/* Completes the checksum of a frame that need not be cut up: it can go now. False: wayout_send. */
+bool wayout_complete(struct driver_frame *);
+/* Cuts the frame up and sends it, or loses it; its buffer goes back. */
 void wayout_send(struct driver_port *, struct driver_frame *, struct driver_result *);
 
 /* buffers.c: small ones are numbered from 0, large ones behind them */

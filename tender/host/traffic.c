@@ -103,7 +103,7 @@ static void flush(struct port *p, struct outgoing *out)
 
 static void put(struct port *p, struct outgoing *out, struct driver_frame *f)
 {
-	if (wayout_needs(&f->offload) & ~p->way.can) {
+	if (wayout_needs(&f->offload) & ~p->way.can && !wayout_complete(f)) {
 		flush(p, out); /* what came before goes before */
 		p->count.tx_cut += f->offload.gso_type != GSO_NONE;
 		wayout_send(&p->way, f, &out->result);

@@ -41,17 +41,21 @@ static void send_pieces(struct driver_port *port, const struct frame *whole, str
 		port->driver->flush(port, r);
 }
 
-void wayout_send(struct driver_port *port, struct driver_frame *f, struct driver_result *r)
+bool wayout_complete(struct driver_frame *f)
 {
 	struct frame whole = { .data = f->data, .len = f->len, .offload = f->offload };
-	if (segment_needed(&whole)) {
+	if (segment_needed(&whole) || !segment_finish_checksum(&whole))
+		return false;
+	f->offload = whole.offload;
+	return true;
+}
+
+void wayout_send(struct driver_port *port, struct driver_frame *f, struct driver_result *r)
+{
+	const struct frame whole = { .data = f->data, .len = f->len, .offload = f->offload };
+	if (segment_needed(&whole))
 		send_pieces(port, &whole, r);
-		buffers_back(f->buffer);
-	} else if (segment_finish_checksum(&whole)) {
-		f->offload = whole.offload;
-		port->driver->send(port, f, 1, r);
-	} else {
+	else
 		r->lost++;
-		buffers_back(f->buffer);
-	}
+	buffers_back(f->buffer);
 }

@@ -121,6 +121,13 @@ exercise() { # what to call it
 # What comes up again, what goes for good: events and counters, and the others notice nothing.
 reach() { peer "$1" udp "$SERVER" 5006 | grep -q '^ok '; }
 keep_asking() { reach c2 || true; says up0 link "$1"; } # a dead link is found by what is sent there
+overrun() { # what to call it, the counter: more comes than the ring holds while nobody looks
+	kill -STOP "$TENDER_PID"
+	in_ns up python3 "$PEER" send "$SERVER" "$FW" udp 5000 6000
+	kill -CONT "$TENDER_PID"
+	check "$1: what comes next arrives" wait_for 5 reach c1
+	check "$1: what the ring did not hold is counted" wait_for 10 not says up0 "$2" 0
+}
 breaks() { # what to call it
 	check "$1: the client reaches the server" reach c1
 	ip -n "$NS_FW" link set fup down
@@ -178,6 +185,9 @@ check "$name: the guard goes with it" wait_for 5 no_guard
 check "$name: starts again" restart packet=fup packet=fc1
 check "$name: a frame of another VLAN" in_ns up python3 "$PEER" frame up0 "$(tagged fup)"
 check "$name: is lost, and counted" wait_for 5 not says up0 rx_drop 0
+stop "$TENDER_PID"
+check "$name: starts again" restart packet=fup packet=fc1
+[ "$MODE" != spt ] || overrun "$name" rx_drop
 breaks "$name"
 wires
 
@@ -208,6 +218,7 @@ if restart xdp=fup xdp=fc1; then
 	stop "$TENDER_PID"
 	check "$name: and goes with it" wait_for 5 not has_xdp fup
 	check "$name: starts again" restart xdp=fup xdp=fc1
+	[ "$MODE" != spt ] || overrun "$name" ring_full
 	breaks "$name"
 else
 	fail "$name: starts"

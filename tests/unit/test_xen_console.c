@@ -116,6 +116,15 @@ static void a_flood_is_cut_and_counted(void **state)
 	clock_ns += 1000000000;
 	xenconsole_flush();
 	assert_string_equal(text(), "9900 log lines suppressed\n");
+	for (uint32_t i = 0; i < 100; i++)
+		xenconsole_line("x", 1);
+	(void)text();
+	clock_ns += 999999999; /* lines again, but not yet another of those */
+	xenconsole_flush();
+	assert_string_equal(text(), "");
+	clock_ns += 1;
+	xenconsole_flush();
+	assert_non_null(strstr(text(), " log lines suppressed\n"));
 	for (uint32_t s = 0; s < 10; s++) {
 		for (uint32_t i = 0; i < 1000; i++) {
 			xenconsole_line("x", 1);

@@ -15,6 +15,7 @@ _postern_words() {
 	case $verb in
 	status) echo '-j --json --control --help' ;;
 	flows) echo '-j --json --client --control --help' ;;
+	names) echo '-j --json --refresh --control --help' ;;
 	explain) echo "-j -v --json --verbose --pcap --client --control --help $(_postern_clients "$1")" ;;
 	attach) echo '--control --help tap=' ;;
 	detach) echo "--control --help $(_postern_port_names "$1")" ;;
@@ -32,7 +33,7 @@ _postern_words() {
 		*) echo 'export import --help' ;;
 		esac
 		;;
-	help) echo 'status flows rules explain attach detach store nft' ;;
+	help) echo 'status flows names rules explain attach detach store nft' ;;
 	esac
 }
 
@@ -42,7 +43,7 @@ _postern() {
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'status flows rules explain attach detach store nft help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'status flows names rules explain attach detach store nft help' -- "$cur")
 		return
 	fi
 	case $prev in

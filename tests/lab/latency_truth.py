@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Holds what the probe recovered against what the relay says it did.
+
+    latency_truth.py path RUN LOG       every percentile of "path" is the truth's, within the tolerance
+    latency_truth.py omission RUN LOG CLOSED
+                                        the probe shows the stalls, the closed-loop tool's list does not
+
+The tolerance: a bucket of the histogram (1/32), and what the relay cannot see: the way between it and
+the two kernels' stamps, which on a busy machine waits for the CPU as everything does.
+"""
+import json
+import math
+import sys
+
+SLACK_NS = {50: 500_000, 99: 10_000_000}
+
+
+def truth(log):
+    ways = [{}, {}]
+    for line in open(log):
+        direction, sequence, ns = map(int, line.split())
+        ways[direction][sequence] = ns
+    return sorted(ways[0][s] + ways[1][s] for s in ways[0] if s in ways[1])
+
+
+def rank(values, percent):
+    return values[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def series(run, suffix):
+    for s in json.load(open(run))["series"]:
+        if s["name"].endswith(suffix) and (suffix or s["role"] == "measured"):
+            return s
+    raise SystemExit(f"no series {suffix}")
+
+
+def percentile(s, percent):
+    return next(p["ns"] for p in s["percentiles"] if p["p"] == percent)
+
+
+def path(run, log):
+    values, s = truth(log), series(run, " path")
+    print(f"{len(values)} delays known, {s['count']} measured")
+    good = len(values) == s["count"] > 0
+    for percent, slack in SLACK_NS.items():
+        known, got = rank(values, percent), percentile(s, percent)
+        print(f"p{percent}: truth {known / 1e6:.3f} ms, probe {got / 1e6:.3f} ms, "
+              f"off by {(got - known) / 1e3:+.1f} us")
+        good = good and known - 1000 <= got <= known * 33 / 32 + slack
+    return good
+
+
+def omission(run, log, closed):
+    values, s = truth(log), series(run, "")
+    other = sorted(int(line) for line in open(closed))
+    known, got, theirs = rank(values, 90), percentile(s, 90), rank(other, 90)
+    print(f"p90: truth {known / 1e6:.1f} ms, probe {got / 1e6:.1f} ms, "
+          f"closed loop {theirs / 1e6:.1f} ms of {len(other)}")
+    return got >= known and got >= 20_000_000 and theirs * 3 < got
+
+
+if __name__ == "__main__":
+    sys.exit(not {"path": path, "omission": omission}[sys.argv[1]](*sys.argv[2:]))

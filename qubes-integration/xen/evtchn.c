@@ -43,8 +43,7 @@ static bool adopt(int64_t result, uint32_t port, uint32_t *out)
 		return false;
 	if (words_used < port / WORD_BITS + 1)
 		words_used = port / WORD_BITS + 1;
-	(void)evtchn_pending(port); /* an event of the port's earlier life */
-	evtchn_mask(port, false);
+	evtchn_mask(port, false); /* an event that came since stays pending */
 	*out = port;
 	return true;
 }

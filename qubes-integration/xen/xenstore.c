@@ -43,6 +43,7 @@ static struct {
 
 void xenstore_boot(struct xen_store_ring *ring, uint32_t port, struct arena *arena)
 {
+	memset(&own, 0, sizeof(own));
 	own.ring = ring;
 	own.port = port;
 	own.events.bytes = arena_take(arena, EVENTS_BYTES, 1);

@@ -19,4 +19,8 @@ GUEST_MIB=16 guest_start small && guest_run small
 until_ok says small 'postern on xen'
 check "runs in 16 MiB" says small 'postern on xen'
 guest_end small
+GUEST_MIB=301 guest_start large && guest_run large
+until_ok says large 'postern on xen'
+check "and in 301" says large 'room for [1-9][0-9]\{5,\} flows'
+guest_end large
 finish

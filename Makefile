@@ -120,7 +120,7 @@ $(O)/postern.elf: $(call guest_o,$(GUEST_SRC) $(GUEST_ASM)) tender/guest/postern
 
 $(O)/postern-tender: $(call host_o,$(TENDER_SRC)) $(O)/host/tools/hostpanic.c.o
 	$(call say,LD,$@)
-	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp -lnftnl -lmnl -lxdp -lbpf
+	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp -lnftnl -lmnl
 
 $(O)/postern-store: $(call host_o,$(STORE_SRC))
 	$(call say,LD,$@)

@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/if_xdp.h>
@@ -33,6 +34,34 @@ static uint32_t share(void)
 	return n < XDP_ENTRIES ? n : XDP_ENTRIES;
 }
 
+/*
+ * libxdp, and libbpf behind it: loaded when the first such port is opened. They
+ * would make every start of a tender without one a tenth longer.
+ */
+#define CALLS(X) \
+	X(xsk_umem__create) X(xsk_umem__delete) X(xsk_socket__create) X(xsk_socket__delete) \
+	X(xsk_socket__fd) X(xsk_socket__update_xskmap) X(libxdp_set_print) X(libbpf_set_print) \
+	X(bpf_map_create) X(bpf_prog_load) X(bpf_link_create)
+#define FIELD(name) __typeof__(&name) name;
+#define FIND(name) *(void **)&lib.name = dlsym(handle, #name); \
+	if (!lib.name) \
+		return false;
+
+static struct { CALLS(FIELD) } lib;
+static bool loaded;
+
+static bool load_library(void)
+{
+	void *handle = dlopen("libxdp.so.1", RTLD_NOW);
+	if (!handle)
+		return false;
+	CALLS(FIND)
+	lib.libbpf_set_print(NULL);
+	lib.libxdp_set_print(NULL);
+	loaded = true;
+	return true;
+}
+
 static int failed(int error) /* of libxdp: negative */
 {
 	errno = -error;
@@ -53,7 +82,7 @@ static int load_program(int sockets)
 		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect_map },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	return bpf_prog_load(BPF_PROG_TYPE_XDP, "postern", "ISC", program, array_len(program), NULL);
+	return lib.bpf_prog_load(BPF_PROG_TYPE_XDP, "postern", "ISC", program, array_len(program), NULL);
 }
 
 /* In the driver where it can, in front of the stack where it cannot. */
@@ -61,17 +90,17 @@ static int attach(int program, const struct nic *nic, bool *generic)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, in_driver, .flags = XDP_FLAGS_DRV_MODE);
 	LIBBPF_OPTS(bpf_link_create_opts, in_front, .flags = XDP_FLAGS_SKB_MODE);
-	int link = bpf_link_create(program, nic->index, BPF_XDP, &in_driver);
+	int link = lib.bpf_link_create(program, nic->index, BPF_XDP, &in_driver);
 	*generic = link < 0 && errno != EBUSY;
-	return *generic ? bpf_link_create(program, nic->index, BPF_XDP, &in_front) : link;
+	return *generic ? lib.bpf_link_create(program, nic->index, BPF_XDP, &in_front) : link;
 }
 
 static bool steer(struct xdp_port *x, const struct nic *nic, struct xsk_socket *socket)
 {
-	int map = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "postern", sizeof(int), sizeof(int), QUEUE + 1, NULL);
+	int map = lib.bpf_map_create(BPF_MAP_TYPE_XSKMAP, "postern", sizeof(int), sizeof(int), QUEUE + 1, NULL);
 	int program = map < 0 ? -1 : load_program(map), why = 0;
 	x->link = -1;
-	if (program >= 0 && !(why = xsk_socket__update_xskmap(socket, map)))
+	if (program >= 0 && !(why = lib.xsk_socket__update_xskmap(socket, map)))
 		x->link = nic_keep(attach(program, nic, &x->generic));
 	why = why ? -why : errno;
 	if (program >= 0)
@@ -93,16 +122,16 @@ static int create(struct xdp_port *x, const struct option_port *about, uint16_t 
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = (uint16_t)(mode | XDP_USE_NEED_WAKEUP) };
 	const struct memory *m = &tender.memory;
-	int error = xsk_umem__create(umem, memory_at(m, m->pool),
+	int error = lib.xsk_umem__create(umem, memory_at(m, m->pool),
 		(uint64_t)m->buffer_count * ABI_BUFFER_BYTES, &x->fill, &x->comp, &memory);
 	if (error)
 		return failed(error);
-	error = xsk_socket__create(socket, about->iface, QUEUE, *umem, &x->rx, &x->tx, &rings);
+	error = lib.xsk_socket__create(socket, about->iface, QUEUE, *umem, &x->rx, &x->tx, &rings);
 	if (error) {
-		xsk_umem__delete(*umem);
+		lib.xsk_umem__delete(*umem);
 		return failed(error);
 	}
-	return xsk_socket__fd(*socket);
+	return lib.xsk_socket__fd(*socket);
 }
 
 static void fill(struct xdp_port *x)
@@ -149,6 +178,8 @@ static const char *cannot(const struct nic *nic, const struct option_port *about
 		return "it has more than one queue, see ethtool -L";
 	if (shared + share() > tender.memory.buffer_count / 2)
 		return "too many such ports for this --mem";
+	if (!loaded && !load_library())
+		return "libxdp.so.1 is not installed, or another version";
 	return NULL;
 }
 
@@ -166,8 +197,8 @@ static const char *open_once(struct driver_port *p, struct xdp_port *x, const st
 	if (steer(x, nic, socket))
 		return NULL;
 	int error = errno;
-	xsk_socket__delete(socket);
-	xsk_umem__delete(umem);
+	lib.xsk_socket__delete(socket);
+	lib.xsk_umem__delete(umem);
 	errno = error;
 	return "no program on it";
 }
@@ -195,8 +226,6 @@ const char *xdp_setup(struct driver_port *p, struct xdp_port *x, const struct op
 	const char *why = cannot(&nic, about);
 	if (why)
 		return why;
-	libbpf_set_print(NULL);
-	libxdp_set_print(NULL);
 	why = open_patiently(p, x, &nic, about, only_zero_copy);
 	if (why)
 		return why;

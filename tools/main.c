@@ -23,6 +23,9 @@ static const struct verb {
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },
 	{ "check", verb_check, "is this rule file right?",
 	  "postern check [-j] FILE|-\n" },
+	{ "diff", verb_diff, "what a file or a generation changes, and which flows it cuts",
+	  "postern diff [-jv] [--store SOCKET] [--control SOCKET] FILE|-\n"
+	  "postern diff [-jv] [--store SOCKET] [--control SOCKET] N [M]\n" },
 	{ "apply", verb_apply, "replace the rules of many clients at once",
 	  "postern apply [-j] [--confirm TIME] [--if-generation N] [--reason TEXT] [--store SOCKET] FILE|-\n" },
 	{ "confirm", verb_confirm, "keep what was applied with --confirm",

@@ -26,6 +26,7 @@ int verb_attach(int argc, char **argv);
 int verb_detach(int argc, char **argv);
 int verb_rules(int argc, char **argv);
 int verb_check(int argc, char **argv);
+int verb_diff(int argc, char **argv);
 int verb_apply(int argc, char **argv);
 int verb_confirm(int argc, char **argv);
 int verb_rollback(int argc, char **argv);

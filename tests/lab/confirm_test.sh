@@ -65,6 +65,22 @@ test_apply() {
 	check "as a whole" only_port 80
 }
 
+test_diff() {
+	background_peer "$LAB/hold.log" c1 hold "$SERVER" 80 "$LAB/hold"
+	check "a connection is busy" counts_up "$LAB/hold"
+	both 80 >"$LAB/same.rules"
+	check "no difference is 0" "$POSTERN" diff "$LAB/same.rules"
+	both 81 >"$LAB/other.rules"
+	check "a difference is 1" code_is 1 "$POSTERN" diff "$LAB/other.rules"
+	check_says "it shows what goes" "- 0000  action=accept .*dstports=80-80" "$POSTERN" diff "$LAB/other.rules"
+	check_says "and what comes" "[+] 0000  action=accept .*dstports=81-81" "$POSTERN" diff "$LAB/other.rules"
+	check_says "and counts the flows that would die" "would die: [1-9]" "$POSTERN" diff "$LAB/other.rules"
+	check_says "and lists them" "tcp +$C1:[0-9]+ +$SERVER:80" "$POSTERN" diff -v "$LAB/other.rules"
+	check "which changes nothing" counts_up "$LAB/hold"
+	check_says "two generations compare" "dstports=81-81" "$POSTERN" diff "$generation" "$moved"
+	stop "$pid"
+}
+
 # What the tool would never send: half of it cannot hold, so none of it may.
 test_refused() {
 	cat >"$LAB/draft.py" <<-END
@@ -149,7 +165,9 @@ background_peer "$LAB/server.log" up serve "$SERVER" 80,81 -
 wait_for 3 has_line "$LAB/server.log" ready
 wait_for 10 linked
 test_apply
+test_diff
 test_refused
+check "the flow table has not shrunk" test "$("$POSTERN" status -j | number_of flow_capacity)" -ge 65536
 test_confirmed
 test_nobody_confirms $seconds
 test_store_dies $seconds

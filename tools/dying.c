@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: ISC
+/* Judges the appliance's open flows by rules that are not in force. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "dying.h"
+#include "headers.h"
+#include "verbs.h"
+
+struct sets {
+	const struct plan *plan;
+	const struct rule_context *context;
+	struct ruleset **strict, **generous; /* by client: names match nothing, names match all; NULL: closed */
+	struct dying *out;
+};
+
+static void *must(void *p)
+{
+	if (!p)
+		panic("out of memory");
+	return p;
+}
+
+static void append(struct sets *s, size_t client, const struct rulefile_line *line)
+{
+	struct parsed_rule p;
+	struct rule_error error;
+	bool v6 = strchr(s->plan->client[client].ip, ':');
+	if (!rule_parse(line->text, strlen(line->text), v6, &p, &error))
+		return;
+	p.rule.number = (uint16_t)line->number;
+	/* unresolved, an accept matches nothing and a drop everything; the other way round is this: */
+	bool named = p.rule.flags & RULE_HAS_HOST, accepts = p.rule.action == VERDICT_ACCEPT;
+	ensure(ruleset_append(s->strict[client], &p.rule));
+	p.rule.flags = (uint8_t)(p.rule.flags & ~RULE_HAS_HOST);
+	if (!named || accepts)
+		ensure(ruleset_append(s->generous[client], &p.rule));
+}
+
+/* The memory of them all. */
+static void *make(struct sets *s)
+{
+	size_t rules = 0, clients = s->plan->count;
+	for (size_t i = 0; i < clients; i++)
+		rules += s->plan->client[i].rules.count;
+	uint32_t sets = (uint32_t)clients * 2 + 2, room = (uint32_t)rules * 2 + sets * 16;
+	size_t bytes = rule_pool_bytes(sets, room);
+	struct arena arena = { must(calloc(1, bytes)), bytes };
+	void *memory = arena.at;
+	struct rule_pool *pool = must(rule_pool_new(&arena, sets, room));
+	s->strict = must(calloc(clients + 1, sizeof(struct ruleset *)));
+	s->generous = must(calloc(clients + 1, sizeof(struct ruleset *)));
+	for (size_t i = 0; i < clients; i++) {
+		const struct plan_client *c = &s->plan->client[i];
+		enum rule_verdict policy = strcmp(c->policy, "accept") ? VERDICT_DROP : VERDICT_ACCEPT;
+		if (!*c->policy)
+			continue;
+		s->strict[i] = must(ruleset_new(pool, policy));
+		s->generous[i] = must(ruleset_new(pool, policy));
+		for (size_t r = 0; r < c->rules.count; r++)
+			append(s, i, &c->rules.line[r]);
+		ruleset_compile(s->strict[i]);
+		ruleset_compile(s->generous[i]);
+	}
+	return memory;
+}
+
+static bool get_ip(const json_t *flow, const char *member, struct ip_addr *ip)
+{
+	const char *text = json_string_value(json_object_get(flow, member));
+	struct cursor c = cursor_of(text ? text : "", text ? strlen(text) : 0);
+	return parse_ip(&c, ip) && c.left == 0;
+}
+
+static bool get_tuple(const json_t *flow, struct tuple *t)
+{
+	const char *proto = json_string_value(json_object_get(flow, "proto"));
+	*t = (struct tuple){ .sport = (uint16_t)json_integer_value(json_object_get(flow, "sport")),
+			     .dport = (uint16_t)json_integer_value(json_object_get(flow, "dport")) };
+	if (!proto || !get_ip(flow, "src", &t->src) || !get_ip(flow, "dst", &t->dst))
+		return false;
+	bool v4 = ip_is_v4(t->src), echo = !strncmp(proto, "icmp", 4);
+	t->proto = !strcmp(proto, "tcp") ? PROTO_TCP : !strcmp(proto, "udp") ? PROTO_UDP :
+		   echo ? (v4 ? PROTO_ICMP : PROTO_ICMPV6) : (uint8_t)atoi(proto);
+	t->kind = echo ? (v4 ? 8 : 128) : 0;
+	return true;
+}
+
+static bool accepts(const struct sets *s, struct ruleset *const *set, size_t client, const struct tuple *t)
+{
+	uint32_t number;
+	return set[client] && ruleset_judge(set[client], t, s->context, &number) == VERDICT_ACCEPT;
+}
+
+static void take_flow(void *context, json_t *flow)
+{
+	struct sets *s = context;
+	const char *type = json_string_value(json_object_get(flow, "type"));
+	const char *client = json_string_value(json_object_get(flow, "client"));
+	struct tuple t;
+	if (!type || strcmp(type, "flow") || !client || !get_tuple(flow, &t))
+		return;
+	for (size_t i = 0; i < s->plan->count; i++) {
+		if (strcmp(s->plan->client[i].ip, client))
+			continue;
+		bool strict = accepts(s, s->strict, i, &t), generous = accepts(s, s->generous, i, &t);
+		if (!strict && !generous)
+			json_array_append(s->out->flows, flow);
+		else if (strict != generous)
+			s->out->doubtful++;
+	}
+}
+
+int dying_ask(struct dying *d, const struct plan *plan, const struct rule_context *context, const char *control)
+{
+	struct sets s = { .plan = plan, .context = context, .out = d };
+	*d = (struct dying){ .flows = json_array() };
+	void *memory = make(&s);
+	int code = answer_ask(control, "flows", take_flow, &s);
+	free(s.strict);
+	free(s.generous);
+	free(memory);
+	return code;
+}

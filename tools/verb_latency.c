@@ -24,4 +24,4 @@ int verb_latency(int argc, char **argv)
 }
 
 #define STUB(name) int name(int argc, char **argv) { (void)argc; (void)argv; return complain(EXIT_NO, "not yet"); }
-STUB(latency_match) STUB(latency_compare)
+STUB(latency_compare)

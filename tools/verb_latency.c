@@ -22,6 +22,3 @@ int verb_latency(int argc, char **argv)
 			return sub[i].run(argc - 1, argv + 1);
 	return verb_usage("latency");
 }
-
-#define STUB(name) int name(int argc, char **argv) { (void)argc; (void)argv; return complain(EXIT_NO, "not yet"); }
-STUB(latency_match) STUB(latency_compare)

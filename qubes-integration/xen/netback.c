@@ -130,7 +130,8 @@ void netback_changed(const char *path)
 		return;
 	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++) {
 		const struct vif *v = &netback.vif[i];
-		if (v->used && v->frontend[0] && (netbus_below(path, v->frontend) || netbus_below(v->frontend, path)))
+		if (v->used && v->frontend[0] &&
+		    (netbus_below(path, v->frontend) || netbus_below(v->frontend, path)))
 			vif_bit_set(netback.dirty, i);
 	}
 }
@@ -153,7 +154,8 @@ static void scan_domain(const char *name)
 	text_put(&t, vif_dir);
 	text_char(&t, '/');
 	text_put(&t, name);
-	if (!number(name, &domid) || xs_directory(XS_NO_TX, path, handles, sizeof(handles), &len) != XS_RESULT_OK)
+	if (!number(name, &domid) ||
+	    xs_directory(XS_NO_TX, path, handles, sizeof(handles), &len) != XS_RESULT_OK)
 		return;
 	for (size_t i = 0; i < len; i++) {
 		if (number(handles + i, &handle))
@@ -210,7 +212,7 @@ bool netback_step(uint64_t now_ns)
 		vif_bit_clear(netback.dirty, i);
 		if (limit_allows(&v->steps, now_ns))
 			vif_step(v, now_ns);
-		else if (v->timer_ns > now_ns + PAUSE_NS) /* a frontend that keeps us busy waits, packets do not */
+		else if (v->timer_ns > now_ns + PAUSE_NS) /* who keeps us busy waits, packets do not */
 			v->timer_ns = now_ns + PAUSE_NS;
 		if (v->used && v->timer_ns < own.timer_ns)
 			own.timer_ns = v->timer_ns;

@@ -203,7 +203,8 @@ static enum xenbus_state wanted(const struct vif *v, enum xenbus_state front, ui
 	case XENBUS_CONNECTED:
 		return fresh || v->state == XENBUS_INITWAIT ? XENBUS_CONNECTED : v->state;
 	case XENBUS_CLOSING:
-		if (v->state == XENBUS_CLOSED || (v->state == XENBUS_CLOSING && now_ns - v->since_ns >= CLOSING_NS))
+		if (v->state == XENBUS_CLOSED ||
+		    (v->state == XENBUS_CLOSING && now_ns - v->since_ns >= CLOSING_NS))
 			return XENBUS_CLOSED;
 		return XENBUS_CLOSING;
 	case XENBUS_CLOSED:
@@ -225,7 +226,7 @@ static bool read_own(struct vif *v, uint64_t now_ns)
 		vif_free(v);
 		return false;
 	}
-	if (own == XENBUS_INITIALISING && v->state != XENBUS_INITIALISING) { /* new, or made anew in the same place */
+	if (own == XENBUS_INITIALISING && v->state != XENBUS_INITIALISING) { /* made anew in the same place */
 		disconnect(v);
 		v->state = XENBUS_INITIALISING;
 		v->since_ns = now_ns;
@@ -245,7 +246,7 @@ static bool read_own(struct vif *v, uint64_t now_ns)
 	return true;
 }
 
-/* At Closed, and not to come back: the folder is ours to remove (the toolstack waits for that, or did it itself). */
+/* At Closed, and not to come back: the folder is ours to remove. The toolstack waits for that, or did it. */
 static void depart(struct vif *v, uint64_t now_ns)
 {
 	if (v->online) {

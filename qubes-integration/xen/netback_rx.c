@@ -82,7 +82,8 @@ static bool gather(struct vif *v, uint32_t avail, struct packet_slots *p)
 		p->used++;
 	}
 	for (uint32_t i = 0; i < p->count; i++)
-		if (p->data[i].offset > XEN_PAGE_BYTES || p->data[i].size > XEN_PAGE_BYTES - p->data[i].offset) {
+		if (p->data[i].offset > XEN_PAGE_BYTES ||
+		    p->data[i].size > XEN_PAGE_BYTES - p->data[i].offset) {
 			vif_break(v, "broken: a packet leaves its page");
 			return false;
 		}

@@ -44,7 +44,8 @@ static void copy_now(void)
 
 static uint16_t rx_flags(struct netmarks marks)
 {
-	return (uint16_t)((marks.csum_blank ? NETRX_CSUM_BLANK : 0) | (marks.data_validated ? NETRX_DATA_VALIDATED : 0) |
+	return (uint16_t)((marks.csum_blank ? NETRX_CSUM_BLANK : 0) |
+			  (marks.data_validated ? NETRX_DATA_VALIDATED : 0) |
 			  (marks.gso_type ? NETRX_EXTRA_INFO : 0));
 }
 
@@ -114,8 +115,9 @@ static void trim(struct vif *v)
 	while (v->backlog.count) {
 		const struct frame *f = v->backlog.head;
 		bool large = f->room > FRAMEPOOL_SMALL_BYTES;
+		uint32_t kept = large ? netback.large_kept : netback.small_kept;
 		if (v->backlog.count <= BACKLOG_FRAMES_MAX &&
-		    framepool_left(large ? FRAMEPOOL_SMALL_BYTES : 0) >= (large ? netback.large_kept : netback.small_kept))
+		    framepool_left(large ? FRAMEPOOL_SMALL_BYTES : 0) >= kept)
 			return;
 		netback.tx_dropped++;
 		framepool_give(frames_take(&v->backlog));

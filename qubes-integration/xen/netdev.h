@@ -9,7 +9,8 @@
 #include "arena.h"
 #include "platform.h"
 
-enum { NETDEV_TOKEN = 0x6e65 }; /* of its watch: on /local/domain, one for all domains (their number is limited) */
+/* Of its watch: on /local/domain, one for all devices (the number of watches is limited). */
+enum { NETDEV_TOKEN = 0x6e65 };
 
 /* After the frame pool and xenstore stand. False: no room in the arena. */
 bool netdev_init(struct arena *, void (*log)(const char *line, size_t len));

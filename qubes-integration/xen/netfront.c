@@ -132,7 +132,8 @@ static bool gather(uint32_t avail, struct parts *p)
 		uint32_t slot = nic.rx.rsp_cons + p->used++;
 		r = netrx_response_at(nic.rx.page, slot);
 		bool first = p->count == 0;
-		if (r.status < 0 || r.offset > XEN_PAGE_BYTES || r.status > (int32_t)(XEN_PAGE_BYTES - r.offset)) {
+		if (r.status < 0 || r.offset > XEN_PAGE_BYTES ||
+		    r.status > (int32_t)(XEN_PAGE_BYTES - r.offset)) {
 			p->failed = true;
 			r.status = 0;
 		}
@@ -166,7 +167,8 @@ static bool fill(struct frame *f, const struct parts *p)
 	f->len = p->total;
 	uint8_t *to = f->data;
 	for (uint32_t i = 0; i < p->count; i++) {
-		memcpy(to, nic.rx_pages.base + (size_t)p->at[i].page * XEN_PAGE_BYTES + p->at[i].offset, p->at[i].len);
+		const uint8_t *page = nic.rx_pages.base + (size_t)p->at[i].page * XEN_PAGE_BYTES;
+		memcpy(to, page + p->at[i].offset, p->at[i].len);
 		to += p->at[i].len;
 	}
 	f->port = PORT_UPLINK;

@@ -69,7 +69,8 @@ static bool find(uint64_t now_ns)
 		enum xenbus_state state;
 		dir_of(dir, names + i);
 		if (identify(dir, backend, &domid)) {
-			bool alive = netbus_state(backend, &state) && state != XENBUS_UNKNOWN && state < XENBUS_CLOSING;
+			bool alive = netbus_state(backend, &state) && state != XENBUS_UNKNOWN &&
+				     state < XENBUS_CLOSING;
 			if (!found || alive) {
 				memcpy(nic.dir, dir, sizeof(dir));
 				memcpy(nic.backend, backend, sizeof(backend));
@@ -202,7 +203,7 @@ static void wait_for(enum xenbus_state backend, uint64_t now_ns)
 			nic.since_ns = now_ns;
 			if (backend == XENBUS_CONNECTED)
 				(void)(write_state(XENBUS_CLOSING) && write_state(XENBUS_CLOSED));
-			nic.state = XENBUS_UNKNOWN; /* written even if it stands there: the backend wakes from the event */
+			nic.state = XENBUS_UNKNOWN; /* written even if it stands there: for the event */
 			(void)write_state(XENBUS_INITIALISING);
 		}
 		nic.timer_ns = nic.since_ns + REOPEN_NS;

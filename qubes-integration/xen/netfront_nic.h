@@ -58,7 +58,7 @@ struct nic {
 
 extern struct nic nic;
 
-/* netfront_pages.c: lends all that is free to domid and fills the rx ring; false: too little is, try again later. */
+/* netfront_pages.c: lends all that is free to domid, fills the rx ring; false: too little is, try later. */
 bool nic_lend(uint16_t domid);
 void nic_take_back(void);
 /* Rings of former connections that their backends still held. True: none is left. */

@@ -31,7 +31,8 @@ static void reap(void)
 
 static uint16_t tx_flags(struct netmarks marks)
 {
-	return (uint16_t)((marks.csum_blank ? NETTX_CSUM_BLANK : 0) | (marks.data_validated ? NETTX_DATA_VALIDATED : 0) |
+	return (uint16_t)((marks.csum_blank ? NETTX_CSUM_BLANK : 0) |
+			  (marks.data_validated ? NETTX_DATA_VALIDATED : 0) |
 			  (marks.gso_type ? NETTX_EXTRA_INFO : 0));
 }
 

@@ -42,7 +42,8 @@ static bool find_v6(struct cursor *c, struct transport *t)
 	const struct ipv6_hdr *ip = (const void *)take(c, IPV6_BYTES);
 	if (!ip)
 		return false;
-	*t = (struct transport){ .v6 = true, .proto = ip->next, .l4 = ETH_BYTES + IPV6_BYTES, .src = ip->src, .dst = ip->dst };
+	*t = (struct transport){ .v6 = true, .proto = ip->next, .l4 = ETH_BYTES + IPV6_BYTES,
+				 .src = ip->src, .dst = ip->dst };
 	return true;
 }
 
@@ -57,7 +58,8 @@ static bool find_transport(const struct frame *f, struct transport *t)
 	uint16_t type = be16_get(eth->type);
 	if (!(type == ETHERTYPE_IPV4 ? find_v4(&c, t) : type == ETHERTYPE_IPV6 && find_v6(&c, t)))
 		return false;
-	return (t->proto == PROTO_TCP && c.left >= TCP_MIN_BYTES) || (t->proto == PROTO_UDP && c.left >= UDP_BYTES);
+	return (t->proto == PROTO_TCP && c.left >= TCP_MIN_BYTES) ||
+	       (t->proto == PROTO_UDP && c.left >= UDP_BYTES);
 }
 
 static bool super_frame(struct frame *f, const struct transport *t, struct netmarks marks)

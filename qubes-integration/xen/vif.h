@@ -94,7 +94,10 @@ void vif_free(struct vif *); /* disconnected already */
 /* netport.c */
 void vif_went_live(struct vif *);  /* its port has one more way */
 void vif_went_down(struct vif *);
-/* The port of the client so described (mac, addresses, mtu, domid, handle), a new one if need be; PORT_NONE: all taken. */
+/*
+ * The port of the client so described (mac, addresses, mtu, domid, handle), a new one if need be;
+ * PORT_NONE: all taken.
+ */
 uint16_t netport_for(const struct netport *description);
 void netport_leave(uint16_t port);
 

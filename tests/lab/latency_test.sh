@@ -69,4 +69,6 @@ check "and drawn over another" "$POSTERN" latency show --svg "$LAB/both.svg" "$L
 check "the drawing is XML" python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$LAB/both.svg"
 check "nobody there is an answer too" probe "$LAB/none.run" --rate 100 --duration 1
 check_says "namely that none came" 'no reply' cat "$LAB/none.run"
+check "match finds what a generator hid in two captures" \
+	python3 "$HERE/latency_match.py" "$POSTERN" "$LAB"
 lab_summary

@@ -19,7 +19,8 @@ dd if=/dev/urandom of=/run/www/blob bs=1M count=8 2>/dev/null
 check "its status is whole" test "$(guest_status | grep -c platform)" -gt 0
 # --- super-frames and hypercalls ---------------------------------------------------------------
 costs() { # [what]: a note of what it cost since the last call
-	guest_status | tr ',{}' '\n\n\n' | sed -nE 's/^"(hypercalls|grant_copy_calls|grant_copies|up_[a-z_]*|vif_[a-z_]*)":([0-9]*)$/\1=\2/p' >/run/now
+	guest_status | tr ',{}' '\n\n\n' |
+		sed -nE 's/^"(hypercalls|grant_copy_calls|grant_copies|up_[a-z_]*|vif_[a-z_]*)":([0-9]*)$/\1=\2/p' >/run/now
 	if [ $# = 0 ]; then
 		mv /run/now /run/then
 		return

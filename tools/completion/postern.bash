@@ -10,12 +10,22 @@ _postern_clients() {
 	"$1" rules -j 2>/dev/null | sed -n 's/^ *"ip": "\([0-9a-f.:]*\)".*/\1/p'
 }
 
+_postern_generations() {
+	"$1" log -j 2>/dev/null | sed -n 's/^ *"number": \([0-9]*\).*/\1/p'
+}
+
 _postern_words() {
 	local verb=${COMP_WORDS[1]} action=${COMP_WORDS[2]}
 	case $verb in
 	status) echo '-j --json --control --help' ;;
 	flows) echo '-j --json --client --control --help' ;;
 	names) echo '-j --json --refresh --control --help' ;;
+	check) echo '-j --json --help' ;;
+	diff) echo '-j -v --json --verbose --store --control --help' ;;
+	apply) echo '-j --json --confirm --if-generation --reason --store --help' ;;
+	rollback) echo "-j --json --confirm --if-generation --reason --store --help $(_postern_generations "$1")" ;;
+	confirm) echo '--store --control --help' ;;
+	log) echo "-j --json -n --store --help $(_postern_clients "$1")" ;;
 	explain) echo "-j -v --json --verbose --pcap --client --control --help $(_postern_clients "$1")" ;;
 	attach) echo '--control --help tap=' ;;
 	detach) echo "--control --help $(_postern_port_names "$1")" ;;
@@ -33,7 +43,7 @@ _postern_words() {
 		*) echo 'export import --help' ;;
 		esac
 		;;
-	help) echo 'status flows names rules explain attach detach store nft' ;;
+	help) echo 'status flows names rules check diff apply confirm rollback log explain attach detach store nft' ;;
 	esac
 }
 
@@ -43,13 +53,21 @@ _postern() {
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'status flows names rules explain attach detach store nft help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'status flows names rules check diff apply confirm rollback log explain attach detach store nft help' -- "$cur")
 		return
 	fi
 	case $prev in
 	--control | --store)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
+		;;
+	esac
+	case ${COMP_WORDS[1]} in
+	check | diff | apply)
+		if [ "${cur#-}" = "$cur" ]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
 		;;
 	esac
 	# the file of: rules set CLIENT FILE

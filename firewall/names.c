@@ -228,6 +228,9 @@ void names_learn(struct names *n, uint32_t handle, const struct ip_addr *address
 	name->why = "";
 }
 
+static const char held[] = ": the last good answer holds";
+static const char closed[] = ": until it is resolved, its accept rules match nothing and its drop rules everything";
+
 void names_fail(struct names *n, uint32_t handle, const char *why, uint64_t now_ns)
 {
 	struct name *name = &n->name[handle];
@@ -237,8 +240,7 @@ void names_fail(struct names *n, uint32_t handle, const char *why, uint64_t now_
 	uint32_t wait_s = NAMES_RETRY_MIN_S << doublings;
 	due_at(n, name, now_ns + about(n, wait_s < NAMES_RETRY_MAX_S ? wait_s : NAMES_RETRY_MAX_S));
 	if (name->failures == 0)
-		say(n, handle, ": ", why, n->hosts.host[handle].count ?
-		    ": the last good answer holds" : ": until it is resolved, its accept rules match nothing and its drop rules everything");
+		say(n, handle, ": ", why, n->hosts.host[handle].count ? held : closed);
 	name->failures += name->failures < UINT32_MAX;
 	name->why = why;
 }

@@ -76,13 +76,17 @@ static bool is_among(const struct ip_addr *ips, uint32_t count, struct ip_addr i
 	return false;
 }
 
+static bool is_possible(const struct fw *fw, struct ip_addr server)
+{
+	return ip_is_v4(server) && ip_is_unicast(server) && !fw_is_protected(fw, server) && !fw_is_ours(fw, server);
+}
+
 void resolver_set_servers(struct resolver *r, const struct ip_addr *server, uint32_t count)
 {
 	struct ip_addr usable[RESOLVER_SERVERS];
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < count && n < RESOLVER_SERVERS; i++)
-		if (!is_among(usable, n, server[i]) && ip_is_v4(server[i]) && ip_is_unicast(server[i]) && !fw_is_protected(r->fw, server[i]) &&
-		    !fw_is_ours(r->fw, server[i]))
+		if (!is_among(usable, n, server[i]) && is_possible(r->fw, server[i]))
 			usable[n++] = server[i];
 	if (n == r->servers && !memcmp(usable, r->server, n * sizeof(usable[0])))
 		return;

@@ -11,7 +11,7 @@
 #include "storesay.h"
 #include "verbs.h"
 
-enum { APPLIED_WAIT_MS = 5000 };
+enum { APPLIED_WAIT_MS = 20000 };
 
 struct words {
 	const char *store;

@@ -336,7 +336,8 @@ bool policy_publish(struct policy *p)
 		unstage(p);
 		return false;
 	}
-	if (!p->held && p->keeping == POLICY_KEEP && is_same(c->rules, p->stage.rules)) {
+	if ((p->held || p->keeping == POLICY_KEEP) && is_same(c->rules, p->stage.rules)) {
+		drop(&c->pending, &c->has_pending);
 		unstage(p);
 		return true;
 	}

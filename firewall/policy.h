@@ -89,7 +89,7 @@ const char *policy_fault(const struct policy *);
 
 /*
  * From here on what is published or closed waits, and packets notice nothing; a set that
- * does not fit closes nobody. Forgets what waited before.
+ * does not fit closes nobody, and the same rules again need no room. Forgets what waited before.
  */
 void policy_hold(struct policy *);
 bool policy_is_held(const struct policy *);

@@ -372,6 +372,10 @@ void apply_outcome(struct apply *a, const struct wire_message *m)
 	} else if (!strcmp(word, "applied") || !strcmp(word, "unconfirmed")) {
 		history_judge(a->db, number, word);
 		apply_load(a);
+	} else if (b.undoes) {
+		/* what took something back is not taken back itself: that would never end */
+		history_judge(a->db, number, word);
+		apply_load(a);
 	} else if (!strcmp(word, "reverted") || !strcmp(word, "refused")) {
 		snprintf(why, sizeof(why), "generation %" PRId64 " %.*s", number, (int)len, blank);
 		take_back(a, &b, word, why);

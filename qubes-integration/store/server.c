@@ -159,7 +159,7 @@ static void send_out(struct server *s, struct peer *p, int64_t now)
 static void await(struct server *s, struct peer *p, uint32_t slot)
 {
 	struct epoll_event e = { .events = 0, .data.u32 = slot };
-	bool takes = p->listing == LISTING_NONE && p->out.len < PEER_OUT_HIGH;
+	bool takes = peer_takes(p);
 
 	if (takes && !p->closing && !p->ended && p->in_len < PEER_IN_BYTES)
 		e.events |= EPOLLIN;

@@ -151,9 +151,17 @@ static void oversize(struct peer *p, const struct wire_message *m)
 	consume(p, m->taken);
 }
 
+bool peer_takes(const struct peer *p)
+{
+	/* The appliance reads on only if what it answers is read: what it is told must not stop that. */
+	size_t high = p->kind == PEER_LINK ? PEER_RULES_MAX : PEER_OUT_HIGH;
+
+	return p->listing == LISTING_NONE && p->out.len < high;
+}
+
 static bool may_take(const struct peer *p)
 {
-	return !p->closing && !p->dead && p->listing == LISTING_NONE && p->out.len < PEER_OUT_HIGH;
+	return !p->closing && !p->dead && peer_takes(p);
 }
 
 bool peer_next(struct peer *p, struct wire_message *m)

@@ -85,6 +85,8 @@ void peer_fill(struct peer *p);
 void peer_flush(struct peer *p, int64_t now_ms);
 void peer_answer(struct peer *p, enum wire_type type, const char *path, const uint8_t *data,
 		 size_t len);
+/* Its requests are read: no listing is under way, and not too much waits to go out. */
+bool peer_takes(const struct peer *p);
 /* The next whole request or answer that came in, if its turn has come. */
 bool peer_next(struct peer *p, struct wire_message *m);
 /* The message's bytes are no longer needed. */

@@ -229,6 +229,31 @@ static void test_pool_full(void **state)
 	expect(1003);
 }
 
+/* Taking back a change that was refused for want of room must not want room itself. */
+static void test_same_again_needs_no_room(void **state)
+{
+	(void)state;
+	open_empty();
+	put("/postern/hold", "1 0");
+	for (uint8_t client = 1; client <= 3; client++)
+		write_tree(client, 10000, 9000);
+	put("/postern/generation", "1 0");
+	assert_string_equal(told(), "1 applied");
+	uint64_t stamp = policy_generation(policy, 0);
+	put("/postern/hold", "2 60");
+	for (uint8_t client = 1; client <= 3; client++)
+		write_tree(client, 10000, 9000);
+	put("/postern/generation", "2 60");
+	assert_string_equal(told(), "2 unconfirmed");
+	assert_int_equal(policy_generation(policy, 0), stamp);
+	put("/postern/hold", "3 0");
+	for (uint8_t client = 1; client <= 3; client++)
+		write_tree(client, 20000, 9000);
+	put("/postern/generation", "3 0");
+	assert_non_null(strstr(told(), "3 refused"));
+	assert_true(accepts(3, 10000) && !accepts(3, 20000));
+}
+
 static void test_emptied_client_is_closed(void **state)
 {
 	(void)state;
@@ -456,6 +481,7 @@ int main(void)
 		TEST(test_storm),
 		TEST(test_bad_tree),
 		TEST(test_pool_full),
+		TEST(test_same_again_needs_no_room),
 		TEST(test_emptied_client_is_closed),
 		TEST(test_broken_off),
 		TEST(test_deadline),

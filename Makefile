@@ -204,4 +204,4 @@ install: all
 clean:
 	rm -rf $(O)
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/xen -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -126,6 +126,9 @@ void status_begin(struct status *s, const struct fw *fw, const char *request, si
 	} else if (parse_word(&c, "names")) {
 		s->error = names_status_begin(&s->names, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_NAMES;
+	} else if (parse_word(&c, "kill ")) {
+		s->error = flowkill_begin(&s->kill, (const char *)c.at, c.left);
+		s->stage = s->error ? STATUS_ERROR : STATUS_KILL;
 	} else if (is_word(request, len, "status")) {
 		s->stage = STATUS_APPLIANCE;
 	} else if (is_word(request, len, "flows")) {
@@ -218,6 +221,10 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 		return true;
 	case STATUS_NAMES:
 		if (!names_status_next(&s->names, fw, now_ns, line))
+			enter(s, STATUS_END);
+		return true;
+	case STATUS_KILL:
+		if (!flowkill_next(&s->kill, fw, line))
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_ERROR:

@@ -180,7 +180,7 @@ lint: $(PRODUCTS) $(call host_o,$(PURE))
 	$(Q)O=$(O) CC="$(CC)" tests/lint.sh
 
 lab: $(PRODUCTS)
-	$(Q)O=$(CURDIR)/$(O) tests/lab/run.sh
+	$(Q)O=$(abspath $(O)) tests/lab/run.sh
 
 test: deps
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
@@ -190,7 +190,7 @@ check: test
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
-	$(Q)O=$(CURDIR)/$(O) MODE=$(MODE) tools/demo.sh
+	$(Q)O=$(abspath $(O)) MODE=$(MODE) tools/demo.sh
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/postern \

@@ -181,7 +181,7 @@ static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct t
 	s->index = i + 1;
 }
 
-bool status_next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
+static bool next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
 		 struct text *line)
 {
 	switch (s->stage) {
@@ -241,4 +241,17 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 		break;
 	}
 	return false;
+}
+
+bool status_next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
+		 struct text *line)
+{
+	bool more = next(s, fw, facts, now_ns, line);
+	if (line->cut) { /* without its newline it would keep its reader waiting */
+		line->len = 0;
+		line->cut = false;
+		json_begin(line, "cut");
+		json_end(line);
+	}
+	return more;
 }

@@ -20,7 +20,7 @@
 #include "latencyreport.h"
 #include "names_status.h"
 
-enum { STATUS_LINE_BYTES = 1024, STATUS_SCHEMA = 1 };
+enum { STATUS_LINE_BYTES = 2048, STATUS_SCHEMA = 1 };
 
 /* What main.c knows and fw does not. */
 struct status_facts {

@@ -180,7 +180,7 @@ lint: $(PRODUCTS) $(call host_o,$(PURE))
 	$(Q)O=$(O) CC="$(CC)" tests/lint.sh
 
 lab: $(PRODUCTS)
-	$(Q)O=$(CURDIR)/$(O) tests/lab/run.sh
+	$(Q)O=$(abspath $(O)) tests/lab/run.sh
 
 test: deps
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
@@ -190,7 +190,7 @@ check: test
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
-	$(Q)O=$(CURDIR)/$(O) MODE=$(MODE) tools/demo.sh
+	$(Q)O=$(abspath $(O)) MODE=$(MODE) tools/demo.sh
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/postern \
@@ -204,4 +204,4 @@ install: all
 clean:
 	rm -rf $(O)
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/xen -prune -o -name '*.d' -type f -print 2>/dev/null)

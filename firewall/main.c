@@ -5,6 +5,7 @@
 #include "fakeip_frame.h"
 #include "fw.h"
 #include "platform.h"
+#include "qdb_names.h"
 #include "qdb_tree.h"
 #include "resolver.h"
 #include "status.h"
@@ -29,6 +30,7 @@ static struct {
 	struct resolver *resolver;
 	struct qdb *qdb;
 	struct qdb_tree *tree;
+	struct qdb_names dns; /* what the host is told of names */
 	struct config config;
 	struct fakeip_ports fakeip;
 	struct fw_uplink attached_uplink; /* as the host described it; zero ip: the store says */
@@ -100,6 +102,8 @@ static void boot(const struct platform *platform)
 		panic("not enough memory");
 	self.fw.latency = latency;
 	self.fw.resolver = self.resolver;
+	self.dns.qdb = self.qdb;
+	self.dns.policy = self.policy;
 	self.status.stage = STATUS_IDLE;
 	self.facts = (struct status_facts){
 		.platform = platform->name, .store = "down", .started_ns = platform->now_ns(),
@@ -201,6 +205,7 @@ static void handle(const struct platform_event *e)
 	case EVENT_CHANNEL_OPEN:
 		if (e->channel == CHANNEL_STORE) {
 			qdb_opened(self.qdb);
+			qdb_names_forget(&self.dns);
 			return;
 		}
 		self.request_len = self.line_len = self.line_sent = 0;
@@ -272,8 +277,8 @@ static bool store_round(void)
 	return reads == STORE_READS;
 }
 
-/* Names that are due, and rules whose names have moved; then flows are told of what is new. */
-static void names_round(uint64_t now_ns)
+/* Names that are due, and rules whose names have moved; then flows and the host are told. True: there is more to tell. */
+static bool names_round(uint64_t now_ns)
 {
 	uint64_t bit[NAMES_WORDS];
 	if (resolver_deadline(self.resolver) <= now_ns)
@@ -285,6 +290,10 @@ static void names_round(uint64_t now_ns)
 		self.generation = generation;
 		fw_rules_changed(&self.fw);
 	}
+	bool more = qdb_names_poll(&self.dns);
+	const uint8_t *left;
+	store_send();
+	return more && qdb_peek(self.qdb, &left) == 0;
 }
 
 /* --- the operator ---------------------------------------------------------------------- */
@@ -386,7 +395,7 @@ _Noreturn void postern_main(const struct platform *platform)
 		busy |= control_round();
 		uint64_t now = platform->now_ns();
 		latency_calibrate(self.fw.latency, now);
-		names_round(now);
+		busy |= names_round(now);
 		if (fw_deadline(&self.fw) <= now)
 			fw_poll(&self.fw, now);
 		flush();

@@ -126,6 +126,9 @@ void status_begin(struct status *s, const struct fw *fw, const char *request, si
 	} else if (parse_word(&c, "names")) {
 		s->error = names_status_begin(&s->names, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_NAMES;
+	} else if (parse_word(&c, "kill ")) {
+		s->error = flowkill_begin(&s->kill, (const char *)c.at, c.left);
+		s->stage = s->error ? STATUS_ERROR : STATUS_KILL;
 	} else if (is_word(request, len, "status")) {
 		s->stage = STATUS_APPLIANCE;
 	} else if (is_word(request, len, "flows")) {
@@ -178,7 +181,7 @@ static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct t
 	s->index = i + 1;
 }
 
-bool status_next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
+static bool next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
 		 struct text *line)
 {
 	switch (s->stage) {
@@ -220,6 +223,10 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 		if (!names_status_next(&s->names, fw, now_ns, line))
 			enter(s, STATUS_END);
 		return true;
+	case STATUS_KILL:
+		if (!flowkill_next(&s->kill, fw, line))
+			enter(s, STATUS_END);
+		return true;
 	case STATUS_ERROR:
 		json_begin(line, "error");
 		json_text(line, "error", s->error);
@@ -234,4 +241,17 @@ bool status_next(struct status *s, struct fw *fw, const struct status_facts *fac
 		break;
 	}
 	return false;
+}
+
+bool status_next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
+		 struct text *line)
+{
+	bool more = next(s, fw, facts, now_ns, line);
+	if (line->cut) { /* without its newline it would keep its reader waiting */
+		line->len = 0;
+		line->cut = false;
+		json_begin(line, "cut");
+		json_end(line);
+	}
+	return more;
 }

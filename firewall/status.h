@@ -9,16 +9,18 @@
  *   flows    flow...
  *   latency [on|off|reset]    latency..., slow... (latencyreport.h); or switches, with no line
  *   names [refresh]    resolver, name... (names_status.h)
+ *   kill PROTO SRC SPORT DST DPORT    killed (flowkill.h)
  *   explain CLIENT PROTO SRC SPORT DST DPORT    explain, rule..., verdict (explain.h)
  */
 #ifndef STATUS_H
 #define STATUS_H
 
 #include "explain.h"
+#include "flowkill.h"
 #include "latencyreport.h"
 #include "names_status.h"
 
-enum { STATUS_LINE_BYTES = 1024, STATUS_SCHEMA = 1 };
+enum { STATUS_LINE_BYTES = 2048, STATUS_SCHEMA = 1 };
 
 /* What main.c knows and fw does not. */
 struct status_facts {
@@ -31,7 +33,7 @@ struct status_facts {
 
 enum status_stage {
 	STATUS_APPLIANCE, STATUS_PORTS, STATUS_CLIENTS, STATUS_DROPS, STATUS_PLATFORM,
-	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_NAMES, STATUS_ERROR, STATUS_END, STATUS_IDLE,
+	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_NAMES, STATUS_KILL, STATUS_ERROR, STATUS_END, STATUS_IDLE,
 };
 
 struct status {
@@ -39,6 +41,7 @@ struct status {
 	uint32_t index;
 	const char *error; /* of STATUS_ERROR */
 	struct explain explain;
+	struct flowkill kill;
 	struct latency_report latency;
 	struct names_status names;
 };

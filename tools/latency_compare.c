@@ -38,8 +38,8 @@ static void print_change(const struct latency_change *c, uint32_t ppm)
 	latency_duration(a, (uint64_t)llround(c->a_ns));
 	latency_duration(b, (uint64_t)llround(c->b_ns));
 	latency_ppm_name(name, ppm);
-	printf("%-10s %9s %9s  %+6.1f %%  [%+.1f, %+.1f]  ", name, a, b, c->change_ns * percent, c->low_ns * percent,
-	       c->high_ns * percent);
+	printf("%-10s %9s %9s  %+6.1f %%  [%+.1f, %+.1f]  ", name, a, b, c->change_ns * percent,
+	       c->low_ns * percent, c->high_ns * percent);
 	if (c->low_ns > 0 || c->high_ns < 0)
 		puts(verdict_of(c));
 	else
@@ -114,7 +114,8 @@ static int conclude(struct comparison *x)
 {
 	const char *caution =
 		x->pairs < LATENCY_PAIRED ?
-			"few runs: what differs between runs of the same thing does not show; four or more of each, in turns, do" :
+			"few runs: differences between runs of the same thing do not show; "
+			"make four or more of each, in turns" :
 			NULL;
 	if (x->json) {
 		json_t *document = json_pack("{s:i, s:i, s:f, s:f, s:b, s:O}", "schema", 1, "pairs", (int)x->pairs,

@@ -164,8 +164,8 @@ static int score(struct latency_pairer *p, const struct entry *e, enum latency_s
 	return s;
 }
 
-static enum latency_way way_of(const struct latency_pairer *p, const struct latency_ends *a, const struct latency_ends *b,
-			       uint64_t a_ns, uint64_t b_ns)
+static enum latency_way way_of(const struct latency_pairer *p, const struct latency_ends *a,
+			       const struct latency_ends *b, uint64_t a_ns, uint64_t b_ns)
 {
 	bool same_dst = a->dst == b->dst && a->dport == b->dport, same_src = a->src == b->src && a->sport == b->sport;
 	if (!same_dst)
@@ -217,7 +217,8 @@ static struct choice choose(struct latency_pairer *p, enum latency_side side, ui
 }
 
 /* Whether it has been here already, on its way to somebody else than us: then it is a copy. */
-static bool is_copy(struct latency_pairer *p, enum latency_side side, const struct latency_key *k, enum latency_way *way)
+static bool is_copy(struct latency_pairer *p, enum latency_side side, const struct latency_key *k,
+		    enum latency_way *way)
 {
 	int looked = 0;
 	for (uint32_t i = p->met[chain_number(p, k->content)].tail; i != NOWHERE && looked++ < CANDIDATES_MAX;
@@ -255,8 +256,9 @@ static void match(struct latency_pairer *p, const struct choice *c, struct entry
 		n->reordered++;
 	else if (bind)
 		bind->sent[way] = sent;
+	int64_t of = n->matched < TYPICAL_OF ? (int64_t)n->matched : TYPICAL_OF;
 	if (!c->tie)
-		p->typical[way] += ((int64_t)(b->ns - a->ns) - p->typical[way]) / (n->matched < TYPICAL_OF ? (int64_t)n->matched : TYPICAL_OF);
+		p->typical[way] += ((int64_t)(b->ns - a->ns) - p->typical[way]) / of;
 	p->found(p->context, way, a->ns, b->ns, !c->tie);
 }
 

@@ -62,7 +62,9 @@ static bool read_sizes(struct latency_plan *p, char *text)
 
 static bool read_preset(struct latency_plan *p, const char *word)
 {
-	p->preset = !strcmp(word, "rfc8219") ? LATENCY_RFC8219 : !strcmp(word, "rfc2544") ? LATENCY_RFC2544 : LATENCY_NO_PRESET;
+	p->preset = !strcmp(word, "rfc8219") ? LATENCY_RFC8219 :
+		    !strcmp(word, "rfc2544") ? LATENCY_RFC2544 :
+					       LATENCY_NO_PRESET;
 	p->trials = PRESET_TRIALS;
 	for (p->sizes = 0; p->sizes < array_len(frame_bytes); p->sizes++)
 		p->size[p->sizes] = frame_bytes[p->sizes] - FRAME_OVERHEAD;
@@ -70,8 +72,8 @@ static bool read_preset(struct latency_plan *p, const char *word)
 }
 
 enum {
-	RATE = LATENCY_OPT_OWN, SIZE, DURATION, WARMUP, TRIALS, TCP, ICMP, BIND, LOAD, PRESET, SCALE, VALUES, WITH, SPIN,
-	CPU, ONE_WAY, QUIET,
+	RATE = LATENCY_OPT_OWN, SIZE, DURATION, WARMUP, TRIALS, TCP, ICMP, BIND, LOAD, PRESET, SCALE, VALUES,
+	WITH, SPIN, CPU, ONE_WAY, QUIET,
 };
 
 static bool take(struct latency_plan *p, int option, char *argument)
@@ -175,7 +177,8 @@ int latency_plan_read(struct latency_plan *p, int argc, char **argv)
 		if (o == 'h')
 			return verb_help("latency");
 		else if (!take(p, o, optarg))
-			return o == '?' ? verb_usage("latency") : complain(EXIT_USAGE, "%s: not what can be asked for", argv[optind - 1]);
+			return o == '?' ? verb_usage("latency") :
+					  complain(EXIT_USAGE, "%s: not what can be asked for", argv[optind - 1]);
 	if (optind + 1 != argc)
 		return verb_usage("latency");
 	int code = find_host(p, argv[optind]);

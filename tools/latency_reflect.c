@@ -27,6 +27,26 @@ struct reflector {
 	} held[CONNECTIONS_MAX]; /* read but not yet written back */
 };
 
+/* The answer leaves from the address that was asked: of what came with the message only that goes back. */
+static void answer_from(struct msghdr *m)
+{
+	struct in_pktinfo info = { .ipi_ifindex = 0 };
+	bool known = false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c && !known; c = CMSG_NXTHDR(m, c))
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			known = true;
+		}
+	info.ipi_ifindex = 0;
+	info.ipi_spec_dst = info.ipi_addr;
+	m->msg_controllen = known ? CMSG_SPACE(sizeof(info)) : 0;
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	if (!c)
+		return;
+	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(info)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO };
+	memcpy(CMSG_DATA(c), &info, sizeof(info));
+}
+
 /* Drains the socket; a datagram that is not a request is nobody's business. */
 static void reflect_datagrams(int fd)
 {
@@ -52,7 +72,9 @@ static void reflect_datagrams(int fd)
 		if (!w.arrival)
 			w.arrival = w.departure;
 		latency_wire_put(bytes, (size_t)n, &w);
-		sendto(fd, bytes, (size_t)n, MSG_DONTWAIT, (struct sockaddr *)&from, sizeof(from));
+		part.iov_len = (size_t)n;
+		answer_from(&m);
+		sendmsg(fd, &m, MSG_DONTWAIT);
 	}
 }
 
@@ -130,6 +152,7 @@ static int bound(int type, const struct sockaddr_in *at)
 static int serve(const struct sockaddr_in *at, unsigned seconds)
 {
 	static struct reflector r;
+	int one = 1;
 	for (int i = 0; i < SLOTS; i++)
 		r.slot[i] = (struct pollfd){ -1, POLLIN, 0 };
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
@@ -140,6 +163,7 @@ static int serve(const struct sockaddr_in *at, unsigned seconds)
 	if (r.slot[UDP].fd < 0 || r.slot[LISTENER].fd < 0)
 		return complain(EXIT_REFUSED, "port %u: %m", ntohs(at->sin_port));
 	latency_stamps_on(r.slot[UDP].fd, false);
+	setsockopt(r.slot[UDP].fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
 	prctl(PR_SET_TIMERSLACK, 1);
 	printf("reflecting UDP and TCP on port %u\n", ntohs(at->sin_port));
 	fflush(stdout);

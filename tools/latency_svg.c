@@ -5,7 +5,7 @@
 
 #include "latency_out.h"
 
-enum { WIDTH = 900, LEFT = 80, RIGHT = 20, TOP = 60, CURVE = 300, GAP = 70, SHAPE = 200, BOTTOM = 60 };
+enum { WIDTH = 900, LEFT = 80, RIGHT = 40, TOP = 60, CURVE = 300, GAP = 70, SHAPE = 200, BOTTOM = 60, LEGEND = LEFT + 330 };
 enum { PLOT = WIDTH - LEFT - RIGHT, SHAPE_TOP = TOP + CURVE + GAP, HEIGHT = SHAPE_TOP + SHAPE + BOTTOM };
 
 static const char *const colour[LATENCY_OVERLAY_MAX] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7",
@@ -126,19 +126,27 @@ static void draw_curve(FILE *to, const struct range *r, const struct histogram *
 	fputs("\"/>\n", to);
 }
 
-/* Half as many steps as pixels would be noise: an eighth of a decade's bars at least. */
 enum { BARS = 120 };
+
+/* A bucket's values over the bars it reaches into: buckets and bars are not equally wide here. */
+static void spread(double share[BARS], const struct range *r, uint32_t bucket, double weight)
+{
+	double from = part_of(r, (double)histogram_low(bucket)) * BARS;
+	double to = part_of(r, (double)histogram_high(bucket) + 1) * BARS;
+	size_t first = (size_t)fmin(from, BARS - 1), last = (size_t)fmin(to, BARS - 1);
+	for (size_t i = first; i <= last; i++) {
+		double overlap = fmin(to, (double)i + 1) - fmax(from, (double)i);
+		share[i] += to - from > 1e-9 ? weight * overlap / (to - from) : weight;
+	}
+}
 
 static void draw_shape(FILE *to, const struct range *r, const struct histogram *h, const char *ink)
 {
 	double share[BARS] = { 0 }, top = 0;
 	uint64_t held = histogram_held(h);
-	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		double middle = (double)(histogram_low(i) + histogram_high(i)) / 2;
-		size_t bar = (size_t)(part_of(r, middle) * (BARS - 1));
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
 		if (h->bucket[i])
-			share[bar] += h->bucket[i] / (double)held;
-	}
+			spread(share, r, i, h->bucket[i] / (double)held);
 	for (size_t i = 0; i < BARS; i++)
 		top = fmax(top, share[i]);
 	fprintf(to, "<path class=\"s\" stroke=\"%s\" fill=\"%s\" d=\"M%d %d", ink, ink, LEFT, SHAPE_TOP + SHAPE);
@@ -154,14 +162,14 @@ static void legend(FILE *to, const struct latency_curve *curve, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char text[LATENCY_NAME_BYTES + 64], p50[LATENCY_DURATION_BYTES], p99[LATENCY_DURATION_BYTES];
-		double y = TOP + 18 + 16 * (double)i;
+		double y = TOP + CURVE - 12 - 16 * (double)(n - 1 - i);
 		latency_duration(p50, histogram_quantile(curve[i].histogram, 500000));
 		latency_duration(p99, histogram_quantile(curve[i].histogram, 990000));
 		snprintf(text, sizeof(text), "%.60s: p50 %s, p99 %s, n %llu", curve[i].label, p50, p99,
 			 (unsigned long long)curve[i].histogram->count);
-		fprintf(to, "<rect x=\"%d\" y=\"%.1f\" width=\"14\" height=\"4\" fill=\"%s\"/>\n", LEFT + 12, y - 6,
+		fprintf(to, "<rect x=\"%d\" y=\"%.1f\" width=\"14\" height=\"4\" fill=\"%s\"/>\n", LEGEND, y - 6,
 			colour[i]);
-		text_at(to, LEFT + 32, y, "start", text);
+		text_at(to, LEGEND + 20, y, "start", text);
 	}
 }
 

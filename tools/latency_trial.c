@@ -202,7 +202,8 @@ static int open_socket(const struct latency_trial *t)
 		     [LATENCY_ICMP] = { SOCK_RAW, IPPROTO_ICMP } };
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = t->from };
 	struct timeval patience = { CONNECT_S, 0 };
-	int one = 1, room = SOCKET_ROOM, fd = socket(AF_INET, kind[t->carrier].type | SOCK_CLOEXEC, kind[t->carrier].protocol);
+	int one = 1, room = SOCKET_ROOM;
+	int fd = socket(AF_INET, kind[t->carrier].type | SOCK_CLOEXEC, kind[t->carrier].protocol);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: ISC
-/* postern flows: what is connected through the appliance now. */
+/* postern flows: what is connected through the appliance now, and ending some of it. */
+#include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "addr.h"
 #include "answer.h"
 #include "columns.h"
+#include "flowfilter.h"
 #include "verbs.h"
 
 static const struct column columns[] = {
@@ -23,75 +26,159 @@ static const struct column columns[] = {
 	{ "DOWN-BYTES", "down_bytes", NULL, true },
 };
 
-struct listing {
-	const char *client; /* canonical text; NULL: all */
-	json_t *flows;	    /* NULL: a table is wanted */
-	struct columns table;
+struct wish {
+	const char *control;
+	struct flowfilter filter;
+	enum flowsort sort;
+	size_t top; /* 0: all */
+	bool json, kill, yes;
 };
 
 static void take_flow(void *context, json_t *object)
 {
-	struct listing *l = context;
 	const char *type = json_string_value(json_object_get(object, "type"));
-	const char *client = json_string_value(json_object_get(object, "client"));
 	if (!type || strcmp(type, "flow"))
 		return;
-	if (l->client && (!client || strcmp(client, l->client)))
-		return;
-	if (!l->flows) {
-		columns_add(&l->table, object);
-		return;
-	}
 	json_object_del(object, "type");
-	json_array_append(l->flows, object);
+	json_array_append(context, object);
 }
 
-static int list_flows(const char *socket, const char *client, bool json)
+static int print_flows(const json_t *flows, bool json)
 {
-	struct listing l = { .client = client, .flows = json ? json_array() : NULL };
-	columns_on(&l.table, columns, array_len(columns));
-	int code = answer_ask(socket, "flows", take_flow, &l);
-	if (code == EXIT_YES && json)
-		code = answer_print(json_pack("{s:i, s:O}", "schema", 1, "flows", l.flows));
-	else if (code == EXIT_YES)
-		columns_print(&l.table, stdout);
-	json_decref(l.flows);
-	columns_free(&l.table);
+	struct columns t;
+	if (json)
+		return answer_print(json_pack("{s:i, s:O}", "schema", 1, "flows", flows));
+	columns_on(&t, columns, array_len(columns));
+	for (size_t i = 0; i < json_array_size(flows); i++)
+		columns_add(&t, json_array_get(flows, i));
+	columns_print(&t, stdout);
+	columns_free(&t);
+	return EXIT_YES;
+}
+
+/* --- kill ------------------------------------------------------------------------ */
+
+static void take_killed(void *context, json_t *object)
+{
+	json_int_t *count = context;
+	const char *type = json_string_value(json_object_get(object, "type"));
+	if (type && !strcmp(type, "killed"))
+		*count += json_integer_value(json_object_get(object, "count"));
+}
+
+static int kill_one(const char *socket, const json_t *flow, json_int_t *count)
+{
+	static const char *const members[] = { "proto", "src", "sport", "dst", "dport" };
+	char request[512];
+	struct text t = text_on(request);
+	text_put(&t, "kill");
+	for (size_t i = 0; i < array_len(members); i++) {
+		char word[COLUMNS_CELL_MAX];
+		columns_value(word, sizeof(word), json_object_get(flow, members[i]));
+		text_char(&t, ' ');
+		text_put(&t, word);
+	}
+	return answer_ask(socket, request, take_killed, count);
+}
+
+static int kill_flows(const struct wish *w, const char *socket, const json_t *flows)
+{
+	json_int_t count = 0;
+	size_t size = json_array_size(flows);
+	int code = EXIT_YES;
+	if (size == 0 && !w->json)
+		return complain(EXIT_NO, "no flow matches");
+	if (size > 1 && !w->yes && isatty(STDIN_FILENO))
+		return complain(EXIT_USAGE, "%zu flows match: `postern flows` with the same options lists them; "
+				"--yes ends them all", size);
+	for (size_t i = 0; i < size && code == EXIT_YES; i++)
+		code = kill_one(socket, json_array_get(flows, i), &count);
+	int printed = EXIT_YES;
+	if (w->json)
+		printed = answer_print(json_pack("{s:i, s:I, s:O}", "schema", 1, "killed", count, "flows", flows));
+	else
+		printf("%" JSON_INTEGER_FORMAT " killed\n", count);
+	if (code != EXIT_YES)
+		return code;
+	return count ? printed : EXIT_NO;
+}
+
+/* --- the words -------------------------------------------------------------------- */
+
+static int run(const struct wish *w)
+{
+	const char *socket = controlclient_path(w->control);
+	json_t *all = json_array();
+	int code = answer_ask(socket, "flows", take_flow, all);
+	if (code == EXIT_YES) {
+		json_t *flows = flowfilter_pick(&w->filter, all, w->sort, w->top);
+		code = w->kill ? kill_flows(w, socket, flows) : print_flows(flows, w->json);
+		json_decref(flows);
+	}
+	json_decref(all);
 	return code;
+}
+
+static const char *take_top(size_t *top, const char *word)
+{
+	uint32_t n;
+	struct cursor c = cursor_of(word, strlen(word));
+	if (!parse_u32(&c, CONTROL_LINES_MAX, &n) || c.left || n == 0)
+		return "not a number from 1";
+	*top = n;
+	return NULL;
+}
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "client", required_argument, NULL, 'c' },
+	{ "proto", required_argument, NULL, 'p' },
+	{ "dst", required_argument, NULL, 'd' },
+	{ "rule", required_argument, NULL, 'r' },
+	{ "state", required_argument, NULL, 't' },
+	{ "sort", required_argument, NULL, 'o' },
+	{ "top", required_argument, NULL, 'n' },
+	{ "yes", no_argument, NULL, 'y' },
+	{ "control", required_argument, NULL, 's' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* An option's word into the wish; NULL, or what is wrong with it. */
+static const char *take_option(struct wish *w, int o)
+{
+	switch (o) {
+	case 'c': return flowfilter_client(&w->filter, optarg);
+	case 'p': return flowfilter_proto(&w->filter, optarg);
+	case 'd': return flowfilter_dst(&w->filter, optarg);
+	case 'r': return flowfilter_rule(&w->filter, optarg);
+	case 't': return flowfilter_state(&w->filter, optarg);
+	case 'o': return flowsort_parse(&w->sort, optarg);
+	case 'n': return take_top(&w->top, optarg);
+	case 'j': w->json = true; break;
+	case 'y': w->yes = true; break;
+	case 's': w->control = optarg; break;
+	}
+	return NULL;
 }
 
 int verb_flows(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "client", required_argument, NULL, 'c' },
-		{ "control", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	const char *control = NULL, *client = NULL;
-	char canonical[IP_TEXT];
-	bool json = false;
-	for (int o; (o = getopt_long(argc, argv, "jh", options, NULL)) != -1;) {
-		if (o == 'j')
-			json = true;
-		else if (o == 'c')
-			client = optarg;
-		else if (o == 's')
-			control = optarg;
-		else
-			return o == 'h' ? verb_help("flows") : verb_usage("flows");
+	struct wish w = { .control = NULL };
+	int at = -1;
+	for (int o; (o = getopt_long(argc, argv, "jh", options, &at)) != -1; at = -1) {
+		if (o == 'h')
+			return verb_help("flows");
+		if (o == '?')
+			return verb_usage("flows");
+		const char *wrong = take_option(&w, o);
+		if (wrong)
+			return complain(EXIT_USAGE, "--%s %s: %s", at >= 0 ? options[at].name : "?", optarg, wrong);
 	}
-	if (optind != argc)
+	w.kill = optind < argc && !strcmp(argv[optind], "kill");
+	if (optind + w.kill != argc || (w.yes && !w.kill))
 		return verb_usage("flows");
-	if (client) {
-		struct ip_addr ip;
-		struct cursor in = cursor_of(client, strlen(client));
-		if (!parse_ip(&in, &ip) || in.left)
-			return complain(EXIT_USAGE, "--client %s: not an address", client);
-		struct text out = text_on(canonical);
-		text_ip(&out, ip);
-		client = canonical;
-	}
-	return list_flows(controlclient_path(control), client, json);
+	if (w.kill && !w.yes && !w.top && !flowfilter_any(&w.filter))
+		return complain(EXIT_USAGE, "that would end every flow: name some, or say --yes");
+	return run(&w);
 }

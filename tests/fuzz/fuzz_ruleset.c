@@ -14,7 +14,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 enum { RULES = 256, TUPLE_BYTES = 20 };
 
+/* By a name's first letter, modulo 4: two are resolved, among them to addresses that rules have too. */
+static struct host host[4] = {
+	{ .count = 2, .address = { { { [10] = 0xff, 0xff, 10, 0, 0, 1 } }, { { [10] = 0xff, 0xff, 192, 0, 2, 1 } } } },
+	{ .count = 2, .address = { { { [10] = 0xff, 0xff, 10, 0, 0, 1 } }, { { 0x20, 3, [15] = 3 } } } },
+};
+static struct hosts hosts = { host, array_len(host), NULL };
+
 static const struct rule_context context = {
+	.hosts = &hosts,
 	.dns = { { { [10] = 0xff, 0xff, 10, 139, 1, 1 } }, { { 0xfd, [15] = 53 } } }, .dns_count = 2,
 };
 
@@ -36,6 +44,8 @@ static void check_corners(const struct ruleset *set)
 		for (uint32_t i = 0; i < array_len(protos); i++) {
 			struct tuple t = { .dst = r->dst.addr, .proto = protos[i], .dport = r->port_lo, .kind = r->icmp_type };
 			check(set, t);
+			t.dst = host[i % 2].address[r->number % 2];
+			check(set, t);
 			t.dport = r->port_hi;
 			t.dst = context.dns[i % 2];
 			check(set, t);
@@ -52,6 +62,8 @@ static void append_lines(struct ruleset *set, const char *text, size_t len, bool
 		struct rule_error err;
 		if (rule_parse(text, line, v6, &p, &err)) {
 			p.rule.number = number;
+			if (p.rule.flags & RULE_HAS_HOST)
+				p.rule.host = (uint32_t)p.host[0] % 5; /* one is not known at all */
 			if (!ruleset_append(set, &p.rule))
 				return;
 		}
@@ -70,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	void *memory = a.at;
 	struct rule_pool *pool = rule_pool_new(&a, 1, rules);
 	ensure(pool);
+	rule_pool_set_hosts(pool, &hosts);
 	size_t images = rule_pool_image_free(pool);
 	struct ruleset *set = ruleset_new(pool, bytes[0] & 2 ? VERDICT_ACCEPT : VERDICT_DROP);
 	const uint8_t *nul = memchr(bytes + 1, 0, len - 1);
@@ -87,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	}
 	ruleset_free(set);
 	ensure(rule_pool_image_free(pool) == images && rule_pool_walked(pool) == 0);
+	for (uint32_t i = 0; i < array_len(host); i++)
+		ensure(host[i].held == 0);
 	free(memory);
 	return 0;
 }

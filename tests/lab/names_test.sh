@@ -41,6 +41,7 @@ becomes() { # the same, asking for it again and again
 	"$POSTERN" names --refresh >/dev/null
 	name_is "$@"
 }
+store_has() { "$POSTERN" store read "$1" | grep -qE "$2"; }
 generation() { "$POSTERN" status -j | python3 -c '
 import json, sys
 print(*[c["generation"] for c in json.load(sys.stdin)["clients"] if c["ip"] == sys.argv[1]])' "$1"; }
@@ -76,6 +77,7 @@ test_resolved() {
 	check "a name that is not there is told apart" wait_for 10 name_is nowhere.lab "unresolved .*no such name"
 	check_says "explain says the name" "HIT +action=accept dsthost=web.lab" \
 		"$POSTERN" explain "$C1" tcp "$C1" 40000 "$A" 80
+	check "the store is told" wait_for 5 store_has "/dns/$C1/web.lab" "\{.$A/32.\}"
 	check_says "the JSON has the addresses" "\"$A\"" "$POSTERN" names -j
 }
 
@@ -100,6 +102,7 @@ test_change() {
 	check "a second address comes" wait_for 20 becomes web.lab "resolved +$A,$B "
 	check_says "both may pass" "^ok $FW" peer c1 tcp "$A" 80
 	check_says "the one and the other" "^ok $FW" peer c1 tcp "$B" 80
+	check "and the store is told of both" wait_for 5 store_has "/dns/$C1/web.lab" "$A/32., .$B/32"
 	check "the generation is another" test "$(generation "$C1")" -gt "$before"
 }
 

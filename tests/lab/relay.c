@@ -86,7 +86,8 @@ static void take(struct way *w)
 		struct held *h = &w->ring[w->last % HELD_MAX];
 		_Alignas(struct cmsghdr) char control[128];
 		struct iovec part = { h->bytes, FRAME_MAX };
-		struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+		struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+				    .msg_controllen = sizeof(control) };
 		ssize_t n = recvmsg(w->in, &m, MSG_DONTWAIT);
 		if (n < 0)
 			return;
@@ -131,10 +132,12 @@ static void let_go(struct way *w)
 static int port(const char *name)
 {
 	int one = 1, room = 16 << 20, fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(name) };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)if_nametoindex(name) };
 	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)) || bind(fd, (struct sockaddr *)&at, sizeof(at))) {
+	    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)) ||
+	    bind(fd, (struct sockaddr *)&at, sizeof(at))) {
 		perror(name);
 		exit(1);
 	}
@@ -158,7 +161,8 @@ static void wait_for_next(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t *const number[] = { &seed, &delay_ns, &jitter_ns, &slow_permille, &slow_ns, &stall_every_ns, &stall_ns };
+	uint64_t *const number[] = { &seed,    &delay_ns,	&jitter_ns, &slow_permille,
+				     &slow_ns, &stall_every_ns, &stall_ns };
 	static const uint64_t unit[] = { 1, 1000, 1000, 1, 1000, 1000000, 1000000 };
 	if (argc != 11)
 		return 2;

@@ -25,8 +25,8 @@ static void log_line(const char *line, size_t len)
 
 static int setup(void **state)
 {
-	size_t bytes = names_bytes();
-	uint8_t *memory = malloc(bytes);
+	size_t bytes = (names_bytes() + 63) / 64 * 64;
+	uint8_t *memory = aligned_alloc(64, bytes);
 	struct arena a = { memory, bytes };
 	struct names *n = names_new(&a, &secret, log_line);
 	assert_non_null(n);

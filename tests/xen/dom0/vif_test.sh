@@ -68,9 +68,9 @@ check "with no more mapped than before" test "$(counter grants_mapped)" = "$ring
 # --- many come and go ----------------------------------------------------------------------------------
 connects=$(counter vif_connects)
 from=$(cut -d. -f1 /proc/uptime)
-check "${CYCLES:-100} clients attached and detached" vifs "$domid" "${CYCLES:-100}" 10.138.0.77
+check "${CYCLES:-20} clients attached and detached" vifs "$domid" "${CYCLES:-20}" 10.138.0.77
 note "in $(($(cut -d. -f1 /proc/uptime) - from)) s"
-note "$(($(counter vif_connects) - connects)) of ${CYCLES:-100} connected"
+note "$(($(counter vif_connects) - connects)) of ${CYCLES:-20} connected"
 check "nothing of them is held" test "$(counter grants_mapped)" = "$rings"
 check "nor counted" test "$(counter vifs)" = 2
 

@@ -16,13 +16,17 @@
 struct burst {
 	struct ct_view ct;
 	const uint64_t *generation; /* by client */
+	bool opens;                 /* a flow can begin: there is a way out, and it is translated */
+	uint32_t ours;              /* the uplink's IPv4 address then, as in a packet */
 };
 
 struct arrival {
 	struct quick q;
 	uint16_t from; /* its port */
+	bool usual;
 	uint32_t item; /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
 	uint64_t hash;
+	uint64_t reply_hash; /* of the way back, if it is to open a flow */
 };
 
 static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
@@ -32,7 +36,8 @@ static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f,
 	port->rx_bytes += f->len;
 	a->item = NONE;
 	a->from = f->port;
-	if (!quick_parse(f, &a->q))
+	a->usual = quick_parse(f, &a->q);
+	if (!a->usual)
 		return;
 	const struct quick_tuple *t = &a->q.tuple;
 	a->item = 0;
@@ -41,12 +46,25 @@ static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f,
 	table_prefetch(b->ct.index, a->hash);
 }
 
+/* It is of no flow, so perhaps the first of one: both of its buckets will be written to. */
+static inline void expect_opening(const struct burst *b, struct arrival *a)
+{
+	const struct quick_tuple *t = &a->q.tuple;
+	if (!a->usual || !b->opens)
+		return;
+	a->reply_hash = flow_key_hash_v4(b->ct.key, (uint32_t)(t->addresses >> 32), b->ours,
+					 t->ports >> 16 | t->ports << 16, a->q.proto);
+	table_prefetch(b->ct.index, a->reply_hash);
+}
+
 static inline void look_up(const struct burst *b, struct arrival *a)
 {
 	if (a->item != NONE)
 		a->item = table_first(b->ct.index, a->hash);
-	if (a->item == NONE)
+	if (a->item == NONE) {
+		expect_opening(b, a);
 		return;
+	}
 	const uint8_t *flow = (const uint8_t *)&b->ct.flow[a->item / 2];
 	__builtin_prefetch(flow);
 	__builtin_prefetch(flow + 64, 1);
@@ -122,6 +140,22 @@ static void send_asking(struct fw *fw, const struct quick *q, const struct flow 
 	fw_route(fw, &p, out);
 }
 
+static inline void send(struct fw *fw, const struct quick *q, const struct flow *flow, enum ct_dir dir, uint16_t to)
+{
+	struct fw_port *out = &fw->port[to];
+	const struct mac *mac = neighbour(fw, out, flow, dir);
+	if (!mac) {
+		send_asking(fw, q, flow, dir, to);
+		return;
+	}
+	quick_rewrite(q, leaves(flow, dir), mac, &out->config.ours);
+	/* as by fw_send; a port that has flows is attached */
+	out->tx_packets++;
+	out->tx_bytes += q->frame->len;
+	q->frame->port = to;
+	frames_put(&fw->tx, q->frame);
+}
+
 /*
  * Sends a packet on whose flow was admitted by today's rules and checked under
  * today's configuration. False: it was not touched, and goes the whole way.
@@ -137,7 +171,7 @@ static inline __attribute__((always_inline)) bool pass(struct fw *fw, const stru
 	if (!(dir == CT_ORIG ? is_orig(flow, q) : is_reply(flow, q)))
 		return false;
 	uint16_t from = dir == CT_ORIG ? flow->port : PORT_UPLINK, to = dir == CT_ORIG ? PORT_UPLINK : flow->port;
-	struct fw_port *out = &fw->port[to];
+	const struct fw_port *out = &fw->port[to];
 	if (flow->epoch != fw->epoch || flow->generation != (uint32_t)b->generation[flow->client] ||
 	    q->frame->port != from || !link_holds(&fw->port[from], q->frame, dir) || !out->up ||
 	    q->bytes > out->config.mtu)
@@ -147,20 +181,32 @@ static inline __attribute__((always_inline)) bool pass(struct fw *fw, const stru
 		reason = ct_pass(fw->ct, index, dir, &q->tcp, q->bytes, b->ct.now_ns);
 	else if (!ct_pass_quietly(flow, dir, q->bytes, b->ct.now_ns))
 		reason = ct_pass(fw->ct, index, dir, NULL, q->bytes, b->ct.now_ns);
-	const struct mac *mac = neighbour(fw, out, flow, dir);
-	if (reason != DROP_NONE) {
+	if (reason != DROP_NONE)
 		fw_drop(fw, q->frame, from, reason);
-	} else if (!mac) {
-		send_asking(fw, q, flow, dir, to);
-	} else {
-		quick_rewrite(q, leaves(flow, dir), mac, &out->config.ours);
-		/* as by fw_send; a port that has flows is attached */
-		out->tx_packets++;
-		out->tx_bytes += q->frame->len;
-		q->frame->port = to;
-		frames_put(&fw->tx, q->frame);
-	}
+	else
+		send(fw, q, flow, dir, to);
 	return true;
+}
+
+/* A client's packet that opens a flow, or is refused one. False: it was not touched, and goes the whole way. */
+static bool open(struct fw *fw, const struct burst *b, const struct arrival *a)
+{
+	uint32_t index;
+	enum drop reason;
+	if (!a->usual || !b->opens || a->item != NONE || a->q.proto != PROTO_UDP || a->from == PORT_UPLINK ||
+	    a->from >= PORT_COUNT || !link_holds(&fw->port[a->from], a->q.frame, CT_ORIG))
+		return false;
+	switch (fw_open_usual(fw, &a->q, a->hash, a->reply_hash, &index, &reason)) {
+	case FW_OPENED:
+		send(fw, &a->q, &b->ct.flow[index], CT_ORIG, PORT_UPLINK);
+		return true;
+	case FW_REFUSED:
+		fw_drop(fw, a->q.frame, a->from, reason);
+		return true;
+	case FW_OTHER_WAY:
+		break;
+	}
+	return false;
 }
 
 static void take_one(struct fw *fw, struct frame *f)
@@ -181,7 +227,7 @@ static void take_all(struct fw *fw, struct frame *f)
 
 static inline void finish(struct fw *fw, const struct burst *b, struct frame *f, const struct arrival *a)
 {
-	if (!pass(fw, b, a))
+	if (!pass(fw, b, a) && !open(fw, b, a))
 		take_all(fw, f);
 }
 
@@ -247,7 +293,8 @@ static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[
 
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
-	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy) };
+	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy), fw_uplink_ready(fw),
+				 quick_load4(fw->uplink.ip.b + 12) };
 	fw->now_ns = now_ns;
 	latency_begin(fw->latency);
 	for (size_t n; count; burst += n, count -= n) {

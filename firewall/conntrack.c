@@ -86,11 +86,17 @@ bool ct_find(const struct ct *ct, const struct tuple *t, uint32_t *flow, enum ct
 	return find(ct, flow_key_hash(&ct->key, t), t, flow, dir);
 }
 
-static bool taken(const void *owner, const struct tuple *t)
+bool ct_knows(const struct ct *ct, uint64_t hash, const struct tuple *t)
 {
 	uint32_t flow;
 	enum ct_dir dir;
-	return ct_find(owner, t, &flow, &dir);
+	return find(ct, hash, t, &flow, &dir);
+}
+
+static bool taken(const void *owner, const struct tuple *t)
+{
+	const struct ct *ct = owner;
+	return ct_knows(ct, flow_key_hash(&ct->key, t), t);
 }
 
 /* A clock that steps back stands still, so that every class's queue stays in order of time. */
@@ -169,17 +175,42 @@ static void release(struct ct *ct, uint32_t i)
 	table_remove(&ct->index, 2 * i + CT_ORIG);
 	table_remove(&ct->index, 2 * i + CT_REPLY);
 	dequeue(ct, i, flow_class(f));
-	*f = (struct flow){ 0 };
+	/* a hint to the slot that a burst still has must find that nothing holds; the rest is the next tenant's to store */
+	f->serial = 0;
+	f->epoch = 0;
 	/* the next tenant finds it in the caches */
 	ct->class_link[i].next = ct->free;
 	ct->free = i;
 	ct->count--;
 }
 
+/*
+ * The next to go, and its neighbour: of the one the lines that lead to its buckets, of the other the buckets,
+ * since the next packet may well open a flow too.
+ */
+static void prefetch_victims(const struct ct *ct, uint32_t i)
+{
+	const struct table *t = &ct->index;
+	if (i == NONE)
+		return;
+	table_prefetch(t, t->item[2 * i + CT_ORIG].hash);
+	table_prefetch(t, t->item[2 * i + CT_REPLY].hash);
+	i = ct->port_link[i].next;
+	if (i == NONE)
+		return;
+	__builtin_prefetch(&t->item[2 * i], 1);
+	__builtin_prefetch(&ct->port_link[i], 1);
+	__builtin_prefetch(&ct->class_link[i], 1);
+	for (size_t at = 0; at < sizeof(struct flow); at += LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)&ct->flow[i] + at, 1);
+}
+
 static void evict(struct ct *ct, uint32_t i)
 {
+	uint32_t next = ct->port_link[i].next;
 	release(ct, i);
 	ct->stats.evicted++;
+	prefetch_victims(ct, next);
 }
 
 uint32_t ct_share(const struct ct *ct)
@@ -254,48 +285,90 @@ static uint32_t take_slot(struct ct *ct)
 	return i;
 }
 
-enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct ip_addr nat_src, uint64_t now_ns,
-                  uint32_t *flow)
+/* Field by field: a struct of this size would be cleared by a slow loop first. `half` and `probe` are tcp_track's. */
+static void settle(struct ct *ct, struct flow *f, const struct ct_opening *o, const struct tuple *reply)
+{
+	ct->serial = ct->serial == UINT32_MAX ? 1 : ct->serial + 1;
+	f->orig = o->tuple;
+	f->nat_ip = reply->dst;
+	f->nat_port = reply->dport;
+	f->client = 0;
+	f->generation = f->epoch = f->rule = 0;
+	f->sent[CT_ORIG].packets = 1;
+	f->sent[CT_ORIG].bytes = o->bytes;
+	f->sent[CT_REPLY].packets = f->sent[CT_REPLY].bytes = 0;
+	f->opened_ns = f->touched_ns = ct->now_ns;
+	f->serial = ct->serial;
+	f->port = o->port;
+	f->state = 0; /* none, or unreplied */
+	f->replied = false;
+	if (o->tcp) {
+		struct tcp_conn c = conn(f);
+		enum tcp_effect effect;
+		enum drop why = tcp_track(&c, CT_ORIG, o->tcp, &effect);
+		ensure(why == DROP_NONE && effect == TCP_RESTART);
+	}
+}
+
+/* The way back and its hash: nearly always the first one asked about is free. */
+static bool bind(struct ct *ct, const struct ct_opening *o, struct ip_addr nat_src, struct tuple *reply,
+		 uint64_t *hash, bool *collision)
+{
+	*reply = tuple_reverse(&o->tuple);
+	if (!ip_is_zero(nat_src))
+		reply->dst = nat_src;
+	*hash = o->reply_hash;
+	*collision = false;
+	if (!ct_knows(ct, *hash, reply))
+		return true;
+	if (!nat_bind(&o->tuple, nat_src, taken, ct, ct->secret, reply, collision))
+		return false;
+	*hash = flow_key_hash(&ct->key, reply);
+	return true;
+}
+
+enum drop ct_open_new(struct ct *ct, const struct ct_opening *o, struct ip_addr nat_src, uint32_t *flow)
 {
 	struct tuple reply;
-	uint32_t victim, known;
-	enum ct_dir dir;
+	uint64_t reply_hash;
+	uint32_t victim;
 	bool collision;
-	ensure(port < PORT_COUNT);
-	clock(ct, now_ns);
-	uint64_t hash = flow_key_hash(&ct->key, &p->tuple);
-	if (!can_open(p) || find(ct, hash, &p->tuple, &known, &dir))
-		return DROP_CT_INVALID;
-	enum drop why = make_room(ct, port, &victim);
+	enum drop why = make_room(ct, o->port, &victim);
 	if (why != DROP_NONE)
 		return why;
-	if (!nat_bind(&p->tuple, nat_src, taken, ct, ct->secret, &reply, &collision))
+	if (!bind(ct, o, nat_src, &reply, &reply_hash, &collision))
 		return DROP_NAT_PORTS;
-	if (tuple_eq(&reply, &p->tuple))
+	if (tuple_eq(&reply, &o->tuple))
 		return DROP_CT_INVALID; /* a packet to its own sender (LAND) */
 	if (victim != NONE)
 		evict(ct, victim);
-
 	uint32_t i = take_slot(ct);
-	struct flow *f = &ct->flow[i];
-	ct->serial = ct->serial == UINT32_MAX ? 1 : ct->serial + 1;
-	*f = (struct flow){ .orig = p->tuple, .nat_ip = reply.dst, .nat_port = reply.dport, .serial = ct->serial,
-	                    .port = port, .opened_ns = ct->now_ns, .touched_ns = ct->now_ns };
-	if (p->class == PKT_TCP) {
-		struct tcp_conn c = conn(f);
-		enum tcp_effect effect;
-		why = tcp_track(&c, CT_ORIG, &p->tcp, &effect);
-		ensure(why == DROP_NONE && effect == TCP_RESTART);
-	}
-	count(f, CT_ORIG, p->end - p->l3);
-	table_insert(&ct->index, hash, 2 * i + CT_ORIG);
-	table_insert(&ct->index, flow_key_hash(&ct->key, &reply), 2 * i + CT_REPLY);
+	settle(ct, &ct->flow[i], o, &reply);
+	table_insert(&ct->index, o->hash, 2 * i + CT_ORIG);
+	table_insert(&ct->index, reply_hash, 2 * i + CT_REPLY);
 	enqueue(ct, i);
 	ct->count++;
 	ct->stats.opened++;
 	ct->stats.port_collisions += collision;
 	*flow = i;
 	return DROP_NONE;
+}
+
+enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct ip_addr nat_src, uint64_t now_ns,
+                  uint32_t *flow)
+{
+	struct ct_opening o = { .tuple = p->tuple, .tcp = p->class == PKT_TCP ? &p->tcp : NULL,
+	                        .bytes = p->end - p->l3, .port = port };
+	struct tuple reply = tuple_reverse(&p->tuple);
+	ensure(port < PORT_COUNT);
+	clock(ct, now_ns);
+	o.hash = flow_key_hash(&ct->key, &p->tuple);
+	if (!can_open(p) || ct_knows(ct, o.hash, &p->tuple))
+		return DROP_CT_INVALID;
+	if (!ip_is_zero(nat_src))
+		reply.dst = nat_src;
+	o.reply_hash = flow_key_hash(&ct->key, &reply);
+	return ct_open_new(ct, &o, nat_src, flow);
 }
 
 static bool tcp_over(uint8_t state)

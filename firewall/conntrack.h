@@ -177,6 +177,21 @@ static inline bool ct_pass_quietly(struct flow *f, enum ct_dir dir, uint32_t byt
 	return true;
 }
 
+/* Is there a flow of this tuple, whose hash (by ct_view's key) is known? */
+bool ct_knows(const struct ct *, uint64_t hash, const struct tuple *);
+
+/* A packet that opens a flow, when all about it is known already. */
+struct ct_opening {
+	struct tuple tuple;
+	uint64_t hash;              /* of the tuple, which ct_knows not */
+	uint64_t reply_hash;        /* of the way back to nat_src, with the source port as it is */
+	const struct tcp_view *tcp; /* of a SYN; NULL: not TCP */
+	uint32_t bytes;             /* of IP */
+	uint16_t port;
+};
+/* ct_open, at the time of the last ct_view, of a packet that may open a flow. */
+enum drop ct_open_new(struct ct *, const struct ct_opening *, struct ip_addr nat_src, uint32_t *flow);
+
 void ct_cut(struct ct *, uint32_t flow);
 /* Cuts all flows of a client port; returns how many. */
 uint32_t ct_flush_port(struct ct *, uint16_t port);

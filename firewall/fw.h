@@ -47,6 +47,7 @@ struct fw_port {
 	/* fixed while attached */
 	struct fw_port_config config;
 	bool attached;
+	uint32_t client[FW_PORT_ADDRS_MAX]; /* of the policy, by address; NONE: to be asked for */
 	/* changing */
 	bool up;
 	bool theirs_known;
@@ -125,6 +126,19 @@ bool fw_is_ours(const struct fw *, struct ip_addr);
 /* Belongs to a client, attached or (connected-ips) not. */
 bool fw_is_protected(const struct fw *, struct ip_addr);
 
+/* opening.c */
+struct quick;
+enum fw_opening {
+	FW_OPENED,     /* *flow is the packet's, which may leave */
+	FW_REFUSED,    /* for *reason, which the rules have nothing to do with: nobody is told */
+	FW_OTHER_WAY,  /* nothing was done: it has a flow, or may not open one, or is not usual */
+};
+/*
+ * Opens a flow for a client's packet whose link header is right, when all that is usual holds. The hashes are ct_opening's;
+ * time is that of the last ct_view.
+ */
+enum fw_opening fw_open_usual(struct fw *, const struct quick *, uint64_t hash, uint64_t reply_hash, uint32_t *flow,
+			      enum drop *reason);
 /* burst.c */
 void fw_input(struct fw *, struct frame *burst[], size_t count, uint64_t now_ns);
 /* fw.c; timers: expiry, ARP questions, stale flows. Call at fw_deadline() or oftener. */

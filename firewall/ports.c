@@ -119,7 +119,10 @@ bool fw_attach(struct fw *fw, uint16_t port, const struct fw_port_config *config
 		uint32_t slot = (uint32_t)port * FW_PORT_ADDRS_MAX + i;
 		fw->owner[slot].ip = config->addr[i];
 		table_insert(&fw->owners, address_hash(fw, config->addr[i]), slot);
-		policy_mark_attached(fw->policy, config->addr[i], true);
+		/* its place stays its own as long as it counts as attached */
+		if (!policy_mark_attached(fw->policy, config->addr[i], true) ||
+		    !policy_find(fw->policy, config->addr[i], &p->client[i]))
+			p->client[i] = NONE;
 	}
 	reconfigured(fw);
 	if (port == PORT_UPLINK)

@@ -61,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct qdb_tree *t = qdb_tree_new(&a, &secret, CLIENTS, RULES, q, p, &config, (struct log_sink){ NULL, on_log });
 	ensure(t);
 	bool begun = false;
+	uint64_t now_ns = 0;
 	qdb_opened(q);
 	for (size_t at = 0, piece = 1; at < len; piece = piece * 5 % 257) {
 		size_t n = piece < len - at ? piece : len - at;
@@ -68,8 +69,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		ensure(taken <= n && (taken == n || n > want));
 		at += taken;
 		if (piece % 3 == 0 || taken == 0) {
+			/* a second goes by: what is to be confirmed in time runs out at times */
+			qdb_tree_tick(t, now_ns += 1000000000);
+			ensure(qdb_tree_deadline(t) > now_ns);
 			qdb_tree_poll(t);
 			check_output(q, &begun);
+			judge_all(p);
 		}
 	}
 	qdb_tree_poll(t);

@@ -22,6 +22,8 @@ static const struct verb {
 	  "FILTER: --client IP  --proto PROTO  --dst PREFIX[:PORT]  --rule N|policy  --state STATE\n" },
 	{ "top", verb_top, "who sends how much through which rule, second by second",
 	  "postern top [-j] [--once] [--control SOCKET]\n" },
+	{ "metrics", verb_metrics, "counters and histograms for Prometheus, and a server of them",
+	  "postern metrics [--textfile FILE | --listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
 	{ "rules", verb_rules, "show or replace the rules of a client",
 	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },

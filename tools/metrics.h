@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * metrics.h: the appliance's counters as OpenMetrics 1.0 text.
+ *
+ * No label takes more values than there are ports, clients, reasons or stages: a peer
+ * that answers more than METRICS_ROWS_MAX of a kind has the rest left out.
+ */
+#ifndef METRICS_H
+#define METRICS_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "latency_run.h"
+
+enum { METRICS_ROWS_MAX = 512 };
+
+enum metrics_format {
+	METRICS_OPENMETRICS, /* application/openmetrics-text; version=1.0.0 */
+	METRICS_PLAIN,	     /* text/plain; version=0.0.4: node_exporter's textfiles */
+};
+
+/* The answers it is made of; all owned, each may be NULL or empty. */
+struct metrics {
+	json_t *appliance, *platform, *tender; /* objects */
+	json_t *ports, *clients, *drops;       /* arrays */
+	struct latency_run latency;
+};
+
+void metrics_init(struct metrics *);
+/* Asks; EXIT_YES, or the exit code after telling standard error. What was heard until then is kept. */
+int metrics_gather(struct metrics *, const char *socket);
+void metrics_free(struct metrics *);
+/* postern_up says whether there is an appliance. */
+void metrics_print(FILE *, const struct metrics *, enum metrics_format);
+
+#endif

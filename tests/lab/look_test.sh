@@ -30,6 +30,19 @@ assert rule["rule"] == 0 and rule["flows"] >= 1 and rule["up_pps"] > 0, rule
 END
 }
 
+# A request as it is, over the server's socket; the answer on standard output.
+http() { python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(30)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode().decode("unicode_escape").encode())
+while b := s.recv(65536):
+    sys.stdout.write(b.decode())' "$LAB/metrics.sock" "$1"; }
+openmetrics() { # file, what else is to hold
+	python3 "$HERE/openmetrics_check.py" "$@"
+}
+
 lab_up "$MODE"
 background_peer "$LAB/server.log" up serve "$SERVER" 80 -
 wait_for 3 has_line "$LAB/server.log" ready
@@ -59,4 +72,32 @@ check_says "one flow is killed" "^1 killed" "$POSTERN" flows kill --client "$C1"
 check "its connection is dead" stands_still "$LAB/hold1"
 check "the other lives" counts_up "$LAB/hold2"
 check "and has its flow" flows_are 1 --client "$C2" --rule 0
+
+"$POSTERN" metrics >"$LAB/page"
+check "metrics are strict OpenMetrics" openmetrics "$LAB/page" postern_up=1 postern_client_open=2 \
+	postern_port_receive_packets_total=10 postern_flows_cut_total=1
+check "there is traffic in the histogram" wait_for 10 sh -c "'$POSTERN' metrics >'$LAB/page'
+	python3 '$HERE/openmetrics_check.py' '$LAB/page' postern_latency_seconds_count=1"
+# A reason shows from its first drop on.
+check_drop "a packet is dropped" policy peer c2 udp "$SERVER" 9
+"$POSTERN" metrics >"$LAB/page"
+check "all that the dashboard asks for is there" openmetrics "$LAB/page" "$ROOT/tools/dashboard/postern-grafana.json"
+check "as a textfile" "$POSTERN" metrics --textfile "$LAB/postern.prom"
+check_says "counters are named as its readers want" "^# TYPE postern_drops_total counter" cat "$LAB/postern.prom"
+check "nothing is left beside it" test "$(find "$LAB" -name 'postern.prom*' | wc -l)" = 1
+check "only loopback is served" exits 2 "$POSTERN" metrics --listen 192.0.2.1:9100
+background "$LAB/metrics.log" "$POSTERN" metrics --listen "unix:$LAB/metrics.sock"
+METRICS_PID=$pid
+wait_for 5 test -S "$LAB/metrics.sock"
+http 'GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0\r\n\r\n' |
+	sed '1,/^.$/d' >"$LAB/page"
+check "over HTTP" openmetrics "$LAB/page" postern_up=1
+check_says "plain text unless asked" "text/plain; version=0.0.4" http 'GET /metrics HTTP/1.0\r\n\r\n'
+check_says "another page is not there" "^HTTP/1.0 404" http 'GET / HTTP/1.0\r\n\r\n'
+check_says "and nothing is taken" "^HTTP/1.0 405" http 'POST /metrics HTTP/1.0\r\n\r\n'
+check_says "nonsense is told so" "^HTTP/1.0 400" http 'nonsense\n\n'
+check "silence is hung up on" http 'GET /metr'
+check_says "and the next is served" "^postern_up 1" http 'GET /metrics HTTP/1.0\r\n\r\n'
+stop "$METRICS_PID"
+check "its socket goes with it" not test -e "$LAB/metrics.sock"
 lab_summary

@@ -72,12 +72,29 @@ static void each(void *context, json_t *line)
 	g->damaged += !latency_live_take(g->run, line);
 }
 
-/* A series whose sums cannot be is made to fit its buckets, and said to be: it may have moved while it was sent. */
+/* The appliance forwards while it tells: what its lines say together is brought back to what the buckets hold. */
 static void settle(struct latency_run *run)
 {
-	for (size_t i = 0; i < run->count; i++)
-		if (!latency_histogram_plausible(&run->series[i].total))
+	for (size_t i = 0; i < run->count; i++) {
+		struct histogram *h = &run->series[i].total;
+		uint64_t held = histogram_held(h), told = h->count;
+		if (latency_histogram_plausible(h))
+			continue;
+		uint32_t first = 0, last = HISTOGRAM_BUCKETS - 1;
+		while (held && !h->bucket[first])
+			first++;
+		while (held && !h->bucket[last])
+			last--;
+		h->count = held > told ? held : told;
+		if (histogram_index(h->min_ns) != first)
+			h->min_ns = held ? histogram_low(first) : 0;
+		if (histogram_index(h->max_ns) != last)
+			h->max_ns = held ? histogram_high(last) : 0;
+		if (!held)
+			h->count = h->sum_ns = 0;
+		if (held > told + told / 16)
 			latency_run_warn(run, "%s: count and buckets disagree", run->series[i].name);
+	}
 }
 
 int latency_live_ask(struct latency_run *run, const char *control)

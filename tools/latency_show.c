@@ -13,22 +13,32 @@
 
 enum { WATCH_S = 2, SLOW_SHOWN = 10 };
 
-/* What the appliance says of the packets that took longest. */
+static json_int_t slowness(const json_t *list, size_t i)
+{
+	return json_integer_value(json_object_get(json_array_get(list, i), "ns"));
+}
+
+/* What the appliance says of the packets that took longest, the slowest first. */
 static void print_slow(const struct latency_run *run)
 {
 	static const struct column column[] = {
-		{ "SLOW-NS", "ns", NULL, true },       { "DIRECTION", "direction", NULL, false },
-		{ "PROTO", "proto", NULL, false },     { "SOURCE", "src", "sport", false },
-		{ "DESTINATION", "dst", "dport", false }, { "RULE", "rule", NULL, true },
-		{ "GENERATION", "generation", NULL, true },
+		{ "SLOW-NS", "ns", NULL, true },  { "PORT", "port", NULL, true },
+		{ "QUEUED", "queued", NULL, true }, { "PROTO", "proto", NULL, false },
+		{ "SOURCE", "src", "sport", false }, { "DESTINATION", "dst", "dport", false },
+		{ "RULE", "rule", NULL, true },	    { "GENERATION", "generation", NULL, true },
 	};
 	struct columns t;
-	size_t i;
-	const json_t *line;
+	json_t *list = json_copy(json_object_get(run->config, "slow"));
 	columns_on(&t, column, array_len(column));
-	json_array_foreach(json_object_get(run->config, "slow"), i, line)
-		if (i < SLOW_SHOWN)
-			columns_add(&t, line);
+	for (int row = 0; row < SLOW_SHOWN && json_array_size(list); row++) {
+		size_t most = 0;
+		for (size_t i = 1; i < json_array_size(list); i++)
+			if (slowness(list, i) > slowness(list, most))
+				most = i;
+		columns_add(&t, json_array_get(list, most));
+		json_array_remove(list, most);
+	}
+	json_decref(list);
 	if (t.rows)
 		putchar('\n');
 	columns_print(&t, stdout);

@@ -178,7 +178,7 @@ void latency_print_run(FILE *to, const struct latency_run *run, const char *seri
 	if (main_one && main_one->total.count) {
 		char clean[LATENCY_NAME_BYTES];
 		columns_clean(clean, sizeof(clean), main_one->name);
-		fprintf(to, "\n%s\n", clean);
+		fprintf(to, "%s%s\n", json_object_size(main_one->counters) ? "\n" : "", clean);
 		latency_print_histogram(to, &main_one->total);
 		fputs("\n(n): values beyond the percentile; ?: too few of them to trust it\n", to);
 	}

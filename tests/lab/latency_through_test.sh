@@ -58,6 +58,11 @@ check "is there" equals "$(value "$LAB/icmp.run" series 0 counters lost)" 0
 check "compared with itself there is no difference" "$POSTERN" latency compare "$LAB/udp.run" "$LAB/udp.run"
 check_says "rules swept: a program is run with each value" 'accept' \
 	probe "$LAB/sweep.run" --rate 200 --duration 0.5 --values accept,drop --with echo $SERVER
+check_says "what the appliance measured itself is shown" 'up residence' "$POSTERN" latency show
+[ -z "${V:-}" ] || [ "$V" = 0 ] || sed 's/^/          /' "$LAB/out"
+check "and saved" "$POSTERN" latency show -o "$LAB/own.run"
+check "and read again" "$POSTERN" latency show "$LAB/own.run"
+check_says "and exported" 'postern_latency_seconds_bucket.*up residence' "$POSTERN" latency show --openmetrics
 "$POSTERN" flows -j >"$LAB/flows"
 check "the flow table names the translation" grep -q nat_port "$LAB/flows"
 lab_summary

@@ -193,8 +193,8 @@ static bool open(struct fw *fw, const struct burst *b, const struct arrival *a)
 {
 	uint32_t index;
 	enum drop reason;
-	if (!a->usual || !b->opens || a->item != NONE || a->q.proto != PROTO_UDP || a->from == PORT_UPLINK ||
-	    a->from >= PORT_COUNT || !link_holds(&fw->port[a->from], a->q.frame, CT_ORIG))
+	if (!a->usual || !b->opens || a->item != NONE || a->from == PORT_UPLINK || a->from >= PORT_COUNT ||
+	    (a->q.proto == PROTO_TCP && !tcp_opens(&a->q.tcp)) || !link_holds(&fw->port[a->from], a->q.frame, CT_ORIG))
 		return false;
 	switch (fw_open_usual(fw, &a->q, a->hash, a->reply_hash, &index, &reason)) {
 	case FW_OPENED:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * parse.h: the steps of pkt_parse(), one per header. Private to packet.c and
- * parse_*.c. A step gets the bytes from its header on, cut to the packet,
+ * parse_*.c, and of quick.c. A step gets the bytes from its header on, cut to the packet,
  * fills in its part of *p and calls the next step.
  */
 #ifndef PARSE_H
@@ -29,6 +29,9 @@ enum drop parse_quote(struct packet *, struct cursor);
 
 /* The tuple's ports, identifier and kind out of at least 8 transport bytes; left 0 where proto has none. */
 void parse_ports(struct tuple *, const uint8_t *transport);
+
+/* What a SYN's options offer; only there do they mean anything (RFC 7323 2.2, RFC 2018 2). False: malformed. */
+bool parse_tcp_options(struct tcp_view *, struct cursor);
 
 /* Walks the IPv4 options; true when well formed and without a source route. */
 bool parse_ipv4_options(struct cursor);

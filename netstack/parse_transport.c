@@ -39,8 +39,7 @@ static bool flags_ok(uint8_t flags)
 	return false;
 }
 
-/* What a SYN's options offer; only there do they mean anything (RFC 7323 2.2, RFC 2018 2). */
-static bool tcp_options(struct tcp_view *view, struct cursor c)
+bool parse_tcp_options(struct tcp_view *view, struct cursor c)
 {
 	enum { END = 0, NOP = 1, SCALE = 3, SACK_PERMITTED = 4, SCALE_MAX = 14 };
 	uint8_t kind, len;
@@ -84,7 +83,7 @@ static enum drop parse_tcp(struct packet *p, struct cursor c)
 	uint32_t controls = (tcp->flags & TCP_SYN ? 1u : 0u) + (tcp->flags & TCP_FIN ? 1u : 0u);
 	tcp_view_of(&p->tcp, tcp, (uint32_t)c.left + controls);
 	take(&header, TCP_MIN_BYTES);
-	if (tcp->flags & TCP_SYN && !tcp_options(&p->tcp, header))
+	if (tcp->flags & TCP_SYN && !parse_tcp_options(&p->tcp, header))
 		return DROP_L4_HEADER;
 	p->class = PKT_TCP;
 	p->has_l4_sum = true;

@@ -2,6 +2,7 @@
 /* quick.c: the usual packet at its fixed offsets. */
 #include "quick.h"
 #include "checksum.h"
+#include "parse.h"
 
 enum {
 	L3 = ETH_BYTES,
@@ -18,17 +19,43 @@ static inline uint32_t swap_ports(uint32_t ports)
 	return swapped << 16 | swapped >> 16;
 }
 
+/* Without any flag that is not of a usual segment's: one that opens, carries, ends or resets. */
+static inline bool flags_usual(uint8_t flags)
+{
+	switch (flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK | TCP_URG)) {
+	case TCP_ACK:
+	case TCP_SYN:
+	case TCP_SYN | TCP_ACK:
+	case TCP_FIN | TCP_ACK:
+	case TCP_RST:
+	case TCP_RST | TCP_ACK:
+		return true;
+	}
+	return false;
+}
+
+static inline uint32_t tcp_header_bytes(const uint8_t *l4)
+{
+	return (uint32_t)(((const struct tcp_hdr *)l4)->offset >> 4) * 4;
+}
+
 static bool tcp_usual(struct quick *q, const uint8_t *l4, uint32_t l4_bytes)
 {
 	const struct tcp_hdr *tcp = (const struct tcp_hdr *)l4;
-	if (l4_bytes < TCP_MIN_BYTES || (tcp->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK | TCP_URG)) != TCP_ACK)
+	if (l4_bytes < TCP_MIN_BYTES || !flags_usual(tcp->flags))
 		return false;
-	uint32_t header_bytes = (uint32_t)(tcp->offset >> 4) * 4;
+	uint32_t header_bytes = tcp_header_bytes(l4), controls = tcp->flags & (TCP_SYN | TCP_FIN) ? 1 : 0;
 	if (header_bytes < TCP_MIN_BYTES || header_bytes > l4_bytes)
 		return false;
-	tcp_view_of(&q->tcp, tcp, l4_bytes - header_bytes);
-	/* without data it moves a state, and must be right as far as can be told (packet.h) */
-	if (q->tcp.segment_len || q->frame->offload.flags)
+	tcp_view_of(&q->tcp, tcp, l4_bytes - header_bytes + controls);
+	if (tcp->flags & TCP_SYN) {
+		struct cursor options = { l4 + TCP_MIN_BYTES, header_bytes - TCP_MIN_BYTES };
+		if (!parse_tcp_options(&q->tcp, options))
+			return false;
+	}
+	/* it moves a state, and must be right as far as can be told (packet.h); data alone moves none */
+	bool moves = tcp->flags & (TCP_SYN | TCP_FIN | TCP_RST) || l4_bytes == header_bytes;
+	if (!moves || q->frame->offload.flags)
 		return true;
 	const struct ipv4_hdr *ip = (const struct ipv4_hdr *)(q->frame->data + L3);
 	sum64 sum = sum_pseudo(ip_of_v4(ip->src), ip_of_v4(ip->dst), PROTO_TCP, l4_bytes);
@@ -57,7 +84,7 @@ static bool offload_usual(const struct quick *q, const uint8_t *l4, uint32_t l4_
 	}
 	if (!partial_usual(o, q->proto, l4, l4_bytes))
 		return false;
-	o->hdr_len = (uint16_t)(L4 + (q->proto == PROTO_TCP ? l4_bytes - q->tcp.segment_len : UDP_BYTES));
+	o->hdr_len = (uint16_t)(L4 + (q->proto == PROTO_TCP ? tcp_header_bytes(l4) : UDP_BYTES));
 	o->gso_size = 0;
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * quick.h: the usual packet, in few instructions: a whole TCP segment of an
- * open connection or a whole UDP datagram, over IPv4 without options, not a
+ * quick.h: the usual packet, in few instructions: a whole TCP segment or
+ * a whole UDP datagram, over IPv4 without options, not a
  * super-frame. All others are pkt_parse's and rewrite's, and so is whatever
  * is wrong with a packet: what is said no to here is only not usual.
  *

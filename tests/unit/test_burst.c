@@ -15,9 +15,10 @@
 
 #include "lab.h"
 
-enum { ROUNDS = 4000, BURST_MAX = 80, FLOWS = 48, PEERS = 3, PORTS = 6 };
+enum { ROUNDS = 4000, BURST_MAX = 80, FLOWS = 48, PEERS = 3 };
 
 static struct secret dice;
+static uint32_t ports; /* that are talked of: few make flows that live, many make new ones */
 
 static uint32_t rnd(uint32_t bound)
 {
@@ -36,7 +37,7 @@ static struct lab_packet from_client(uint8_t proto)
 	return (struct lab_packet){
 		.port = second ? 2 : 1, .src = second ? LAB_C2_MAC : LAB_C1_MAC, .dst = LAB_FW_MAC,
 		.from = ip_v4(10, 137, 0, second ? 6 : 5), .to = ip_v4(198, 51, 100, (uint8_t)(1 + rnd(PEERS))),
-		.proto = proto, .sport = (uint16_t)(4000 + rnd(PORTS)), .dport = (uint16_t)(rnd(5) ? 80 : 53),
+		.proto = proto, .sport = (uint16_t)(4000 + rnd(ports)), .dport = (uint16_t)(rnd(5) ? 80 : 53),
 	};
 }
 
@@ -45,7 +46,7 @@ static struct lab_packet from_world(uint8_t proto)
 	return (struct lab_packet){
 		.port = PORT_UPLINK, .src = LAB_GW_MAC, .dst = LAB_UP_MAC,
 		.from = ip_v4(198, 51, 100, (uint8_t)(1 + rnd(PEERS))), .to = ip_v4(10, 0, 0, 2),
-		.proto = proto, .sport = (uint16_t)(rnd(5) ? 80 : 53), .dport = (uint16_t)(4000 + rnd(PORTS)),
+		.proto = proto, .sport = (uint16_t)(rnd(5) ? 80 : 53), .dport = (uint16_t)(4000 + rnd(ports)),
 	};
 }
 
@@ -98,7 +99,7 @@ static struct lab_packet any_packet(void)
 			p.seq = up ? 1000 : 5000;
 	} else if (proto == PROTO_ICMP) {
 		p.type = up ? 8 : 0;
-		p.sport = (uint16_t)(4000 + rnd(PORTS));
+		p.sport = (uint16_t)(4000 + rnd(ports));
 	}
 	if (rnd(6) == 0)
 		make_odd(&p);
@@ -213,43 +214,76 @@ static void both_change(struct both *t)
 	change(t->single, what);
 }
 
-static void test_as_one_by_one(void **state)
+static struct both both_new(void)
 {
-	(void)state;
 	static const char *const all[] = { "action=accept", NULL };
 	struct both t = { lab_new(FLOWS), lab_new(FLOWS) };
-	dice = (struct secret){ { 31, 32 }, 0 };
 	for (uint8_t host = 5; host <= 6; host++) {
 		lab_rules(t.burst, ip_v4(10, 137, 0, host), VERDICT_DROP, all);
 		lab_rules(t.single, ip_v4(10, 137, 0, host), VERDICT_DROP, all);
 	}
-	for (uint32_t n = 0; n < ROUNDS; n++) {
-		both_input(&t);
-		same_output(&t);
-		same_counters(&t.burst->fw, &t.single->fw);
-		if (rnd(4) == 0)
-			both_change(&t);
-		uint64_t ns = rnd(3) ? rnd(100000) : rnd(2000) * UINT64_C(1000000);
-		lab_after(t.burst, ns);
-		lab_after(t.single, ns);
-		same_output(&t);
-		if (n % 16 == 0)
-			assert_true(lab_conserved(t.burst) && lab_conserved(t.single));
-	}
+	return t;
+}
+
+static void both_round(struct both *t, uint32_t n)
+{
+	both_input(t);
+	same_output(t);
+	same_counters(&t->burst->fw, &t->single->fw);
+	if (rnd(4) == 0)
+		both_change(t);
+	uint64_t ns = rnd(3) ? rnd(100000) : rnd(2000) * UINT64_C(1000000);
+	lab_after(t->burst, ns);
+	lab_after(t->single, ns);
+	same_output(t);
+	if (n % 16 == 0)
+		assert_true(lab_conserved(t->burst) && lab_conserved(t->single) && ct_valid(t->burst->fw.ct));
+}
+
+static void both_free(struct both *t)
+{
+	lab_free(t->burst);
+	lab_free(t->single);
+}
+
+static void test_as_one_by_one(void **state)
+{
+	(void)state;
+	struct both t = both_new();
+	dice = (struct secret){ { 31, 32 }, 0 };
+	ports = 6;
+	for (uint32_t n = 0; n < ROUNDS; n++)
+		both_round(&t, n);
 	const struct fw *fw = &t.burst->fw;
 	/* it met what it should: traffic both ways, refusals of most kinds */
 	assert_true(fw->port[0].tx_packets > ROUNDS && fw->port[2].tx_packets > ROUNDS / 8); /* port 1's begin anew */
 	assert_true(fw->drops[DROP_SPOOFED] && fw->drops[DROP_TCP_WINDOW] && fw->drops[DROP_RULE] + fw->drops[DROP_POLICY]);
 	assert_true(fw->drops[DROP_TTL] && fw->drops[DROP_NOT_FOR_US] && fw->drops[DROP_CLIENT_ADDRESS]);
 	assert_true(ct_stats(fw->ct)->evicted && ct_stats(fw->ct)->cut && ct_stats(fw->ct)->expired);
-	lab_free(t.burst);
-	lab_free(t.single);
+	both_free(&t);
+}
+
+/* Nearly every packet opens a flow for which another one must go, or would if it could. */
+static void test_new_flows(void **state)
+{
+	(void)state;
+	struct both t = both_new();
+	dice = (struct secret){ { 33, 34 }, 0 };
+	ports = 600;
+	for (uint32_t n = 0; n < ROUNDS; n++)
+		both_round(&t, n);
+	const struct fw *fw = &t.burst->fw;
+	const struct ct_stats *s = ct_stats(fw->ct);
+	assert_true(s->opened > 2 * ROUNDS && s->evicted > ROUNDS && s->port_collisions > 0);
+	assert_true(fw->drops[DROP_FLOW_SHARE] + fw->drops[DROP_CT_INVALID] && fw->drops[DROP_MARTIAN]);
+	both_free(&t);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_one_by_one),
+		cmocka_unit_test(test_new_flows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,8 @@ static void sum_transport(uint8_t *data, bool tcp, uint32_t bytes)
 
 static void make(struct made *m)
 {
+	static const uint8_t flags[] = { TCP_ACK, TCP_ACK, TCP_ACK, TCP_SYN, TCP_SYN | TCP_ACK, TCP_FIN | TCP_ACK,
+					 TCP_RST, TCP_RST | TCP_ACK };
 	bool tcp = rnd(2);
 	uint32_t header = tcp ? 20 + 4 * rnd(4) : 8, payload = rnd(3) ? rnd(100) : 0, bytes = header + payload;
 	uint8_t *data = m->bytes + FRAME_HEADROOM_BYTES;
@@ -68,7 +70,9 @@ static void make(struct made *m)
 	memcpy(data + L3, &ip, sizeof(ip));
 	if (tcp) {
 		data[L4 + 12] = (uint8_t)(header / 4 << 4);
-		data[L4 + 13] = (uint8_t)(TCP_ACK | (rnd(2) ? TCP_PSH : 0));
+		data[L4 + 13] = (uint8_t)(flags[rnd(array_len(flags))] | (rnd(2) ? TCP_PSH : 0));
+		static const uint8_t offers[] = { 1, 3, 3, 7, 4, 2, 0 }; /* window scale; SACK permitted; the end */
+		memcpy(data + L4 + 20, offers, header == 24 ? 4 : header > 24 ? sizeof(offers) : 0);
 	} else {
 		be16 len = be16_of((uint16_t)bytes);
 		memcpy(data + L4 + 4, &len, sizeof(len));
@@ -92,7 +96,7 @@ static void make(struct made *m)
 
 static void damage(struct made *m)
 {
-	uint32_t header = L4 + 20;
+	uint32_t header = L4 + 24;
 	for (uint32_t n = rnd(3); n; n--)
 		m->f.data[rnd(header)] = (uint8_t)(rnd(2) ? rnd(256) : 1u << rnd(8));
 	if (rnd(4) == 0)
@@ -129,7 +133,8 @@ static void same_view(const struct quick *q, const struct packet *p)
 		return;
 	assert_true(p->tcp.seq == q->tcp.seq && p->tcp.ack == q->tcp.ack && p->tcp.segment_len == q->tcp.segment_len);
 	assert_true(p->tcp.window == q->tcp.window && p->tcp.flags == q->tcp.flags);
-	assert_true(!q->tcp.scale && !q->tcp.has_scale && !q->tcp.sack_permitted && !p->tcp.has_scale);
+	assert_true(q->tcp.scale == p->tcp.scale && q->tcp.has_scale == p->tcp.has_scale &&
+		    q->tcp.sack_permitted == p->tcp.sack_permitted);
 }
 
 /* The address and ports that it leaves with; now and then hardly any change. */

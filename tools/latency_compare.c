@@ -95,6 +95,31 @@ static bool gather(const struct comparison *x, const struct latency_series *of, 
 	return true;
 }
 
+/* A difference that the senders made themselves is none of the path. */
+static void warn_of_generator(struct comparison *x, const struct latency_series *a, const struct latency_series *b)
+{
+	char name[LATENCY_NAME_BYTES + 16];
+	const struct latency_series *noise[2];
+	const char *of[2] = { a->name, b->name };
+	for (int side = 0; side < 2; side++) {
+		snprintf(name, sizeof(name), "%s generator", of[side]);
+		noise[side] = latency_run_find(&x->run[side], name);
+		if (!noise[side] || !noise[side]->total.count)
+			return;
+	}
+	double own = latency_quantile_within(&noise[1]->total, 500000) - latency_quantile_within(&noise[0]->total, 500000);
+	double seen = latency_quantile_within(&b->total, 500000) - latency_quantile_within(&a->total, 500000);
+	if (fabs(own) * 2 < fabs(seen))
+		return;
+	char text[LATENCY_DURATION_BYTES];
+	latency_duration(text, (uint64_t)llround(fabs(own)));
+	snprintf(name, sizeof(name), "%.80s net", a->name);
+	if (!x->json)
+		printf("warning: of p50 the generators' own errors make %s: compare --series \"%s\"\n", text, name);
+	json_array_append_new(x->answer, json_pack("{s:s, s:s, s:f}", "series", a->name, "verdict",
+						   "generators differ", "generator_ns", own));
+}
+
 static void compare_series(struct comparison *x, const struct latency_series *of)
 {
 	const struct latency_series *a[LATENCY_PAIRS_MAX], *b[LATENCY_PAIRS_MAX];
@@ -108,6 +133,7 @@ static void compare_series(struct comparison *x, const struct latency_series *of
 		printf("%s\n%-10s %9s %9s  %8s  interval\n", clean, "PERCENTILE", "A", "B", "CHANGE");
 	for (size_t i = 0; i < array_len(compared); i++)
 		compare_percentile(x, a, b, compared[i]);
+	warn_of_generator(x, a[0], b[0]);
 }
 
 static int conclude(struct comparison *x)

@@ -141,7 +141,8 @@ static int bound(int type, const struct sockaddr_in *at)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	if (bind(fd, (const struct sockaddr *)at, sizeof(*at)) || (type == SOCK_STREAM && listen(fd, 16))) {
 		close(fd);
 		return -1;

@@ -65,6 +65,7 @@ check "ICMP echo through it" probe "$LAB/icmp.run" --icmp --rate 200 --duration 
 stop "$RELAY_PID"
 
 check "a run that was saved is shown again" "$POSTERN" latency show "$LAB/one.run"
+check "and in every other form the same" python3 "$HERE/latency_truth.py" outputs "$POSTERN" "$LAB/one.run"
 check "and drawn over another" "$POSTERN" latency show --svg "$LAB/both.svg" "$LAB/one.run" "$LAB/two.run"
 check "the drawing is XML" python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$LAB/both.svg"
 check "nobody there is an answer too" probe "$LAB/none.run" --rate 100 --duration 1

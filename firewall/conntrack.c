@@ -90,7 +90,7 @@ bool ct_knows(const struct ct *ct, uint64_t hash, const struct tuple *t)
 {
 	uint32_t flow;
 	enum ct_dir dir;
-	return find(ct, hash, t, &flow, &dir);
+	return table_first(&ct->index, hash) != NONE && find(ct, hash, t, &flow, &dir);
 }
 
 static bool taken(const void *owner, const struct tuple *t)

@@ -125,6 +125,7 @@ bool fw_port_owns(const struct fw_port *, struct ip_addr); /* a client port's ow
 bool fw_is_ours(const struct fw *, struct ip_addr);
 /* Belongs to a client, attached or (connected-ips) not. */
 bool fw_is_protected(const struct fw *, struct ip_addr);
+bool fw_is_protected_v4(const struct fw *, uint32_t ip); /* as it lies in a packet */
 
 /* opening.c */
 struct quick;

@@ -17,10 +17,10 @@ static uint32_t client_of(const struct fw_port *port, uint32_t src)
 }
 
 /* As fw_admits and judge see a destination: one that a router leads to, and neither us nor a client. */
-static bool leads_out(const struct fw *fw, const struct ip_addr *ip)
+static bool leads_out(const struct fw *fw, uint32_t raw)
 {
 	enum { FIRST_UNICAST = 0x01000000, MULTICAST = (int)0xe0000000, LOOPBACK_NET = 127, LINK_LOCAL = 0xa9fe };
-	uint32_t raw = quick_load4(ip->b + 12), dst = __builtin_bswap32(raw);
+	uint32_t dst = __builtin_bswap32(raw);
 	if (dst < FIRST_UNICAST || dst >= (uint32_t)MULTICAST || dst >> 24 == LOOPBACK_NET || dst >> 16 == LINK_LOCAL)
 		return false;
 	if (!((raw ^ fw->uplink_net) & fw->uplink_mask)) {
@@ -33,7 +33,7 @@ static bool leads_out(const struct fw *fw, const struct ip_addr *ip)
 	for (uint32_t i = 0; i < fw->ours_count; i++)
 		if (!quick_ip_differs(&fw->ours[i], raw))
 			return false;
-	return !fw_is_protected(fw, *ip);
+	return !fw_is_protected_v4(fw, raw);
 }
 
 /* 16 bytes in two words. */
@@ -68,8 +68,10 @@ enum fw_opening fw_open_usual(struct fw *fw, const struct quick *q, uint64_t has
 	struct ct_opening o;
 	if (client == NONE || q->bytes > fw->port[PORT_UPLINK].config.mtu)
 		return FW_OTHER_WAY;
+	if (!leads_out(fw, (uint32_t)(q->tuple.addresses >> 32)))
+		return FW_OTHER_WAY;
 	fill(&o, q, hash, reply_hash);
-	if (!leads_out(fw, &o.tuple.dst) || ct_knows(fw->ct, hash, &o.tuple))
+	if (ct_knows(fw->ct, hash, &o.tuple))
 		return FW_OTHER_WAY;
 	policy_judge(fw->policy, client, &o.tuple, &rule, reason);
 	if (*reason != DROP_NONE)

@@ -215,11 +215,27 @@ void fw_set_protected(struct fw *fw, const struct ip_addr *ips, uint32_t count)
 	reconfigured(fw);
 }
 
-bool fw_is_protected(const struct fw *fw, struct ip_addr ip)
+static bool protected_hashed(const struct fw *fw, uint64_t hash, struct ip_addr ip)
 {
-	uint64_t hash = address_hash(fw, ip);
 	uint32_t i = table_first(&fw->protected_index, hash);
 	while (i != NONE && !ip_eq(fw->protected_ip[i], ip))
 		i = table_next(&fw->protected_index, i);
 	return i != NONE || owner_hashed(fw, hash, ip) != NONE;
+}
+
+bool fw_is_protected(const struct fw *fw, struct ip_addr ip)
+{
+	return protected_hashed(fw, address_hash(fw, ip), ip);
+}
+
+bool fw_is_protected_v4(const struct fw *fw, uint32_t ip)
+{
+	const struct word_key *k = &fw->address_key;
+	be32 v4;
+	/* address_hash of the mapped address */
+	uint64_t hash = word_mix(k, k->word[2] * UINT32_C(0xffff0000) + k->word[3] * ip);
+	if (table_first(&fw->protected_index, hash) == NONE && table_first(&fw->owners, hash) == NONE)
+		return false;
+	memcpy(v4.b, &ip, sizeof(v4.b));
+	return protected_hashed(fw, hash, ip_of_v4(v4));
 }

@@ -13,11 +13,11 @@
 struct rate { const char *counter, *rate; };
 
 static const struct rate port_rates[] = {
-	{ "rx_bytes", "up_bps" }, { "tx_bytes", "down_bps" }, { "rx_packets", "up_pps" },
-	{ "tx_packets", "down_pps" }, { "drops", "drops_ps" },
+	{ "rx_bytes", "up_bytes_s" }, { "tx_bytes", "down_bytes_s" }, { "rx_packets", "up_packets_s" },
+	{ "tx_packets", "down_packets_s" }, { "drops", "drops_s" },
 };
 static const struct rate flow_rates[] = {
-	{ "up_bytes", "up_bps" }, { "down_bytes", "down_bps" }, { "up_packets", "up_pps" }, { "down_packets", "down_pps" },
+	{ "up_bytes", "up_bytes_s" }, { "down_bytes", "down_bytes_s" }, { "up_packets", "up_packets_s" }, { "down_packets", "down_packets_s" },
 };
 
 static json_int_t number(const json_t *object, const char *member)
@@ -162,7 +162,7 @@ static json_t *rule_rows(const struct toplook *before, const struct toplook *aft
 static int busier(const void *a, const void *b)
 {
 	json_t *const *x = a, *const *y = b;
-	json_int_t l = number(*x, "up_bps") + number(*x, "down_bps"), r = number(*y, "up_bps") + number(*y, "down_bps");
+	json_int_t l = number(*x, "up_bytes_s") + number(*x, "down_bytes_s"), r = number(*y, "up_bytes_s") + number(*y, "down_bytes_s");
 	if (l == r)
 		l = number(*x, "flows"), r = number(*y, "flows");
 	return l > r ? -1 : l < r;

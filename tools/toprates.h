@@ -16,10 +16,11 @@ struct toplook {
 int toplook_take(struct toplook *, const char *socket);
 void toplook_free(struct toplook *);
 /*
- * {"interval_ms", "flows", "flow_capacity", "clients": [{port, name, ip, flows, up_bps, down_bps, up_pps,
- * down_pps, drops_ps}], "rules": [{client, rule, flows, up_bps, down_bps, up_pps, down_pps}]}, the
- * busiest first; bytes a second, not bits. A port's are of its own counters. A rule's are of
- * the flows that are open at the second look: a flow that ended between is left out.
+ * {"schema":1, "interval_ms", "flows", "flow_capacity", "clients", "rules"}, a new object. A client
+ * is {port, name, ip, flows, up_bytes_s, down_bytes_s, up_packets_s, down_packets_s, drops_s}, a
+ * rule has client and rule in place of the first three and no drops; the busiest first. A
+ * client's rates are of its port's counters. A rule's are of the flows that are open at
+ * the second look: one that ended between is left out.
  */
 json_t *toprates(const struct toplook *before, const struct toplook *after);
 

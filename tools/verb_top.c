@@ -20,13 +20,13 @@ enum { INTERVAL_MS = 1000, ROWS_PLAIN = 1 << 20, ROWS_TERMINAL = 24 };
 
 static const struct column client_columns[] = {
 	{ "PORT", "port", NULL, true },	     { "NAME", "name", NULL, false },	   { "CLIENT", "ip", NULL, false },
-	{ "FLOWS", "flows", NULL, true },    { "UP-B/S", "up_bps", NULL, true },   { "DOWN-B/S", "down_bps", NULL, true },
-	{ "UP-P/S", "up_pps", NULL, true },  { "DOWN-P/S", "down_pps", NULL, true }, { "DROPS/S", "drops_ps", NULL, true },
+	{ "FLOWS", "flows", NULL, true },    { "UP-B/S", "up_bytes_s", NULL, true },   { "DOWN-B/S", "down_bytes_s", NULL, true },
+	{ "UP-P/S", "up_packets_s", NULL, true },  { "DOWN-P/S", "down_packets_s", NULL, true }, { "DROPS/S", "drops_s", NULL, true },
 };
 static const struct column rule_columns[] = {
 	{ "CLIENT", "client", NULL, false }, { "RULE", "rule", NULL, false },	   { "FLOWS", "flows", NULL, true },
-	{ "UP-B/S", "up_bps", NULL, true },  { "DOWN-B/S", "down_bps", NULL, true }, { "UP-P/S", "up_pps", NULL, true },
-	{ "DOWN-P/S", "down_pps", NULL, true },
+	{ "UP-B/S", "up_bytes_s", NULL, true },  { "DOWN-B/S", "down_bytes_s", NULL, true }, { "UP-P/S", "up_packets_s", NULL, true },
+	{ "DOWN-P/S", "down_packets_s", NULL, true },
 };
 
 static volatile sig_atomic_t ended;
@@ -58,7 +58,7 @@ static json_t *short_number(json_int_t n)
 /* At most `rows` lines, title included; returns how many. */
 static size_t print_table(FILE *to, const json_t *objects, const struct column *column, size_t count, size_t rows)
 {
-	static const char *const rates[] = { "up_bps", "down_bps", "up_pps", "down_pps", "drops_ps" };
+	static const char *const rates[] = { "up_bytes_s", "down_bytes_s", "up_packets_s", "down_packets_s", "drops_s" };
 	struct columns t;
 	columns_on(&t, column, count);
 	for (size_t i = 0; i < json_array_size(objects) && i + 1 < rows; i++) {

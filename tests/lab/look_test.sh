@@ -25,8 +25,24 @@ import json, sys
 rates = json.load(open(sys.argv[1]))
 client = [c for c in rates["clients"] if c["ip"] == sys.argv[2]][0]
 rule = [r for r in rates["rules"] if r["client"] == sys.argv[2]][0]
-assert client["flows"] >= 1 and client["up_bps"] > 0 and client["down_bps"] > 0, client
-assert rule["rule"] == 0 and rule["flows"] >= 1 and rule["up_pps"] > 0, rule
+assert client["flows"] >= 1 and client["up_bytes_s"] > 0 and client["down_bytes_s"] > 0, client
+assert rule["rule"] == 0 and rule["flows"] >= 1 and rule["up_packets_s"] > 0, rule
+END
+}
+
+top_ends() { # on a terminal of its own: two pictures, then q
+	timeout 120 python3 - "$POSTERN" <<'END'
+import os, pty, subprocess, sys, termios
+master, slave = pty.openpty()
+before = termios.tcgetattr(slave)
+top = subprocess.Popen([sys.argv[1], "top"], stdin=slave, stdout=slave)
+seen = b""
+while seen.count(b"\x1b[H") < 2:
+    seen += os.read(master, 65536)
+assert b"CLIENT" in seen and termios.tcgetattr(slave) != before, seen
+os.write(master, b"q")
+assert top.wait(60) == 0
+assert termios.tcgetattr(slave) == before
 END
 }
 
@@ -66,6 +82,7 @@ check "and is a usage error" exits 2 "$POSTERN" flows --state opened
 check "rates are seen" wait_for 10 rates_show
 check_says "rates as a table" "^CLIENT +RULE +FLOWS" "$POSTERN" top --once
 
+check "on a terminal it draws until q, and leaves the terminal as it was" top_ends
 check "killing everything must be said" exits 2 "$POSTERN" flows kill
 check "killing what is not there" exits 1 "$POSTERN" flows kill --dst "$SERVER:81"
 check_says "one flow is killed" "^1 killed" "$POSTERN" flows kill --client "$C1" --proto tcp --dst "$SERVER:80"

@@ -18,7 +18,12 @@ _postern_words() {
 	local verb=${COMP_WORDS[1]} action=${COMP_WORDS[2]}
 	case $verb in
 	status) echo '-j --json --control --help' ;;
-	flows) echo '-j --json --client --control --help' ;;
+	flows)
+		echo '-j --json --client --proto --dst --rule --state --sort --top --control --help'
+		if [ "$action" = kill ]; then echo '--yes'; else echo 'kill'; fi
+		;;
+	top) echo '-j --json --once --control --help' ;;
+	metrics) echo '--textfile --listen --control --help' ;;
 	names) echo '-j --json --refresh --control --help' ;;
 	check) echo '-j --json --help' ;;
 	diff) echo '-j -v --json --verbose --store --control --help' ;;
@@ -43,7 +48,7 @@ _postern_words() {
 		*) echo 'export import --help' ;;
 		esac
 		;;
-	help) echo 'status flows names rules check diff apply confirm rollback log explain attach detach store nft' ;;
+	help) echo 'status flows top metrics names rules check diff apply confirm rollback log explain attach detach store nft' ;;
 	esac
 }
 
@@ -53,11 +58,24 @@ _postern() {
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'status flows names rules check diff apply confirm rollback log explain attach detach store nft help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'status flows top metrics names rules check diff apply confirm rollback log explain attach detach store nft help' -- "$cur")
 		return
 	fi
 	case $prev in
-	--control | --store)
+	--sort)
+		mapfile -t COMPREPLY < <(compgen -W 'bytes packets idle' -- "$cur")
+		return
+		;;
+	--proto)
+		mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp' -- "$cur")
+		return
+		;;
+	--state)
+		mapfile -t COMPREPLY < <(compgen -W 'syn_sent syn_recv established fin_wait close_wait last_ack
+			time_wait closed replied unreplied' -- "$cur")
+		return
+		;;
+	--control | --store | --textfile)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

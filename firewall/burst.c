@@ -140,7 +140,8 @@ static void send_asking(struct fw *fw, const struct quick *q, const struct flow 
 	fw_route(fw, &p, out);
 }
 
-static inline void send(struct fw *fw, const struct quick *q, const struct flow *flow, enum ct_dir dir, uint16_t to)
+static inline __attribute__((always_inline)) void send(struct fw *fw, const struct quick *q, const struct flow *flow,
+						       enum ct_dir dir, uint16_t to)
 {
 	struct fw_port *out = &fw->port[to];
 	const struct mac *mac = neighbour(fw, out, flow, dir);
@@ -189,7 +190,7 @@ static inline __attribute__((always_inline)) bool pass(struct fw *fw, const stru
 }
 
 /* A client's packet that opens a flow, or is refused one. False: it was not touched, and goes the whole way. */
-static bool open(struct fw *fw, const struct burst *b, const struct arrival *a)
+static __attribute__((noinline)) bool open(struct fw *fw, const struct burst *b, const struct arrival *a)
 {
 	uint32_t index;
 	enum drop reason;

@@ -52,12 +52,17 @@ static struct lab_packet from_world(uint8_t proto)
 
 static void make_odd(struct lab_packet *p)
 {
+	const struct ip_addr odd[] = {
+		ip_v4(10, 137, 0, (uint8_t)rnd(8)), ip_v4(10, 0, 0, (uint8_t)rnd(8)), ip_v4(10, 0, 0, 0),
+		ip_v4(10, 0, 0, 255), ip_v4(169, 254, 1, 1), ip_v4(224, 0, 0, 1), ip_v4(239, 255, 255, 255),
+		ip_v4(127, 0, 0, 1), ip_v4(0, 1, 2, 3), ip_v4(240, 0, 0, 1), ip_v4(255, 255, 255, 255),
+	};
 	switch (rnd(8)) {
 	case 0:
 		p->from.b[15] = (uint8_t)rnd(256);
 		break;
 	case 1:
-		p->to = ip_v4(10, (uint8_t)(rnd(2) ? 137 : 0), 0, (uint8_t)rnd(8));
+		p->to = odd[rnd(array_len(odd))];
 		break;
 	case 2:
 		p->dst.b[rnd(6)] ^= (uint8_t)(1 << rnd(8));
@@ -108,6 +113,16 @@ static struct lab_packet any_packet(void)
 
 /* --- two firewalls --------------------------------------------------------------------------- */
 
+/* No flow was checked under today's configuration, and no port knows its client: nothing is usual. */
+static void forget(struct fw *fw)
+{
+	if (++fw->epoch == 0)
+		fw->epoch = 1;
+	for (uint32_t i = 0; i < 4; i++)
+		for (uint32_t a = 0; a < FW_PORT_ADDRS_MAX; a++)
+			fw->port[i].client[a] = NONE;
+}
+
 static void both_input(struct both *t)
 {
 	struct frame *burst[BURST_MAX];
@@ -121,8 +136,7 @@ static void both_input(struct both *t)
 			burst[i]->data[at] ^= 0x10;
 			f->data[at] ^= 0x10;
 		}
-		if (++t->single->fw.epoch == 0)
-			t->single->fw.epoch = 1;
+		forget(&t->single->fw);
 		fw_input(&t->single->fw, &f, 1, t->single->now_ns);
 	}
 	fw_input(&t->burst->fw, burst, n, t->burst->now_ns);
@@ -160,6 +174,7 @@ static void same_counters(const struct fw *a, const struct fw *b)
 		assert_true(tuple_eq(&f->orig, &g->orig) && f->nat_port == g->nat_port && f->serial == g->serial);
 		assert_memory_equal(f->sent, g->sent, sizeof(f->sent));
 		assert_memory_equal(f->half, g->half, sizeof(f->half));
+		assert_true(f->client == g->client && f->generation == g->generation && f->rule == g->rule);
 		assert_true(f->state == g->state && f->touched_ns == g->touched_ns && f->stale_ns == g->stale_ns);
 	}
 }

@@ -17,7 +17,8 @@ static const struct rate port_rates[] = {
 	{ "tx_packets", "down_packets_s" }, { "drops", "drops_s" },
 };
 static const struct rate flow_rates[] = {
-	{ "up_bytes", "up_bytes_s" }, { "down_bytes", "down_bytes_s" }, { "up_packets", "up_packets_s" }, { "down_packets", "down_packets_s" },
+	{ "up_bytes", "up_bytes_s" }, { "down_bytes", "down_bytes_s" },
+	{ "up_packets", "up_packets_s" }, { "down_packets", "down_packets_s" },
 };
 
 static json_int_t number(const json_t *object, const char *member)

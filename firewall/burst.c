@@ -2,7 +2,8 @@
 /*
  * A burst: in stages over all its packets as far as nothing is changed, so that
  * the memory they need is on its way in time; then one by one, in order of
- * arrival, the usual ones from their flow to the way out, all others fw.c's.
+ * arrival, the usual ones from their flow to the way out, those that open one by
+ * opening.c, all others fw.c's.
  *
  * What from_client, from_uplink and the checks before them would find out about
  * such a packet depends on its tuple, its port and the configuration alone.

@@ -5,9 +5,9 @@
  *
  * A packet's way (fw.c): parse, ARP?, source check, fragment?, to us?, ICMP
  * error?, flow or verdict, track, rewrite, route. A burst is parsed and looked
- * up as a whole, and a packet of a flow that nothing has changed for goes from
- * its flow to the rewriting at once (burst.c); in order of arrival. Every frame handed in comes
- * out exactly once: on `tx` (f->port says where), on `done` (dropped or
+ * up as a whole; a packet of a flow that nothing has changed for goes from its
+ * flow to the rewriting at once (burst.c), and so does a usual one that opens a
+ * flow (opening.c); in order of arrival. Every frame handed in comes out exactly once: on `tx` (f->port says where), on `done` (dropped or
  * consumed, with its reason counted), or later, if it waits for a neighbour or
  * for its first fragment.
  */

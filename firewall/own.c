@@ -46,7 +46,8 @@ void fw_own_end(struct fw *fw, const struct fw_own *own)
 
 enum drop fw_own_take(struct fw *fw, const struct packet *p, uint32_t index)
 {
-	if (!fw->resolver || p->class != PKT_UDP || p->has_fragments)
+	/* a super-frame is many datagrams, not one */
+	if (!fw->resolver || p->class != PKT_UDP || p->has_fragments || p->frame->offload.gso_type != GSO_NONE)
 		return DROP_LOCAL_SILENT;
 	if (!pkt_l4_sum_ok(p))
 		return DROP_L4_CHECKSUM;

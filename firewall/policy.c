@@ -272,14 +272,26 @@ struct hosts *policy_hosts(const struct policy *p)
 	return p->hosts;
 }
 
+/* False: it has none of those names. */
+static bool renew(struct ruleset *rules, const uint64_t *bit)
+{
+	if (!rules || !ruleset_names(rules, bit))
+		return false;
+	ruleset_recompile(rules);
+	return true;
+}
+
 void policy_hosts_changed(struct policy *p, const uint64_t *bit)
 {
 	for (uint32_t i = 0; i < p->capacity; i++) {
 		const struct client *c = &p->client[i];
-		if (!c->used || !c->rules || !ruleset_names(c->rules, bit))
+		if (!c->used)
 			continue;
-		ruleset_recompile(c->rules);
-		p->generation[i] = ++p->stamp;
+		/* those that wait, or may come back, are judged by later */
+		renew(c->pending, bit);
+		renew(c->before, bit);
+		if (renew(c->rules, bit))
+			p->generation[i] = ++p->stamp;
 	}
 }
 

@@ -6,6 +6,7 @@ enum {
 	HEADER_BYTES = 12,
 	LABEL_MAX = 63,
 	POINTER = 0xc0, /* the top bits of a length that is a pointer instead */
+	POINTERS_MAX = 16, /* of one name: a chain of them would cost more the longer the message is */
 	CLASS_IN = 1,
 	TYPE_CNAME = 5,
 	FLAG_ANSWER = 0x8000, FLAG_TRUNCATED = 0x0200, FLAG_RECURSE = 0x0100, FLAGS_OPCODE = 0x7800, FLAGS_RCODE = 15,
@@ -102,13 +103,13 @@ static bool read_labels(struct cursor *c, struct dns_name *name, uint32_t *jump)
 /* The name at *c, which goes on behind it. Pointers lead to before the part they end, so this ends. */
 static bool read_name(struct cursor message, struct cursor *c, struct dns_name *name)
 {
-	uint32_t from = (uint32_t)(c->at - message.at), jump;
+	uint32_t from = (uint32_t)(c->at - message.at), jump, pointers = 0;
 	name->len = 0;
 	if (c->left == 0 || !read_labels(c, name, &jump))
 		return false;
 	while (jump) {
 		struct cursor part = message;
-		if (jump >= from || !take(&part, jump) || part.left == 0)
+		if (pointers++ == POINTERS_MAX || jump >= from || !take(&part, jump) || part.left == 0)
 			return false;
 		from = jump;
 		if (!read_labels(&part, name, &jump))

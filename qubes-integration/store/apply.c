@@ -115,6 +115,7 @@ static void take_back(struct apply *a, const struct history_batch *b, const char
 {
 	if (history_judge(a->db, b->number, outcome))
 		restore(a, b, b->number - 1, b->number, why);
+	a->resync = true;
 	apply_load(a);
 }
 
@@ -375,6 +376,7 @@ void apply_outcome(struct apply *a, const struct wire_message *m)
 	} else if (b.undoes) {
 		/* what took something back is not taken back itself: that would never end */
 		history_judge(a->db, number, word);
+		a->resync = true; /* a dump closes a bad tree alone */
 		apply_load(a);
 	} else if (!strcmp(word, "reverted") || !strcmp(word, "refused")) {
 		snprintf(why, sizeof(why), "generation %" PRId64 " %.*s", number, (int)len, blank);

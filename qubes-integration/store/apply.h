@@ -38,6 +38,7 @@ struct apply {
 	struct db *db; /* fixed at start */
 	struct change_list *changes;
 	bool linked; /* an appliance is told of changes */
+	bool resync; /* the appliance may hold something else than the keys say: it shall read all anew */
 	bool waits;  /* a generation waits for its confirmation */
 	struct history_batch unconfirmed;
 };

@@ -40,7 +40,9 @@ static struct peer **free_slot(struct server *s, enum peer_kind kind)
 {
 	if (kind == PEER_LINK)
 		return s->peer[LINK_SLOT] ? NULL : &s->peer[LINK_SLOT];
-	for (size_t i = 0; i < SERVER_LOCAL_MAX; i++) {
+	/* those who may only read cannot take the places of those who may write */
+	size_t end = kind == PEER_READ_ONLY ? SERVER_LOCAL_MAX / 2 : SERVER_LOCAL_MAX;
+	for (size_t i = 0; i < end; i++) {
 		if (!s->peer[i])
 			return &s->peer[i];
 	}
@@ -240,6 +242,9 @@ bool server_run(struct server *s)
 				serve(s, s->peer[i]);
 		}
 		conclude(s);
+		if (s->apply.resync && s->peer[LINK_SLOT])
+			s->peer[LINK_SLOT]->closing = true; /* what is queued still goes */
+		s->apply.resync = false;
 		settle(s, now);
 		/* Last, so that a slot given up in this round is free for who comes after. */
 		for (int i = 0; i < count; i++) {

@@ -109,16 +109,21 @@ static void send_backlog(struct vif *v)
 	}
 }
 
+/* Does it hold a frame of a kind that is short? Not the first alone: what stands behind a small one may be large. */
+static bool hogs(const struct vif *v)
+{
+	bool small = framepool_left(0) < netback.small_kept;
+	bool large = framepool_left(FRAMEPOOL_SMALL_BYTES) < netback.large_kept;
+	for (const struct frame *f = v->backlog.head; f && (small || large); f = f->next)
+		if (f->room > FRAMEPOOL_SMALL_BYTES ? large : small)
+			return true;
+	return false;
+}
+
 /* A frontend that posts no buffers may hold some frames, but not those that others need. */
 static void trim(struct vif *v)
 {
-	while (v->backlog.count) {
-		const struct frame *f = v->backlog.head;
-		bool large = f->room > FRAMEPOOL_SMALL_BYTES;
-		uint32_t kept = large ? netback.large_kept : netback.small_kept;
-		if (v->backlog.count <= BACKLOG_FRAMES_MAX &&
-		    framepool_left(large ? FRAMEPOOL_SMALL_BYTES : 0) >= kept)
-			return;
+	while (v->backlog.count > BACKLOG_FRAMES_MAX || hogs(v)) {
 		netback.tx_dropped++;
 		framepool_give(frames_take(&v->backlog));
 	}

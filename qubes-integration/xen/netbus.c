@@ -53,7 +53,9 @@ bool netbus_state(const char *dir, enum xenbus_state *state)
 	char text[VALUE_BYTES];
 	uint32_t n = XENBUS_UNKNOWN;
 	enum xs_result result = read(dir, "state", text, sizeof(text));
-	if (result != XS_RESULT_OK && result != XS_RESULT_NOENT && result != XS_RESULT_TOO_LONG)
+	/* what its owner hides from us is as good as gone */
+	if (result != XS_RESULT_OK && result != XS_RESULT_NOENT && result != XS_RESULT_TOO_LONG &&
+	    result != XS_RESULT_DENIED)
 		return false;
 	if (result == XS_RESULT_OK && !number(text, XENBUS_CLOSED, &n))
 		n = XENBUS_UNKNOWN;

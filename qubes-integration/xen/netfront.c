@@ -19,6 +19,7 @@ bool netfront_init(struct arena *arena, const char *our_home)
 	text_put(&t, home_device);
 	memset(&nic, 0, sizeof(nic));
 	nic.dirty = true;
+	nic.large_kept = framepool_left(FRAMEPOOL_SMALL_BYTES) / 4;
 	if (!at || t.cut)
 		return false;
 	at += -(uintptr_t)at % XEN_PAGE_BYTES;
@@ -32,6 +33,7 @@ void netfront_changed(const char *path)
 	if (!path || netbus_below(path, home) || netbus_below(home, path) ||
 	    (nic.backend[0] && (netbus_below(path, nic.backend) || netbus_below(nic.backend, path))))
 		nic.dirty = true;
+	nic.large_kept = framepool_left(FRAMEPOOL_SMALL_BYTES) / 4;
 }
 
 bool netfront_step(uint64_t now_ns)

@@ -44,6 +44,7 @@ struct nic {
 	struct nic_pages tx_pages, rx_pages;
 	struct netcaps caps;
 	struct frame_queue backlog;
+	uint32_t large_kept;          /* free large frames that the backlog may not take */
 	bool rx_ready, told_bad;
 	/* what its owner knows of it */
 	struct mac mac, told_mac;

@@ -101,7 +101,10 @@ void nic_drop_backlog(void)
 void netfront_tx(struct frame_queue *q)
 {
 	for (struct frame *f; (f = frames_take(q));) {
-		if (!nic_usable() || nic.backlog.count >= BACKLOG_MAX) {
+		/* a backend that takes nothing may not keep what the clients' super-frames need */
+		bool hogs = nic.backlog.count && f->room > FRAMEPOOL_SMALL_BYTES &&
+			    framepool_left(FRAMEPOOL_SMALL_BYTES) < nic.large_kept;
+		if (!nic_usable() || nic.backlog.count >= BACKLOG_MAX || hogs) {
 			nic.tx_dropped++;
 			framepool_give(f);
 			continue;

@@ -158,6 +158,8 @@ static void handle_exit(void)
 		    k->io.size != sizeof(call) || k->io.count != 1)
 			unexpected("access to port", k->io.port);
 		memcpy(&call, (const uint8_t *)k + k->io.data_offset, sizeof(call));
+		if (call > CALL_EXIT)
+			unexpected("call", call);
 		vcpu_call(call);
 		return;
 	case KVM_EXIT_MMIO:

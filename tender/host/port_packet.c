@@ -234,9 +234,8 @@ static void packet_put(struct driver_port *p, struct iovec *part, int count, str
 	for (int i = 0; i < count; i++)
 		len += part[i].iov_len;
 	part[-1] = (struct iovec){ header, sizeof(header) };
-	const struct msghdr m = { .msg_iov = part - 1, .msg_iovlen = (size_t)count + 1 };
 	do {
-		n = sendmsg(p->fd, &m, MSG_DONTWAIT);
+		n = writev(p->fd, part - 1, count + 1);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		r->lost++;
@@ -256,12 +255,21 @@ struct message {
 static void compose(struct msghdr *h, struct message *m, const struct driver_frame *f)
 {
 	size_t before = (size_t)(f->data - buffers_at(f->buffer));
-	bool room = before >= VNET_BYTES; /* in front of the frame: one part is cheaper than two */
+	/* in front of the frame one part is cheaper than two; but not where the guest runs meanwhile */
+	bool room = before >= VNET_BYTES && tender.mode == MODE_SPT;
 	uint8_t *at = room ? f->data - VNET_BYTES : m->header;
 	vnet_write(at, &f->offload, VNET_BYTES);
 	m->part[0] = (struct iovec){ at, VNET_BYTES + (room ? f->len : 0) };
 	m->part[1] = (struct iovec){ f->data, f->len };
 	*h = (struct msghdr){ .msg_iov = m->part, .msg_iovlen = room ? 1 : 2 };
+}
+
+/* How many were sent. Under spt the guest could call it too, and a message may name another interface: there it is writev. */
+static int send_some(const struct driver_port *p, struct mmsghdr *call, uint32_t count)
+{
+	if (tender.mode == MODE_HVT)
+		return sendmmsg(p->fd, call, count, MSG_DONTWAIT);
+	return writev(p->fd, call->msg_hdr.msg_iov, (int)call->msg_hdr.msg_iovlen) < 0 ? -1 : 1;
 }
 
 static void packet_send(struct driver_port *p, const struct driver_frame frames[], uint32_t count,
@@ -272,7 +280,7 @@ static void packet_send(struct driver_port *p, const struct driver_frame frames[
 	for (uint32_t i = 0; i < count; i++)
 		compose(&call[i].msg_hdr, &message[i], &frames[i]);
 	for (uint32_t at = 0; at < count;) {
-		int n = sendmmsg(p->fd, &call[at], count - at, MSG_DONTWAIT);
+		int n = send_some(p, &call[at], count - at);
 		if (n > 0) {
 			for (uint32_t end = at + (uint32_t)n; at < end; at++)
 				r->bytes += frames[at].len;
@@ -314,8 +322,9 @@ static void packet_allow(void)
 {
 	if (opened_count == 0)
 		return;
-	SANDBOX_ALLOW(sendmsg, SANDBOX_PORT(0));
-	SANDBOX_ALLOW(sendmmsg, SANDBOX_PORT(0));
+	SANDBOX_ALLOW(writev, SANDBOX_PORT(0));
+	if (tender.mode == MODE_HVT)
+		SANDBOX_ALLOW(sendmmsg, SANDBOX_PORT(0));
 	SANDBOX_ALLOW(recvfrom, SANDBOX_PORT(0));
 	SANDBOX_ALLOW(getsockopt, SANDBOX_PORT(0), SANDBOX_EQ(1, SOL_PACKET), SANDBOX_EQ(2, PACKET_STATISTICS));
 	SANDBOX_ALLOW(getsockopt, SANDBOX_PORT(0), SANDBOX_EQ(1, SOL_SOCKET), SANDBOX_EQ(2, SO_ERROR));

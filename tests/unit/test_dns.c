@@ -260,6 +260,35 @@ static void test_long_names(void **state)
 	}
 }
 
+/* Each pointer leads back by one: the work that one name makes has a bound of its own. */
+static void test_chains_of_pointers(void **state)
+{
+	enum { POINTERS_ALLOWED = 16 };
+	struct dns_answer a;
+	(void)state;
+	for (unsigned n = 1; n < 2 * POINTERS_ALLOWED; n++) {
+		struct message m = begin(ID, 0x8180, 2, "www.example.com", DNS_TYPE_A);
+		put_name(&m, "");
+		put16(&m, TXT);
+		put16(&m, 1);
+		put32(&m, 0);
+		put16(&m, 1 + 2 * n);
+		unsigned last = (unsigned)m.len;
+		put8(&m, 0);
+		for (unsigned i = 0; i < n; i++) {
+			unsigned here = (unsigned)m.len;
+			put16(&m, 0xc000 | last);
+			last = here;
+		}
+		put16(&m, 0xc000 | last); /* the next record's owner: one pointer more */
+		put16(&m, TXT);
+		put16(&m, 1);
+		put32(&m, 0);
+		put16(&m, 0);
+		assert_int_equal(read_it(&m, &a), n + 1 <= POINTERS_ALLOWED ? DNS_NO_ADDRESS : DNS_MALFORMED);
+	}
+}
+
 static void test_refusals(void **state)
 {
 	static const struct { unsigned id, flags; const char *name; unsigned type; enum dns_outcome outcome; } cases[] = {
@@ -329,7 +358,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	 cmocka_unit_test(test_query),	     cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_too_many), cmocka_unit_test(test_aliases),     cmocka_unit_test(test_compression),
-		cmocka_unit_test(test_long_names), cmocka_unit_test(test_refusals), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_chains_of_pointers), cmocka_unit_test(test_refusals), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

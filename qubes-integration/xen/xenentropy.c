@@ -33,33 +33,31 @@ static void hash_word(br_sha512_context *hash, uint64_t word)
 	br_sha512_update(hash, &word, sizeof(word));
 }
 
-static void hash_rdrand(br_sha512_context *hash)
+/* Each false when the processor has nothing to give just now. */
+static bool rdrand(uint64_t *word)
 {
-	for (uint32_t i = 0; i < RANDOM_WORDS; i++)
-		for (uint32_t n = 0; n < RANDOM_TRIES; n++) {
-			uint64_t word;
-			uint8_t ok;
-			__asm__ volatile("rdrand %0\n\tsetc %1" : "=r"(word), "=qm"(ok) : : "cc");
-			if (ok) {
-				hash_word(hash, word);
-				break;
-			}
-		}
+	uint8_t ok;
+	__asm__ volatile("rdrand %0\n\tsetc %1" : "=r"(*word), "=qm"(ok) : : "cc");
+	return ok;
 }
 
-static void hash_rdseed(br_sha512_context *hash)
+static bool rdseed(uint64_t *word)
 {
-	for (uint32_t i = 0; i < RANDOM_WORDS; i++)
-		for (uint32_t n = 0; n < RANDOM_TRIES; n++) {
-			uint64_t word;
-			uint8_t ok;
-			__asm__ volatile("rdseed %0\n\tsetc %1" : "=r"(word), "=qm"(ok) : : "cc");
-			if (ok) {
-				hash_word(hash, word);
-				break;
-			}
+	uint8_t ok;
+	__asm__ volatile("rdseed %0\n\tsetc %1" : "=r"(*word), "=qm"(ok) : : "cc");
+	return ok;
+}
+
+static void hash_drawn(br_sha512_context *hash, bool (*draw)(uint64_t *word))
+{
+	uint64_t word;
+	for (uint32_t i = 0; i < RANDOM_WORDS; i++) {
+		uint32_t tries = 0;
+		while (!draw(&word) && ++tries < RANDOM_TRIES)
 			__asm__ volatile("pause");
-		}
+		if (tries < RANDOM_TRIES)
+			hash_word(hash, word);
+	}
 }
 
 void xenentropy_draw(void *bytes, size_t len)
@@ -71,10 +69,10 @@ void xenentropy_draw(void *bytes, size_t len)
 	br_sha512_init(&hash);
 	cpuid(CPUID_FEATURES, &none, &ecx);
 	if (ecx >> RDRAND_BIT & 1)
-		hash_rdrand(&hash);
+		hash_drawn(&hash, rdrand);
 	cpuid(CPUID_EXTENDED, &ebx, &none);
 	if (ebx >> RDSEED_BIT & 1)
-		hash_rdseed(&hash);
+		hash_drawn(&hash, rdseed);
 	hash_word(&hash, xenclock_wall_ns());
 	for (uint32_t i = 0; i < JITTER_ROUNDS; i++) {
 		(void)hypercall_sched(SCHEDOP_yield, NULL);

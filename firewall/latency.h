@@ -28,7 +28,6 @@ enum { LATENCY_SLOW_MAX = 32 };
 /* One of the slowest: the first packet of a block that took long. */
 struct latency_slow {
 	uint64_t ns;
-	uint64_t wall_ns;   /* when, since 1970; 0: not known */
 	struct tuple tuple; /* as it came in; all zero when it was not a usual packet */
 	uint32_t generation, rule; /* of its flow; rule NONE: of no flow */
 	uint32_t queued;    /* packets of the burst before it */

@@ -79,7 +79,6 @@ static void slow_line(const struct latency_slow *s, struct text *t)
 	text_proto(&proto, s->tuple.proto);
 	json_begin(t, "slow");
 	json_u64(t, "ns", s->ns);
-	json_u64(t, "wall_ns", s->wall_ns);
 	json_u64(t, "port", s->port);
 	json_u64(t, "queued", s->queued);
 	if (s->tuple.proto) {

@@ -181,6 +181,17 @@ static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct t
 	s->index = i + 1;
 }
 
+static void platform_line(const struct status_facts *facts, struct text *t)
+{
+	json_begin(t, "platform");
+	json_text(t, "name", facts->platform);
+	if (facts->counters) {
+		text_char(t, ',');
+		facts->counters(t);
+	}
+	json_end(t);
+}
+
 static bool next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
 		 struct text *line)
 {
@@ -199,13 +210,7 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 		next_drop(s, fw, line);
 		return true;
 	case STATUS_PLATFORM:
-		json_begin(line, "platform");
-		json_text(line, "name", facts->platform);
-		if (facts->counters) {
-			text_char(line, ',');
-			facts->counters(line);
-		}
-		json_end(line);
+		platform_line(facts, line);
 		enter(s, STATUS_END);
 		return true;
 	case STATUS_FLOWS:

@@ -85,19 +85,27 @@ class Lab:
 
     # --- packages ------------------------------------------------------------------------------
 
-    def fetch(self):
-        debs = os.path.join(self.folder, "debs")
-        os.makedirs(debs, exist_ok=True)
+    def download(self, debs):
         # the kernel's package is named after its version, which the metapackage knows
         depends = run("apt-cache", "depends", "linux-image-amd64")
         kernel = re.search(r"Depends: (linux-image-\d\S*)", depends)
         if not kernel:
-            raise SystemExit("no linux-image-amd64 to be had: run apt-get update")
+            raise subprocess.CalledProcessError(1, "apt-cache")
         wanted = PACKAGES + [kernel.group(1)]
         missing = [p for p in wanted if not glob.glob(os.path.join(debs, p + "_*.deb"))]
         if missing:
             print("  XEN	fetching %d packages" % len(missing), flush=True)
             run("apt-get", "download", "-qq", *missing, cwd=debs)
+        return wanted
+
+    def fetch(self):
+        debs = os.path.join(self.folder, "debs")
+        os.makedirs(debs, exist_ok=True)
+        try:
+            wanted = self.download(debs)
+        except subprocess.CalledProcessError: # the lists may be old or empty
+            run("apt-get", "update", "-qq")
+            wanted = self.download(debs)
         if not os.path.exists(os.path.join(self.root, ".unpacked")):
             shutil.rmtree(self.root, ignore_errors=True)
             os.makedirs(self.root)

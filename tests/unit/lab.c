@@ -4,6 +4,7 @@
 #include <string.h>
 #include "checksum.h"
 #include "lab.h"
+#include "status.h"
 
 const struct mac LAB_FW_MAC = { { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
 const struct mac LAB_UP_MAC = { { 2, 0, 0, 0, 0, 2 } };
@@ -169,4 +170,22 @@ bool lab_conserved(struct lab *l)
 {
 	return ct_valid(l->fw.ct) && neigh_valid(l->fw.neigh) && fragments_valid(l->fw.fragments) &&
 	       l->free.count + l->fw.spare.count + l->fw.tx.count + l->fw.done.count <= LAB_FRAMES;
+}
+
+void lab_answer(struct lab *l, const char *request, char *all, size_t room)
+{
+	char line[STATUS_LINE_BYTES];
+	struct status_facts facts = { .platform = "test" };
+	struct status s;
+	size_t len = 0;
+	status_begin(&s, &l->fw, request, strlen(request));
+	for (;;) {
+		struct text t = text_on(line);
+		if (!status_next(&s, &l->fw, &facts, l->now_ns, &t))
+			break;
+		ensure(len + t.len < room && !strstr(line, "\"type\":\"cut\""));
+		memcpy(all + len, line, t.len);
+		len += t.len;
+	}
+	all[len] = 0;
 }

@@ -46,6 +46,8 @@ struct frame *lab_send(struct lab *, const struct lab_packet *);
 struct frame *lab_take(struct lab *); /* the next frame that came out */
 void lab_give(struct lab *, struct frame *);
 void lab_after(struct lab *, uint64_t ns); /* time passes; timers run */
+/* The whole answer to a request of the control protocol, NUL-terminated; it must fit, and no line may be cut. */
+void lab_answer(struct lab *, const char *request, char *all, size_t room);
 /* Every frame is somewhere, once; tables hold. */
 bool lab_conserved(struct lab *);
 

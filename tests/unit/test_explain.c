@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "lab.h"
-#include "status.h"
 
 enum { ANSWER_BYTES = 8192 };
 
@@ -17,25 +16,6 @@ static const char *const rules[] = {
 	"action=accept proto=icmp icmptype=8",
 	NULL,
 };
-
-static void answer(struct lab *l, const char *request, char all[ANSWER_BYTES])
-{
-	char line[STATUS_LINE_BYTES];
-	struct status_facts facts = { .platform = "test" };
-	struct status s;
-	size_t len = 0;
-	status_begin(&s, &l->fw, request, strlen(request));
-	for (;;) {
-		struct text t = text_on(line);
-		if (!status_next(&s, &l->fw, &facts, l->now_ns, &t))
-			break;
-		assert_false(t.cut);
-		assert_true(len + t.len < ANSWER_BYTES);
-		memcpy(all + len, line, t.len);
-		len += t.len;
-	}
-	all[len] = 0;
-}
 
 static struct lab *lab_with_rules(void)
 {
@@ -71,7 +51,7 @@ static void test_answers(void **state)
 		struct text t = text_on(request);
 		text_put(&t, "explain ");
 		text_put(&t, cases[i].question);
-		answer(l, request, all);
+		lab_answer(l, request, all, sizeof(all));
 		for (size_t k = 0; k < 4 && cases[i].parts[k]; k++)
 			if (!strstr(all, cases[i].parts[k]))
 				fail_msg("%s: no %s in\n%s", cases[i].question, cases[i].parts[k], all);
@@ -93,7 +73,7 @@ static void test_bad_questions(void **state)
 	char all[ANSWER_BYTES];
 	(void)state;
 	for (size_t i = 0; i < array_len(bad); i++) {
-		answer(l, bad[i], all);
+		lab_answer(l, bad[i], all, sizeof(all));
 		if (strncmp(all, "{\"type\":\"error\"", 15))
 			fail_msg("%s: %s", bad[i], all);
 	}
@@ -122,7 +102,7 @@ static void test_agrees_with_the_pipeline(void **state)
 			text_put(&t, to);
 			text_char(&t, ' ');
 			text_u64(&t, port);
-			answer(l, request, all);
+			lab_answer(l, request, all, sizeof(all));
 			bool accepted = strstr(all, "\"verdict\":\"accept\"") != NULL;
 			uint64_t flows = ct_count(l->fw.ct);
 			struct frame *out = lab_send(l, &p);

@@ -8,27 +8,8 @@
 #include <cmocka.h>
 
 #include "lab.h"
-#include "status.h"
 
 static const char *const rules[] = { "action=accept", NULL };
-
-static void ask(struct lab *l, const char *request, char all[1024])
-{
-	char line[STATUS_LINE_BYTES];
-	struct status_facts facts = { .platform = "test" };
-	struct status s;
-	size_t len = 0;
-	status_begin(&s, &l->fw, request, strlen(request));
-	for (;;) {
-		struct text t = text_on(line);
-		if (!status_next(&s, &l->fw, &facts, l->now_ns, &t))
-			break;
-		assert_true(len + t.len < 1024);
-		memcpy(all + len, line, t.len);
-		len += t.len;
-	}
-	all[len] = 0;
-}
 
 static void send(struct lab *l, uint8_t proto, uint16_t sport, uint16_t dport, uint8_t type)
 {
@@ -69,12 +50,12 @@ static void test_kills(void **state)
 	for (size_t i = 0; i < array_len(cases); i++) {
 		struct lab *l = busy_lab();
 		char all[1024], expected[64];
-		ask(l, cases[i].request, all);
+		lab_answer(l, cases[i].request, all, sizeof(all));
 		snprintf(expected, sizeof(expected), "{\"type\":\"killed\",\"count\":%u}\n.\n", cases[i].count);
 		assert_string_equal(all, expected);
 		assert_int_equal(ct_count(l->fw.ct), 5 - cases[i].count);
 		assert_true(lab_conserved(l));
-		ask(l, cases[i].request, all);
+		lab_answer(l, cases[i].request, all, sizeof(all));
 		assert_non_null(strstr(all, "\"count\":0"));
 		lab_free(l);
 	}
@@ -91,7 +72,7 @@ static void test_nonsense(void **state)
 	struct lab *l = busy_lab();
 	for (size_t i = 0; i < array_len(words); i++) {
 		char all[1024];
-		ask(l, words[i], all);
+		lab_answer(l, words[i], all, sizeof(all));
 		assert_non_null(strstr(all, "\"type\":\"error\""));
 	}
 	assert_int_equal(ct_count(l->fw.ct), 5);

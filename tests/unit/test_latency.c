@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "lab.h"
-#include "status.h"
 
 enum { ANSWER_BYTES = 64 << 10, TICKS_NS = 2 }; /* two ticks a nanosecond */
 
@@ -54,21 +53,7 @@ static void send(struct lab *l, uint8_t proto, uint64_t takes_ns)
 static char *answer(struct lab *l, const char *request)
 {
 	static char all[ANSWER_BYTES];
-	char line[STATUS_LINE_BYTES];
-	struct status_facts facts = { .platform = "test" };
-	struct status s;
-	size_t len = 0;
-	status_begin(&s, &l->fw, request, strlen(request));
-	for (;;) {
-		struct text t = text_on(line);
-		if (!status_next(&s, &l->fw, &facts, l->now_ns, &t))
-			break;
-		assert_false(t.cut);
-		assert_true(len + t.len < ANSWER_BYTES);
-		memcpy(all + len, line, t.len);
-		len += t.len;
-	}
-	all[len] = 0;
+	lab_answer(l, request, all, sizeof(all));
 	return all;
 }
 

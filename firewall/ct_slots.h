@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* ct_slots.h: what conntrack.c keeps, for itself and for ct_valid.c, which checks it. Nobody else includes this. */
+/*
+ * ct_slots.h: what conntrack.c keeps, for itself, for ct_open.c, and for ct_valid.c, which checks it.
+ * Nobody else includes this.
+ */
 #ifndef CT_SLOTS_H
 #define CT_SLOTS_H
 
@@ -7,6 +10,7 @@
 #include "queue.h"
 
 enum { FIRM, EVICTABLE };
+enum { CT_LINE_BYTES = 64 };
 
 struct ct_port {
 	struct queue flows[2]; /* FIRM in order of becoming so, EVICTABLE in order of touch */
@@ -35,5 +39,47 @@ static inline bool in_use(const struct ct *ct, uint32_t i)
 {
 	return i < ct->fresh && ct->flow[i].serial != 0;
 }
+
+/* A clock that steps back stands still, so that every class's queue stays in order of time. */
+static inline void clock(struct ct *ct, uint64_t now_ns)
+{
+	if (now_ns > ct->now_ns)
+		ct->now_ns = now_ns;
+}
+
+static inline struct queue *port_queue(struct ct *ct, const struct flow *f, enum ct_class class)
+{
+	return &ct->port[f->port].flows[class < CT_CLASS_EVICTABLE ? EVICTABLE : FIRM];
+}
+
+static inline void enqueue(struct ct *ct, uint32_t i)
+{
+	struct flow *f = &ct->flow[i];
+	enum ct_class class = flow_class(f);
+	f->stale_ns = ct->now_ns + ct_slack_ns(class);
+	queue_push(&ct->class[class], ct->class_link, i);
+	queue_push(port_queue(ct, f, class), ct->port_link, i);
+}
+
+/* `was` is the class the flow was enqueued with. */
+static inline void dequeue(struct ct *ct, uint32_t i, enum ct_class was)
+{
+	queue_remove(&ct->class[was], ct->class_link, i);
+	queue_remove(port_queue(ct, &ct->flow[i], was), ct->port_link, i);
+}
+
+/* ICMP: a request opens and is sent by the opener, a reply comes from the other side. */
+static inline bool is_request(const struct packet *p)
+{
+	return p->icmp_type == p->tuple.kind;
+}
+
+static inline struct tcp_conn conn(struct flow *f)
+{
+	return (struct tcp_conn){ &f->state, f->half, &f->probe };
+}
+
+/* Gives the slot back. */
+void ct_release(struct ct *, uint32_t flow);
 
 #endif

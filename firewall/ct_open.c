@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ct_open.c: a flow begins: room is made for it, its way back is bound, and its
+ * slot is filled.
+ */
+#include "ct_slots.h"
+
+/* Which flow must go for one more of this port; NONE in *victim when there is room. */
+static enum drop make_room(const struct ct *ct, uint16_t port, uint32_t *victim)
+{
+	bool at_share = ct_port_count(ct, port) >= ct_share(ct);
+	*victim = NONE;
+	if (!at_share && ct->count < ct->capacity)
+		return DROP_NONE;
+	*victim = ct->port[port].flows[EVICTABLE].head;
+	if (*victim != NONE)
+		return DROP_NONE;
+	if (at_share)
+		return DROP_FLOW_SHARE;
+	for (uint32_t c = 0; c < CT_CLASS_EVICTABLE; c++) {
+		*victim = ct->class[c].head;
+		if (*victim != NONE)
+			return DROP_NONE;
+	}
+	return DROP_FLOW_FULL;
+}
+
+/*
+ * The next to go, and its neighbour: of the one the lines that lead to its buckets, of the other the buckets,
+ * since the next packet may well open a flow too.
+ */
+static void prefetch_victims(const struct ct *ct, uint32_t i)
+{
+	const struct table *t = &ct->index;
+	if (i == NONE)
+		return;
+	table_prefetch(t, t->item[2 * i + CT_ORIG].hash);
+	table_prefetch(t, t->item[2 * i + CT_REPLY].hash);
+	i = ct->port_link[i].next;
+	if (i == NONE)
+		return;
+	__builtin_prefetch(&t->item[2 * i], 1);
+	__builtin_prefetch(&ct->port_link[i], 1);
+	__builtin_prefetch(&ct->class_link[i], 1);
+	for (size_t at = 0; at < sizeof(struct flow); at += CT_LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)&ct->flow[i] + at, 1);
+}
+
+static void evict(struct ct *ct, uint32_t i)
+{
+	uint32_t next = ct->port_link[i].next;
+	ct_release(ct, i);
+	ct->stats.evicted++;
+	prefetch_victims(ct, next);
+}
+
+static bool can_open(const struct packet *p)
+{
+	switch (p->class) {
+	case PKT_TCP:
+		return tcp_opens(&p->tcp);
+	case PKT_UDP:
+	case PKT_OTHER:
+		return true;
+	case PKT_ICMP_QUERY:
+		return is_request(p);
+	case PKT_ARP:
+	case PKT_ICMP_ERROR:
+	case PKT_ICMP_OTHER:
+	case PKT_FRAGMENT:
+		return false;
+	}
+	return false;
+}
+
+static bool taken(const void *owner, const struct tuple *t)
+{
+	const struct ct *ct = owner;
+	return ct_knows(ct, flow_key_hash(&ct->key, t), t);
+}
+
+static uint32_t take_slot(struct ct *ct)
+{
+	uint32_t i = ct->free;
+	if (i != NONE)
+		ct->free = ct->class_link[i].next;
+	else
+		i = ct->fresh++;
+	ensure(i < ct->capacity && ct->flow[i].serial == 0);
+	return i;
+}
+
+/* Field by field: a struct of this size would be cleared by a slow loop first. `half` and `probe` are tcp_track's. */
+static void settle(struct ct *ct, struct flow *f, const struct ct_opening *o, const struct tuple *reply)
+{
+	ct->serial = ct->serial == UINT32_MAX ? 1 : ct->serial + 1;
+	f->orig = o->tuple;
+	f->nat_ip = reply->dst;
+	f->nat_port = reply->dport;
+	f->client = 0;
+	f->generation = f->epoch = f->rule = 0;
+	f->sent[CT_ORIG].packets = 1;
+	f->sent[CT_ORIG].bytes = o->bytes;
+	f->sent[CT_REPLY].packets = f->sent[CT_REPLY].bytes = 0;
+	f->opened_ns = f->touched_ns = ct->now_ns;
+	f->serial = ct->serial;
+	f->port = o->port;
+	f->state = 0; /* none, or unreplied */
+	f->replied = false;
+	if (o->tcp) {
+		struct tcp_conn c = conn(f);
+		enum tcp_effect effect;
+		enum drop why = tcp_track(&c, CT_ORIG, o->tcp, &effect);
+		ensure(why == DROP_NONE && effect == TCP_RESTART);
+	}
+}
+
+/* The way back and its hash: nearly always the first one asked about is free. */
+static bool bind(struct ct *ct, const struct ct_opening *o, struct ip_addr nat_src, struct tuple *reply,
+		 uint64_t *hash, bool *collision)
+{
+	*reply = tuple_reverse(&o->tuple);
+	if (!ip_is_zero(nat_src))
+		reply->dst = nat_src;
+	*hash = o->reply_hash;
+	*collision = false;
+	if (!ct_knows(ct, *hash, reply))
+		return true;
+	if (!nat_bind(&o->tuple, nat_src, taken, ct, ct->secret, reply, collision))
+		return false;
+	*hash = flow_key_hash(&ct->key, reply);
+	return true;
+}
+
+enum drop ct_open_new(struct ct *ct, const struct ct_opening *o, struct ip_addr nat_src, uint32_t *flow)
+{
+	struct tuple reply;
+	uint64_t reply_hash;
+	uint32_t victim;
+	bool collision;
+	enum drop why = make_room(ct, o->port, &victim);
+	if (why != DROP_NONE)
+		return why;
+	if (!bind(ct, o, nat_src, &reply, &reply_hash, &collision))
+		return DROP_NAT_PORTS;
+	if (tuple_eq(&reply, &o->tuple))
+		return DROP_CT_INVALID; /* a packet to its own sender (LAND) */
+	if (victim != NONE)
+		evict(ct, victim);
+	uint32_t i = take_slot(ct);
+	settle(ct, &ct->flow[i], o, &reply);
+	table_insert(&ct->index, o->hash, 2 * i + CT_ORIG);
+	table_insert(&ct->index, reply_hash, 2 * i + CT_REPLY);
+	enqueue(ct, i);
+	ct->count++;
+	ct->stats.opened++;
+	ct->stats.port_collisions += collision;
+	*flow = i;
+	return DROP_NONE;
+}
+
+enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct ip_addr nat_src, uint64_t now_ns,
+                  uint32_t *flow)
+{
+	struct ct_opening o = { .tuple = p->tuple, .tcp = p->class == PKT_TCP ? &p->tcp : NULL,
+	                        .bytes = p->end - p->l3, .port = port };
+	struct tuple reply = tuple_reverse(&p->tuple);
+	ensure(port < PORT_COUNT);
+	clock(ct, now_ns);
+	o.hash = flow_key_hash(&ct->key, &p->tuple);
+	if (!can_open(p) || ct_knows(ct, o.hash, &p->tuple))
+		return DROP_CT_INVALID;
+	if (!ip_is_zero(nat_src))
+		reply.dst = nat_src;
+	o.reply_hash = flow_key_hash(&ct->key, &reply);
+	return ct_open_new(ct, &o, nat_src, flow);
+}

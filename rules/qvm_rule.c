@@ -43,9 +43,12 @@ static bool is_proto(struct rule_word w)
 	return rule_word_is(w, "tcp") || rule_word_is(w, "udp") || rule_word_is(w, "icmp");
 }
 
-/* An address, with or without a mask, or a name. The address decides the family of the rule. */
+/* An address, with or without a mask, a set, or a name. The address decides the family of the rule. */
 static bool set_dst(struct line *l, struct rule_word w, struct rule_error *err)
 {
+	if (w.len > 0 && w.at[0] == '@')
+		return rule_draft_set(&l->draft, RULE_KEY_DSTSET,
+				      (struct rule_word){ w.at + 1, w.len - 1, w.column + 1 }, err);
 	struct cursor c = cursor_of(w.at, w.len);
 	struct ip_prefix network;
 	if (!parse_prefix(&c, &network) || c.left > 0)
@@ -63,6 +66,8 @@ static bool set_expire(struct line *l, struct rule_word w, struct rule_error *er
 	l->out.expire_relative = parse_word(&c, "+");
 	if (!parse_u32(&c, UINT32_MAX, &l->out.expire) || c.left > 0)
 		return rule_refuse(err, RULE_FAULT_EXPIRE, w);
+	if (!l->out.expire_relative)
+		l->draft.parsed.expire = l->out.expire;
 	return true;
 }
 
@@ -87,7 +92,7 @@ static bool has_dst(const struct line *l)
 {
 	const uint16_t *column = l->draft.column;
 	return l->any_dst || column[RULE_KEY_DST4] || column[RULE_KEY_DST6] ||
-	       column[RULE_KEY_DSTHOST];
+	       column[RULE_KEY_DSTHOST] || column[RULE_KEY_DSTSET];
 }
 
 static bool set_by_place(struct line *l, struct rule_word w, struct rule_error *err)

@@ -5,7 +5,8 @@
  *   accept example.com tcp 80-90      words by place: action, destination or
  *   drop - icmp 8                     '-', protocol or '-', ports or ICMP type
  *   accept dns                        dns may stand as destination or protocol
- *   action=accept dst4=10.0.0.0/8     the keys of rule.h, expire= and comment=
+ *   accept @office tcp 443            a set of networks, as dstset=office
+ *   action=accept dst4=10.0.0.0/8     the keys of rule.h, comment=, and expire=+SECONDS from now
  *   accept dsthost=10.0.0.1 tcp 443   both mixed: a word takes the first free place
  *
  * Blanks separate words, '#' starts a comment, comment= takes the rest of the
@@ -26,7 +27,7 @@ struct qvm_rule {
 	struct parsed_rule parsed; /* rule_text(): the store line; typed for IPv6 if QVM_V6_ONLY */
 	enum qvm_family family;
 	bool has_expire, expire_relative;
-	uint32_t expire;           /* seconds since 1970, or from now when relative ("+300") */
+	uint32_t expire;           /* seconds since 1970, then parsed has it too; or from now when relative ("+300") */
 	const char *comment;       /* inside the line; NULL: none */
 	size_t comment_len;
 };

@@ -13,10 +13,13 @@ static const char *const key_words[RULE_KEY_COUNT] = {
 	[RULE_KEY_DST4] = "dst4",
 	[RULE_KEY_DST6] = "dst6",
 	[RULE_KEY_DSTHOST] = "dsthost",
+	[RULE_KEY_DSTSET] = "dstset",
 	[RULE_KEY_PROTO] = "proto",
 	[RULE_KEY_TARGET] = "specialtarget",
 	[RULE_KEY_PORTS] = "dstports",
 	[RULE_KEY_TYPE] = "icmptype",
+	[RULE_KEY_EXPIRE] = "expire",
+	[RULE_KEY_LABEL] = "label",
 };
 static const char *const action_words[] = { [VERDICT_DROP] = "drop", [VERDICT_ACCEPT] = "accept" };
 static const char *const proto_words[] = { "tcp", "udp", "icmp" };
@@ -43,10 +46,12 @@ static const char *const fault_texts[RULE_FAULT_COUNT] = {
 	[RULE_FAULT_PORTS_ICMP] = "ports with proto=icmp",
 	[RULE_FAULT_TYPE] = "not an ICMP type (0 to 255)",
 	[RULE_FAULT_TYPE_PROTO] = "icmptype without proto=icmp",
+	[RULE_FAULT_SET] = "not the name of a set (A-Z a-z 0-9 _ . -)",
+	[RULE_FAULT_LABEL] = "not a label (A-Z a-z 0-9 _ . -)",
+	[RULE_FAULT_EXPIRE] = "expire is no number of seconds",
 	[RULE_FAULT_MANY_WORDS] = "one word too many",
 	[RULE_FAULT_PROTO_AS_DST] = "the destination comes first ('-' for any)",
 	[RULE_FAULT_NUMBER_AS_DST] = "a number is no destination ('-' for any)",
-	[RULE_FAULT_EXPIRE] = "expire is no number of seconds",
 };
 
 static size_t length(const char *s)
@@ -263,15 +268,57 @@ static bool set_target(struct rule_draft *d, struct rule_word w, struct rule_err
 	return true;
 }
 
+static bool is_label(struct rule_word w)
+{
+	for (size_t i = 0; i < w.len; i++)
+		if (!is_host_char(w.at[i]) && !(w.at[i] >= 'A' && w.at[i] <= 'Z'))
+			return false;
+	return w.len > 0 && w.len <= RULE_LABEL_MAX;
+}
+
+static bool set_dstset(struct rule_draft *d, struct rule_word w, struct rule_error *err)
+{
+	if (!is_label(w))
+		return rule_refuse(err, RULE_FAULT_SET, w);
+	d->parsed.set = w.at;
+	d->parsed.set_len = w.len;
+	d->parsed.rule.flags |= RULE_HAS_SET;
+	return true;
+}
+
+static bool set_expire(struct rule_draft *d, struct rule_word w, struct rule_error *err)
+{
+	struct cursor c = cursor_of(w.at, w.len);
+	uint32_t at;
+	if (!parse_u32(&c, UINT32_MAX, &at) || c.left > 0 || at == 0)
+		return rule_refuse(err, RULE_FAULT_EXPIRE, w);
+	d->parsed.expire = at;
+	return true;
+}
+
+static bool set_label(struct rule_draft *d, struct rule_word w, struct rule_error *err)
+{
+	if (!is_label(w))
+		return rule_refuse(err, RULE_FAULT_LABEL, w);
+	d->parsed.label = w.at;
+	d->parsed.label_len = w.len;
+	return true;
+}
+
 /* --- a rule ------------------------------------------------------------------ */
+
+static bool is_dst(enum rule_key key)
+{
+	return key == RULE_KEY_DST4 || key == RULE_KEY_DST6 || key == RULE_KEY_DSTHOST || key == RULE_KEY_DSTSET;
+}
 
 bool rule_draft_set(struct rule_draft *d, enum rule_key key, struct rule_word w,
 		    struct rule_error *err)
 {
 	if (d->column[key])
 		return rule_refuse(err, RULE_FAULT_DUPLICATE, w);
-	if ((key == RULE_KEY_DST4 || key == RULE_KEY_DST6 || key == RULE_KEY_DSTHOST) &&
-	    (d->column[RULE_KEY_DST4] || d->column[RULE_KEY_DST6] || d->column[RULE_KEY_DSTHOST]))
+	if (is_dst(key) && (d->column[RULE_KEY_DST4] || d->column[RULE_KEY_DST6] ||
+			    d->column[RULE_KEY_DSTHOST] || d->column[RULE_KEY_DSTSET]))
 		return rule_refuse(err, RULE_FAULT_TWO_DST, w);
 	d->column[key] = (uint16_t)least(w.column, UINT16_MAX);
 	switch (key) {
@@ -283,6 +330,8 @@ bool rule_draft_set(struct rule_draft *d, enum rule_key key, struct rule_word w,
 		return set_dst(d, true, w, err);
 	case RULE_KEY_DSTHOST:
 		return set_host(d, w, err);
+	case RULE_KEY_DSTSET:
+		return set_dstset(d, w, err);
 	case RULE_KEY_PROTO:
 		return set_proto(d, w, err);
 	case RULE_KEY_TARGET:
@@ -291,6 +340,10 @@ bool rule_draft_set(struct rule_draft *d, enum rule_key key, struct rule_word w,
 		return set_ports(d, w, err);
 	case RULE_KEY_TYPE:
 		return set_type(d, w, err);
+	case RULE_KEY_EXPIRE:
+		return set_expire(d, w, err);
+	case RULE_KEY_LABEL:
+		return set_label(d, w, err);
 	case RULE_KEY_COUNT:
 		break;
 	}
@@ -378,7 +431,10 @@ void rule_text(struct text *t, const struct parsed_rule *p)
 	const struct rule *r = &p->rule;
 	text_put(t, "action=");
 	text_put(t, action_words[r->action]);
-	if (r->flags & RULE_HAS_DST) {
+	if (r->flags & RULE_HAS_SET) {
+		text_put(t, " dstset=");
+		text_bytes(t, p->set, p->set_len);
+	} else if (r->flags & RULE_HAS_DST) {
 		text_put(t, ip_is_v4(r->dst.addr) ? " dst4=" : " dst6=");
 		text_prefix(t, r->dst);
 	}
@@ -401,5 +457,13 @@ void rule_text(struct text *t, const struct parsed_rule *p)
 	if (r->flags & RULE_HAS_TYPE) {
 		text_put(t, " icmptype=");
 		text_u64(t, r->icmp_type);
+	}
+	if (p->expire) {
+		text_put(t, " expire=");
+		text_u64(t, p->expire);
+	}
+	if (p->label) {
+		text_put(t, " label=");
+		text_bytes(t, p->label, p->label_len);
 	}
 }

@@ -12,6 +12,14 @@
  *   dstports       lo-hi or one port; not with proto=icmp; without proto: tcp and udp
  *   icmptype       0..255; only with proto=icmp
  * As for the Linux agent, any order is good, a key stands once, and dpi is refused.
+ * Three more are Postern's own; Qubes sends none of them:
+ *   dstset         the name of a set of networks (/postern/set/NAME), instead of dst4, dst6, dsthost
+ *   expire         seconds since 1970, not 0: from then on the rule is not there
+ *   label          what the operator calls the rule
+ * Names and labels are 1 to 24 of A-Z a-z 0-9 _ . -
+ *
+ * The canonical order is: action, the destination (dst4, dst6, dsthost or dstset), proto, specialtarget, dstports,
+ * icmptype, expire, label.
  */
 #ifndef RULE_H
 #define RULE_H
@@ -27,12 +35,14 @@ enum rule_flag {
 	RULE_DNS = 8,
 	RULE_HAS_PORTS = 16,
 	RULE_HAS_TYPE = 32,
+	RULE_HAS_SET = 64, /* with RULE_HAS_DST: dst is the member that this copy of the rule stands for */
 };
 
 enum {
 	RULE_NUMBER_MAX = 9999,
 	RULE_POLICY = 0xffff,  /* instead of a rule's number: the policy behind the last rule */
 	RULE_HOST_MAX = 253,   /* RFC 1035 2.3.4, as text */
+	RULE_LABEL_MAX = 24,   /* of labels and names of sets */
 	RULE_TEXT = 400,       /* buffer that holds any canonical line, with the NUL */
 	RULE_ERROR_TEXT = 96,  /* buffer that holds any rule_error_text, with the NUL */
 	RULE_WORD_BYTES = 20,
@@ -46,7 +56,8 @@ struct rule {
 	uint8_t icmp_type;    /* RULE_HAS_TYPE */
 	uint16_t port_lo, port_hi; /* RULE_HAS_PORTS */
 	uint16_t number;      /* its key in the store, 0..9999; 0 from the parsers */
-	uint32_t host;        /* RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved */
+	uint32_t host;        /* RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved;
+			       * RULE_HAS_SET: that of the set (sets.h), or NONE; from the parsers NONE */
 };
 _Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
 
@@ -54,6 +65,11 @@ struct parsed_rule {
 	struct rule rule;
 	const char *host; /* inside the line parsed; RULE_HAS_HOST */
 	size_t host_len;
+	const char *set;  /* likewise; RULE_HAS_SET */
+	size_t set_len;
+	const char *label; /* likewise; NULL: none */
+	size_t label_len;
+	uint32_t expire;  /* seconds since 1970; 0: never */
 };
 
 enum rule_fault {
@@ -77,11 +93,13 @@ enum rule_fault {
 	RULE_FAULT_PORTS_ICMP,
 	RULE_FAULT_TYPE,
 	RULE_FAULT_TYPE_PROTO,
+	RULE_FAULT_SET,
+	RULE_FAULT_LABEL,
+	RULE_FAULT_EXPIRE,
 	/* only in lines as an operator writes them (qvm_rule.h) */
 	RULE_FAULT_MANY_WORDS,
 	RULE_FAULT_PROTO_AS_DST,
 	RULE_FAULT_NUMBER_AS_DST,
-	RULE_FAULT_EXPIRE,
 	RULE_FAULT_COUNT
 };
 
@@ -109,10 +127,13 @@ enum rule_key {
 	RULE_KEY_DST4,
 	RULE_KEY_DST6,
 	RULE_KEY_DSTHOST,
+	RULE_KEY_DSTSET,
 	RULE_KEY_PROTO,
 	RULE_KEY_TARGET,
 	RULE_KEY_PORTS,
 	RULE_KEY_TYPE,
+	RULE_KEY_EXPIRE,
+	RULE_KEY_LABEL,
 	RULE_KEY_COUNT
 };
 

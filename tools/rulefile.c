@@ -42,12 +42,6 @@ static void show_fault(const struct rulefile_place *p, const struct rule_error *
 	rulefile_point(p, e->column, reason ? reason + 2 : buffer, errors);
 }
 
-static unsigned column_of(const struct rulefile_place *p, const char *word)
-{
-	const char *at = memmem(p->line, p->len, word, strlen(word));
-	return at ? (unsigned)(at - p->line) + 1 : 1;
-}
-
 void rulefile_keep(struct rulefile *f, uint32_t number, const char *text)
 {
 	if (f->count == f->room) {
@@ -64,6 +58,14 @@ static void keep(struct rulefile *f, uint32_t number, const struct parsed_rule *
 	rule_text(&t, rule);
 	ensure(!t.cut);
 	rulefile_keep(f, number, buffer);
+}
+
+/* False: it has expired. */
+static bool set_expire(struct qvm_rule *rule, uint64_t now)
+{
+	uint64_t at = rule->expire_relative ? now + rule->expire : rule->expire;
+	rule->parsed.expire = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
+	return at > now;
 }
 
 bool rulefile_take(struct rulefile *f, const struct rulefile_source *s,
@@ -87,16 +89,8 @@ bool rulefile_take(struct rulefile *f, const struct rulefile_source *s,
 		return false;
 	}
 	uint32_t own = (*number)++;
-	if (rule.has_expire) {
-		/* Nothing here would take it away again: better none than one for ever. */
-		if (rule.expire_relative || rule.expire > s->now) {
-			if (errors)
-				rulefile_point(p, column_of(p, "expire="),
-					 "rules that expire later are not supported", errors);
-			return false;
-		}
+	if (rule.has_expire && !set_expire(&rule, s->now))
 		return true;
-	}
 	if (rule.family != (s->v6 ? QVM_V4_ONLY : QVM_V6_ONLY))
 		keep(f, own, &rule.parsed);
 	return true;

@@ -26,6 +26,9 @@ static const struct { const char *in, *out; enum qvm_family family; } good[] = {
 	{ "action=accept specialtarget=dns", "action=accept specialtarget=dns", QVM_BOTH },
 	{ "\t accept  -\tudp  1-2  # why", "action=accept proto=udp dstports=1-2", QVM_BOTH },
 	{ "accept proto=icmp icmptype=0 dsthost=a", "action=accept dsthost=a proto=icmp icmptype=0", QVM_BOTH },
+	{ "accept @office tcp 443", "action=accept dstset=office proto=tcp dstports=443-443", QVM_BOTH },
+	{ "drop dstset=office label=no", "action=drop dstset=office label=no", QVM_BOTH },
+	{ "accept dsthost=@Lab - 22 expire=1700000000", "action=accept dstset=Lab dstports=22-22 expire=1700000000", QVM_BOTH },
 	{ "accept\r", "action=accept", QVM_BOTH },
 };
 
@@ -82,6 +85,10 @@ static const struct { const char *in, *error; } bad[] = {
 	{ "accept dst=1.2.3.4", "column 8: unknown key 'dst' (did you mean 'dst4'?)" },
 	{ "accept dst4=1.2.3.4 dsthost=fd00::1", "column 29: a second destination 'fd00::1'" },
 	{ "accept action=drop", "column 8: given twice 'action'" },
+	{ "accept @ tcp", "column 9: not the name of a set (A-Z a-z 0-9 _ . -)" },
+	{ "accept @a @b", "column 11: proto is none of tcp, udp, icmp '@b'" },
+	{ "accept 10.0.0.1 dstset=b", "column 24: a second destination 'b'" },
+	{ "accept label=a,b", "column 14: not a label (A-Z a-z 0-9 _ . -) 'a,b'" },
 	{ "accept expire=soon", "column 15: expire is no number of seconds 'soon'" },
 	{ "accept expire=1 expire=2", "column 24: given twice '2'" },
 	{ "accept - icmp dstports=80", "column 24: ports with proto=icmp" },
@@ -110,11 +117,13 @@ static void test_expire_and_comment(void **state)
 	assert_int_equal(parse("accept expire=+300 comment=until noon # today", &r, &err), QVM_RULE);
 	assert_true(r.has_expire && r.expire_relative);
 	assert_int_equal(r.expire, 300);
+	assert_int_equal(r.parsed.expire, 0);
 	assert_int_equal(r.comment_len, strlen("until noon # today"));
 	assert_memory_equal(r.comment, "until noon # today", r.comment_len);
 	assert_int_equal(parse("accept expire=1700000000", &r, &err), QVM_RULE);
 	assert_true(r.has_expire && !r.expire_relative);
 	assert_int_equal(r.expire, 1700000000);
+	assert_int_equal(r.parsed.expire, 1700000000);
 	assert_null(r.comment);
 }
 

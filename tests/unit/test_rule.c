@@ -49,6 +49,13 @@ static const struct { const char *in, *canonical; bool v6; } good[] = {
 	{ "icmptype=8 proto=icmp action=drop", "action=drop proto=icmp icmptype=8", false },
 	{ "dstports=1-2 specialtarget=dns proto=udp dst4=1.1.1.1/24 action=accept",
 	  "action=accept dst4=1.1.1.1/24 proto=udp specialtarget=dns dstports=1-2", false },
+	{ "action=accept dstset=Office_1.a-b proto=tcp dstports=443-443", NULL, false },
+	{ "action=drop dstset=o", NULL, true },
+	{ "label=web-1 expire=1700000000 action=accept dsthost=a.example",
+	  "action=accept dsthost=a.example expire=1700000000 label=web-1", false },
+	{ "action=accept expire=4294967295 label=abcdefghijklmnopqrstuvwx", NULL, false },
+	{ "dstset=abcdefghijklmnopqrstuvwx icmptype=8 label=A proto=icmp action=drop",
+	  "action=drop dstset=abcdefghijklmnopqrstuvwx proto=icmp icmptype=8 label=A", true },
 };
 
 static void test_round_trip(void **state)
@@ -109,6 +116,18 @@ static const struct { const char *in, *error; bool v6; } bad[] = {
 	{ "action=accept proto=icmp icmptype=8x", "column 35: not an ICMP type (0 to 255) '8x'", false },
 	{ "action=accept icmptype=8", "column 24: icmptype without proto=icmp", false },
 	{ "action=accept icmptype=8 proto=tcp", "column 24: icmptype without proto=icmp", false },
+	{ "action=accept dstset=office dst4=1.2.3.4", "column 34: a second destination '1.2.3.4'", false },
+	{ "action=accept dsthost=a dstset=office", "column 32: a second destination 'office'", false },
+	{ "action=accept dstset=", "column 22: not the name of a set (A-Z a-z 0-9 _ . -)", false },
+	{ "action=accept dstset=a/b", "column 22: not the name of a set (A-Z a-z 0-9 _ . -) 'a/b'", false },
+	{ "action=accept label=", "column 21: not a label (A-Z a-z 0-9 _ . -)", false },
+	{ "action=accept label=abcdefghijklmnopqrstuvwxy", "column 21: not a label (A-Z a-z 0-9 _ . -) 'abcdefghijklmnopqrst'", false },
+	{ "action=accept label=a\xe4", "column 21: not a label (A-Z a-z 0-9 _ . -) 'a?'", false },
+	{ "action=accept label=a label=b", "column 23: given twice 'label'", false },
+	{ "action=accept lable=a", "column 15: unknown key 'lable' (did you mean 'label'?)", false },
+	{ "action=accept expire=0", "column 22: expire is no number of seconds '0'", false },
+	{ "action=accept expire=+5", "column 22: expire is no number of seconds '+5'", false },
+	{ "action=accept expire=4294967296", "column 22: expire is no number of seconds '4294967296'", false },
 	{ "action=accept proto=tcp\n", "column 21: proto is none of tcp, udp, icmp 'tcp?' (did you mean 'tcp'?)", false },
 };
 
@@ -149,6 +168,31 @@ static void test_numbers(void **state)
 	assert_true(parse("action=drop dsthost=a.b_c-d", false, &r, error));
 	assert_int_equal(r.host_len, 7);
 	assert_memory_equal(r.host, "a.b_c-d", 7);
+	assert_null(r.label);
+	assert_int_equal(r.expire, 0);
+	assert_true(parse("expire=12 action=drop label=why dstset=office", false, &r, error));
+	assert_int_equal(r.rule.flags, RULE_HAS_SET);
+	assert_true(r.rule.host == NONE);
+	assert_int_equal(r.expire, 12);
+	assert_int_equal(r.label_len, 3);
+	assert_memory_equal(r.label, "why", 3);
+	assert_int_equal(r.set_len, 6);
+	assert_memory_equal(r.set, "office", 6);
+}
+
+/* Every key at its longest, in one line. */
+static void test_longest(void **state)
+{
+	(void)state;
+	struct parsed_rule r;
+	char error[RULE_ERROR_TEXT], line[RULE_TEXT] = "action=accept dsthost=", out[RULE_TEXT];
+	memset(line + strlen(line), 'a', RULE_HOST_MAX);
+	strcat(line, " proto=tcp specialtarget=dns dstports=65535-65535 expire=4294967295 label=abcdefghijklmnopqrstuvwx");
+	assert_true(parse(line, false, &r, error));
+	struct text t = text_on(out);
+	rule_text(&t, &r);
+	assert_false(t.cut);
+	assert_string_equal(out, line);
 }
 
 static void test_host_length(void **state)
@@ -170,6 +214,7 @@ static void test_host_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_numbers),

@@ -39,6 +39,10 @@ static const struct {
 	/* the other family and the expired leave their numbers unused */
 	{ "accept fd00::1\naccept 10.0.0.1\ndrop expire=999\ndrop\n", false,
 	  "1=action=accept dst4=10.0.0.1/32;3=action=drop;" },
+	{ "drop expire=0\ndrop expire=1000\ndrop expire=1001\ndrop expire=+5 label=x\n", false,
+	  "2=action=drop expire=1001;3=action=drop expire=1005 label=x;" },
+	{ "accept expire=+4294967295\n", false, "0=action=accept expire=4294967295;" },
+	{ "accept @lab tcp\n", true, "0=action=accept dstset=lab proto=tcp;" },
 	{ "accept fd00::1\naccept 10.0.0.1\ndrop\n", true,
 	  "0=action=accept dst6=fd00::1/128;2=action=drop;" },
 };
@@ -72,8 +76,7 @@ static const struct {
 	{ "accept 10.0.0.1 tcp 90-80\n", "r:1:21: ", "\n  accept 10.0.0.1 tcp 90-80\n                      ^\n" },
 	{ "drop\n\n# c\naction=accept dst4=1.2.3.4/33", "r:4:20: ",
 	  "\n  action=accept dst4=1.2.3.4/33\n                     ^\n" },
-	{ "drop expire=1001\n", "r:1:6: ", "\n  drop expire=1001\n       ^\n" },
-	{ "drop expire=+5\n", "r:1:6: ", "\n  drop expire=+5\n       ^\n" },
+	{ "drop expire=x\n", "r:1:13: ", "\n  drop expire=x\n              ^\n" },
 	{ "\033[2Jx\n", "r:1:1: ", "\n  ?[2Jx\n  ^\n" },
 };
 

@@ -4,21 +4,19 @@
 
 #include "fakeip_frame.h"
 #include "fw.h"
+#include "operator.h"
 #include "platform.h"
 #include "qdb_names.h"
 #include "qdb_tree.h"
 #include "resolver.h"
-#include "status.h"
 
 enum {
 	SEED_BYTES = 48,
-	REQUEST_BYTES = 256,
 	LOG_LINE_BYTES = 256,
 	RULES_PER_MIB = 1024,  /* of guest memory: the pool of rules in force, and the store's mirror */
 	RULES_MAX = 262144,
 	CLIENTS = POLICY_CLIENTS_MAX,
 	STORE_READS = 64,      /* buffers read from the store per round: rules must not hold packets up */
-	STATUS_LINES = 64,
 };
 
 static struct {
@@ -34,12 +32,8 @@ static struct {
 	struct config config;
 	struct fakeip_ports fakeip;
 	struct fw_uplink attached_uplink; /* as the host described it; zero ip: the store says */
-	struct status status;
+	struct operator operator;
 	struct status_facts facts;
-	char request[REQUEST_BYTES];
-	size_t request_len;
-	char line[STATUS_LINE_BYTES];
-	size_t line_len, line_sent;
 	uint64_t generation; /* the newest the flows were told of */
 	bool shutdown;
 } self;
@@ -104,7 +98,7 @@ static void boot(const struct platform *platform)
 	self.fw.resolver = self.resolver;
 	self.dns.qdb = self.qdb;
 	self.dns.policy = self.policy;
-	self.status.stage = STATUS_IDLE;
+	operator_open(&self.operator);
 	self.facts = (struct status_facts){
 		.platform = platform->name, .store = "down", .started_ns = platform->now_ns(),
 		.counters = platform->status,
@@ -208,8 +202,7 @@ static void handle(const struct platform_event *e)
 			qdb_names_forget(&self.dns);
 			return;
 		}
-		self.request_len = self.line_len = self.line_sent = 0;
-		self.status.stage = STATUS_IDLE;
+		operator_open(&self.operator);
 		return;
 	case EVENT_CHANNEL_CLOSED:
 		if (e->channel == CHANNEL_STORE)
@@ -298,54 +291,30 @@ static bool names_round(uint64_t now_ns)
 
 /* --- the operator ---------------------------------------------------------------------- */
 
-/* What was applied for a while is kept: the store need not be alive for that. */
-static bool confirm_request(void)
+static size_t control_read(void *bytes, size_t len)
 {
-	static const char word[] = "confirm";
-	if (self.request_len != sizeof(word) - 1 || memcmp(self.request, word, sizeof(word) - 1))
-		return false;
+	return self.platform->read(CHANNEL_CONTROL, bytes, len);
+}
+
+static size_t control_write(const void *bytes, size_t len)
+{
+	return self.platform->write(CHANNEL_CONTROL, bytes, len);
+}
+
+/* The store need not be alive for that. */
+static bool confirm(void)
+{
 	bool done = qdb_tree_confirm(self.tree);
 	qdb_tree_poll(self.tree);
 	store_send();
-	self.status.stage = done ? STATUS_END : STATUS_ERROR;
-	self.status.error = "nothing waits for a confirmation";
-	return true;
-}
-
-static void read_request(void)
-{
-	char c;
-	while (self.status.stage == STATUS_IDLE && self.platform->read(CHANNEL_CONTROL, &c, 1) == 1) {
-		if (c == '\n') {
-			if (!confirm_request())
-				status_begin(&self.status, &self.fw, self.request, self.request_len);
-			self.request_len = 0;
-		} else if (self.request_len < sizeof(self.request)) {
-			self.request[self.request_len++] = c;
-		}
-	}
+	return done;
 }
 
 /* True when the answer goes on. */
 static bool control_round(void)
 {
-	read_request();
-	for (uint32_t n = 0; n < STATUS_LINES; n++) {
-		if (self.line_sent == self.line_len) {
-			struct text t = text_on(self.line);
-			self.line_len = self.line_sent = 0;
-			if (!status_next(&self.status, &self.fw, &self.facts, self.platform->now_ns(), &t))
-				return false;
-			self.line_len = t.len;
-		}
-		if (self.line_len == 0)
-			continue;
-		self.line_sent += self.platform->write(CHANNEL_CONTROL, self.line + self.line_sent,
-						       self.line_len - self.line_sent);
-		if (self.line_sent < self.line_len)
-			return false; /* woken when the reader has made room */
-	}
-	return true;
+	static const struct operator_io io = { .read = control_read, .write = control_write, .confirm = confirm };
+	return operator_round(&self.operator, &io, &self.fw, &self.facts, self.platform->now_ns());
 }
 
 /* --- the loop ---------------------------------------------------------------------------- */

@@ -2,103 +2,7 @@
 /* The appliance's own account of itself, one JSON line at a time. */
 #include "jsonline.h"
 #include "status.h"
-
-enum { NS_PER_S = 1000000000 };
-
-static void appliance_line(struct fw *fw, const struct status_facts *facts, uint64_t now_ns, struct text *t)
-{
-	const struct ct_stats *ct = ct_stats(fw->ct);
-	json_begin(t, "appliance");
-	json_u64(t, "schema", STATUS_SCHEMA);
-	json_text(t, "platform", facts->platform);
-	json_u64(t, "uptime_s", (now_ns - facts->started_ns) / NS_PER_S);
-	json_text(t, "store", facts->store);
-	json_ip(t, "uplink_ip", fw->uplink.ip);
-	json_ip(t, "gateway", fw->uplink.gateway);
-	json_u64(t, "flows", ct_count(fw->ct));
-	json_u64(t, "flow_capacity", ct_capacity(fw->ct));
-	json_u64(t, "client_share", ct_share(fw->ct));
-	json_u64(t, "opened", ct->opened);
-	json_u64(t, "closed", ct->closed);
-	json_u64(t, "expired", ct->expired);
-	json_u64(t, "evicted", ct->evicted);
-	json_u64(t, "cut", ct->cut);
-	json_u64(t, "port_collisions", ct->port_collisions);
-	json_u64(t, "neighbours", neigh_count(fw->neigh));
-	json_u64(t, "datagrams", fragments_count(fw->fragments));
-	json_u64(t, "rules_free", policy_rules_free(fw->policy));
-	json_u64(t, "clients_walked", policy_rules_walked(fw->policy));
-	json_end(t);
-}
-
-static void port_line(const struct fw *fw, uint32_t number, struct text *t)
-{
-	const struct fw_port *p = &fw->port[number];
-	json_begin(t, "port");
-	json_u64(t, "port", number);
-	json_text(t, "role", number == PORT_UPLINK ? "uplink" : "client");
-	json_text(t, "name", p->config.name);
-	json_ip(t, "ip", number == PORT_UPLINK ? fw->uplink.ip : p->config.addr[0]);
-	json_text(t, "link", p->up ? "up" : "down");
-	json_u64(t, "mtu", p->config.mtu);
-	json_u64(t, "rx_packets", p->rx_packets);
-	json_u64(t, "rx_bytes", p->rx_bytes);
-	json_u64(t, "tx_packets", p->tx_packets);
-	json_u64(t, "tx_bytes", p->tx_bytes);
-	json_u64(t, "drops", p->drops);
-	json_end(t);
-}
-
-static void client_line(const struct policy_view *view, struct text *t)
-{
-	json_begin(t, "client");
-	json_ip(t, "ip", view->ip);
-	json_text(t, "state", view->state == POLICY_OPEN ? "open" : "closed");
-	json_u64(t, "rules", view->rules ? ruleset_count(view->rules) : 0);
-	json_text(t, "policy", view->rules && ruleset_policy(view->rules) == VERDICT_ACCEPT ? "accept" : "drop");
-	json_u64(t, "generation", view->generation);
-	json_bool(t, "attached", view->attached);
-	json_text(t, "error", view->error);
-	json_end(t);
-}
-
-static void drop_line(const struct fw *fw, enum drop reason, struct text *t)
-{
-	json_begin(t, "drop");
-	json_text(t, "reason", drop_word(reason));
-	json_text(t, "text", drop_text(reason));
-	json_u64(t, "count", fw->drops[reason]);
-	json_end(t);
-}
-
-static void flow_line(const struct flow *flow, uint64_t now_ns, struct text *t)
-{
-	char buffer[16];
-	struct text proto = text_on(buffer);
-	text_proto(&proto, flow->orig.proto);
-	json_begin(t, "flow");
-	json_text(t, "proto", buffer);
-	json_ip(t, "src", flow->orig.src);
-	json_u64(t, "sport", flow->orig.sport);
-	json_ip(t, "dst", flow->orig.dst);
-	json_u64(t, "dport", flow->orig.dport);
-	json_ip(t, "nat_ip", flow->nat_ip);
-	json_u64(t, "nat_port", flow->nat_port);
-	json_text(t, "state", flow_state_word(flow));
-	json_ip(t, "client", flow->orig.src);
-	if (flow->rule == RULE_POLICY)
-		json_text(t, "rule", "policy");
-	else
-		json_u64(t, "rule", flow->rule);
-	json_u64(t, "idle_s", now_ns > flow->touched_ns ? (now_ns - flow->touched_ns) / NS_PER_S : 0);
-	json_u64(t, "up_packets", flow->sent[CT_ORIG].packets);
-	json_u64(t, "up_bytes", flow->sent[CT_ORIG].bytes);
-	json_u64(t, "down_packets", flow->sent[CT_REPLY].packets);
-	json_u64(t, "down_bytes", flow->sent[CT_REPLY].bytes);
-	json_end(t);
-}
-
-/* --- one line after the other ------------------------------------------------------ */
+#include "statuslines.h"
 
 static bool is_word(const char *request, size_t len, const char *word)
 {
@@ -141,7 +45,7 @@ static void next_port(struct status *s, const struct fw *fw, struct text *t)
 	while (s->index < PORT_COUNT && !fw->port[s->index].attached)
 		s->index++;
 	if (s->index < PORT_COUNT) {
-		port_line(fw, s->index++, t);
+		status_port(fw, s->index++, t);
 		return;
 	}
 	enter(s, STATUS_CLIENTS);
@@ -156,7 +60,7 @@ static void next_client(struct status *s, const struct fw *fw, struct text *t)
 		return;
 	}
 	struct policy_view view = policy_show(fw->policy, client);
-	client_line(&view, t);
+	status_client(&view, t);
 	s->index = client;
 }
 
@@ -165,7 +69,7 @@ static void next_drop(struct status *s, const struct fw *fw, struct text *t)
 	while (s->index < DROP_COUNT && fw->drops[s->index] == 0)
 		s->index++;
 	if (s->index < DROP_COUNT)
-		drop_line(fw, (enum drop)s->index++, t);
+		status_drop(fw, (enum drop)s->index++, t);
 	else
 		enter(s, STATUS_PLATFORM);
 }
@@ -177,19 +81,8 @@ static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct t
 		enter(s, STATUS_END);
 		return;
 	}
-	flow_line(ct_flow(fw->ct, i), now_ns, t);
+	status_flow(ct_flow(fw->ct, i), now_ns, t);
 	s->index = i + 1;
-}
-
-static void platform_line(const struct status_facts *facts, struct text *t)
-{
-	json_begin(t, "platform");
-	json_text(t, "name", facts->platform);
-	if (facts->counters) {
-		text_char(t, ',');
-		facts->counters(t);
-	}
-	json_end(t);
 }
 
 static bool next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
@@ -197,7 +90,7 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 {
 	switch (s->stage) {
 	case STATUS_APPLIANCE:
-		appliance_line(fw, facts, now_ns, line);
+		status_appliance(fw, facts, now_ns, line);
 		enter(s, STATUS_PORTS);
 		return true;
 	case STATUS_PORTS:
@@ -210,7 +103,7 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 		next_drop(s, fw, line);
 		return true;
 	case STATUS_PLATFORM:
-		platform_line(facts, line);
+		status_platform(facts, line);
 		enter(s, STATUS_END);
 		return true;
 	case STATUS_FLOWS:

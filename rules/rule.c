@@ -49,6 +49,13 @@ static const char *const fault_texts[RULE_FAULT_COUNT] = {
 	[RULE_FAULT_SET] = "not the name of a set (A-Z a-z 0-9 _ . -)",
 	[RULE_FAULT_LABEL] = "not a label (A-Z a-z 0-9 _ . -)",
 	[RULE_FAULT_EXPIRE] = "expire is no number of seconds",
+	[RULE_FAULT_TO] = "not ADDRESS, ADDRESS:PORT or ADDRESS:LO-HI of a client",
+	[RULE_FAULT_TO_RANGE] = "not as many ports there as here",
+	[RULE_FAULT_TO_MISSING] = "where does it lead? to=ADDRESS[:PORT] is missing",
+	[RULE_FAULT_TO_DROP] = "a rule that drops leads nowhere",
+	[RULE_FAULT_PORTS_MISSING] = "which ports? dstports is missing",
+	[RULE_FAULT_PROTO_INBOUND] = "proto is neither tcp nor udp",
+	[RULE_FAULT_SRC4] = "not an IPv4 network",
 	[RULE_FAULT_MANY_WORDS] = "one word too many",
 	[RULE_FAULT_PROTO_AS_DST] = "the destination comes first ('-' for any)",
 	[RULE_FAULT_NUMBER_AS_DST] = "a number is no destination ('-' for any)",
@@ -128,6 +135,14 @@ bool rule_refuse(struct rule_error *err, enum rule_fault fault, struct rule_word
 		err->meant = nearest(w, action_words, array_len(action_words));
 	else if (fault == RULE_FAULT_PROTO)
 		err->meant = nearest(w, proto_words, array_len(proto_words));
+	return false;
+}
+
+bool rule_refuse_word(struct rule_error *err, enum rule_fault fault, struct rule_word w, const char *const *words,
+		      size_t count)
+{
+	rule_refuse(err, fault, w);
+	err->meant = nearest(w, words, count);
 	return false;
 }
 
@@ -387,20 +402,33 @@ static struct rule_word behind(struct rule_word w, size_t n)
 	return (struct rule_word){ w.at + n, w.len - n, w.column + n };
 }
 
-static bool set_element(struct rule_draft *d, struct rule_word element, struct rule_error *err)
+bool rule_split(struct rule_word *rest, struct rule_word *key, struct rule_word *value, struct rule_error *err)
 {
+	size_t space = find(*rest, ' ');
+	struct rule_word element = { rest->at, space, rest->column };
 	size_t equals = find(element, '=');
-	if (element.len == 0)
-		return rule_refuse(err, RULE_FAULT_SPACING, element);
+	/* a space at the end has an empty element behind it */
+	if (element.len == 0 || space + 1 == rest->len)
+		return rule_refuse(err, RULE_FAULT_SPACING, element.len ? behind(*rest, rest->len) : element);
 	if (equals == element.len)
 		return rule_refuse(err, RULE_FAULT_NO_VALUE, element);
-	struct rule_word key = { element.at, equals, element.column };
+	*key = (struct rule_word){ element.at, equals, element.column };
+	*value = behind(element, equals + 1);
+	*rest = behind(*rest, space < rest->len ? space + 1 : space);
+	return true;
+}
+
+static bool set_element(struct rule_draft *d, struct rule_word *rest, struct rule_error *err)
+{
+	struct rule_word key, value;
+	if (!rule_split(rest, &key, &value, err))
+		return false;
 	enum rule_key known = rule_key_of(key);
 	if (known == RULE_KEY_COUNT)
 		return rule_refuse_key(err, key);
 	if (d->column[known])
 		return rule_refuse(err, RULE_FAULT_DUPLICATE, key);
-	return rule_draft_set(d, known, behind(element, equals + 1), err);
+	return rule_draft_set(d, known, value, err);
 }
 
 bool rule_parse(const char *line, size_t len, bool v6, struct parsed_rule *out,
@@ -412,18 +440,28 @@ bool rule_parse(const char *line, size_t len, bool v6, struct parsed_rule *out,
 	struct rule_word rest = { line, len, 1 };
 	if (len == 0)
 		return rule_refuse(err, RULE_FAULT_NO_ACTION, rest);
-	for (;;) {
-		size_t space = find(rest, ' ');
-		if (!set_element(&d, (struct rule_word){ rest.at, space, rest.column }, err))
+	do {
+		if (!set_element(&d, &rest, err))
 			return false;
-		if (space == rest.len)
-			break;
-		rest = behind(rest, space + 1);
-	}
+	} while (rest.len > 0);
 	if (!rule_draft_finish(&d, err))
 		return false;
 	*out = d.parsed;
 	return true;
+}
+
+static void text_to(struct text *t, const struct rule *r)
+{
+	text_put(t, " to=");
+	text_ip(t, ip_of_v4(r->peer));
+	if (!r->peer_port)
+		return;
+	text_char(t, ':');
+	text_u64(t, r->peer_port);
+	if (!r->peer_len)
+		return;
+	text_char(t, '-');
+	text_u64(t, (uint64_t)r->peer_port + r->port_hi - r->port_lo);
 }
 
 void rule_text(struct text *t, const struct parsed_rule *p)
@@ -431,11 +469,15 @@ void rule_text(struct text *t, const struct parsed_rule *p)
 	const struct rule *r = &p->rule;
 	text_put(t, "action=");
 	text_put(t, action_words[r->action]);
+	if (r->kind == RULE_BETWEEN && r->peer_len) {
+		text_put(t, " src4=");
+		text_prefix(t, (struct ip_prefix){ ip_of_v4(r->peer), r->peer_len });
+	}
 	if (r->flags & RULE_HAS_SET) {
 		text_put(t, " dstset=");
 		text_bytes(t, p->set, p->set_len);
 	} else if (r->flags & RULE_HAS_DST) {
-		text_put(t, ip_is_v4(r->dst.addr) ? " dst4=" : " dst6=");
+		text_put(t, r->kind == RULE_INBOUND ? " src4=" : ip_is_v4(r->dst.addr) ? " dst4=" : " dst6=");
 		text_prefix(t, r->dst);
 	}
 	if (r->flags & RULE_HAS_HOST) {
@@ -458,6 +500,8 @@ void rule_text(struct text *t, const struct parsed_rule *p)
 		text_put(t, " icmptype=");
 		text_u64(t, r->icmp_type);
 	}
+	if (r->kind == RULE_INBOUND && r->action == VERDICT_ACCEPT)
+		text_to(t, r);
 	if (p->expire) {
 		text_put(t, " expire=");
 		text_u64(t, p->expire);

@@ -28,6 +28,13 @@
 
 enum rule_verdict { VERDICT_DROP, VERDICT_ACCEPT };
 
+/* Whom a rule is about. Only cross_rule.h makes the last two, which Qubes cannot send. */
+enum rule_kind {
+	RULE_OUTWARD, /* a client, towards the world */
+	RULE_INBOUND, /* the world, towards a client: dst is the network it comes from */
+	RULE_BETWEEN, /* one client, towards another */
+};
+
 enum rule_flag {
 	RULE_HAS_DST = 1,
 	RULE_HAS_HOST = 2,
@@ -54,10 +61,15 @@ struct rule {
 	uint8_t proto;        /* RULE_HAS_PROTO: IANA number, 58 for icmp in an IPv6 tree */
 	uint8_t flags;        /* enum rule_flag */
 	uint8_t icmp_type;    /* RULE_HAS_TYPE */
+	uint8_t kind;         /* enum rule_kind */
 	uint16_t port_lo, port_hi; /* RULE_HAS_PORTS */
 	uint16_t number;      /* its key in the store, 0..9999; 0 from the parsers */
 	uint32_t host;        /* RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved;
 			       * RULE_HAS_SET: that of the set (sets.h), or NONE; from the parsers NONE */
+	be32 peer;            /* inbound, accept: where it leads; between: who sends */
+	uint16_t peer_port;   /* inbound: the port there; 0: the one it came to */
+	uint8_t peer_len;     /* between: of the network that peer is in; inbound, 1: peer_port is for port_lo, and so on */
+	uint8_t zero;
 };
 _Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
 
@@ -96,6 +108,14 @@ enum rule_fault {
 	RULE_FAULT_SET,
 	RULE_FAULT_LABEL,
 	RULE_FAULT_EXPIRE,
+	/* only of cross_rule.h */
+	RULE_FAULT_TO,
+	RULE_FAULT_TO_RANGE,
+	RULE_FAULT_TO_MISSING,
+	RULE_FAULT_TO_DROP,
+	RULE_FAULT_PORTS_MISSING,
+	RULE_FAULT_PROTO_INBOUND,
+	RULE_FAULT_SRC4,
 	/* only in lines as an operator writes them (qvm_rule.h) */
 	RULE_FAULT_MANY_WORDS,
 	RULE_FAULT_PROTO_AS_DST,
@@ -120,7 +140,7 @@ void rule_text(struct text *, const struct parsed_rule *);
 /* "column 22: unknown key 'dstport' (did you mean 'dstports'?)" */
 void rule_error_text(struct text *, const struct rule_error *);
 
-/* --- for the other notation, qvm_rule.c ------------------------------------ */
+/* --- for other notations and kinds: qvm_rule.c, cross_rule.c, cross_line.c ------------------------------------ */
 
 enum rule_key {
 	RULE_KEY_ACTION,
@@ -158,6 +178,10 @@ enum rule_key rule_key_of(struct rule_word);
 bool rule_refuse(struct rule_error *err, enum rule_fault, struct rule_word);
 /* As rule_refuse for an unknown key, with the nearest of all known keys. */
 bool rule_refuse_key(struct rule_error *err, struct rule_word);
+/* As rule_refuse, with the nearest of these words. */
+bool rule_refuse_word(struct rule_error *err, enum rule_fault, struct rule_word, const char *const *words, size_t count);
+/* Splits the next `key=value` off a store line; rest->len 0: none is left behind it. */
+bool rule_split(struct rule_word *rest, struct rule_word *key, struct rule_word *value, struct rule_error *);
 bool rule_draft_set(struct rule_draft *, enum rule_key, struct rule_word value,
 		    struct rule_error *);
 /* Judges what concerns several keys; then draft->parsed is the rule. */

@@ -34,6 +34,7 @@ struct policy {
 	struct rule_context context;
 	struct hosts *hosts; /* or NULL */
 	struct stage stage;
+	uint32_t now_s, next_expiry; /* wall clock; UINT32_MAX: no rule has a time */
 	bool held;
 	enum policy_keeping keeping;
 	const char *fault;
@@ -82,6 +83,7 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 	p->generation = generation;
 	p->capacity = clients;
 	p->fault = "";
+	p->next_expiry = UINT32_MAX;
 	*arena = rest;
 	return p;
 }
@@ -295,6 +297,40 @@ void policy_hosts_changed(struct policy *p, const uint64_t *bit)
 	}
 }
 
+/* How many rules of a set end. */
+static uint32_t expire(struct policy *p, struct ruleset *rules)
+{
+	uint32_t over = rules ? ruleset_expire(rules, p->now_s, &p->next_expiry) : 0;
+	if (over)
+		ruleset_recompile(rules);
+	return over;
+}
+
+uint32_t policy_expire(struct policy *p, uint32_t now_s)
+{
+	uint32_t over = 0;
+	p->now_s = now_s;
+	if (now_s < p->next_expiry)
+		return 0;
+	p->next_expiry = UINT32_MAX;
+	for (uint32_t i = 0; i < p->capacity; i++) {
+		const struct client *c = &p->client[i];
+		uint32_t of_client = expire(p, c->rules);
+		/* those that wait, or may come back */
+		expire(p, c->pending);
+		expire(p, c->before);
+		if (of_client)
+			p->generation[i] = ++p->stamp;
+		over += of_client;
+	}
+	return over;
+}
+
+uint32_t policy_next_expiry(const struct policy *p)
+{
+	return p->next_expiry;
+}
+
 /* --- a rule set's way in -------------------------------------------------------- */
 
 static void unstage(struct policy *p)
@@ -318,7 +354,12 @@ void policy_stage(struct policy *p, struct ip_addr ip, enum rule_verdict policy)
 void policy_stage_rule(struct policy *p, const struct rule *rule)
 {
 	ensure(p->stage.active);
-	if (p->stage.full || ruleset_append(p->stage.rules, rule))
+	struct rule staged = *rule;
+	if (rule->expire > 0 && rule->expire <= p->now_s)
+		staged.flags |= RULE_EXPIRED;
+	else if (rule->expire > 0 && rule->expire < p->next_expiry)
+		p->next_expiry = rule->expire;
+	if (p->stage.full || ruleset_append(p->stage.rules, &staged))
 		return;
 	p->stage.full = true;
 	p->fault = full;

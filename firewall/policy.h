@@ -69,6 +69,13 @@ struct hosts *policy_hosts(const struct policy *); /* or NULL */
 /* Names whose bit is set (ruleset_names) have other addresses: the rule sets that have one are compiled and stamped anew. */
 void policy_hosts_changed(struct policy *, const uint64_t *bit);
 
+/*
+ * Wall-clock time. Rules whose time has come end: in what holds, which is stamped anew, in what waits and in what is
+ * kept. How many of what holds; those that are staged later are judged by the newest time given here.
+ */
+uint32_t policy_expire(struct policy *, uint32_t now_s);
+uint32_t policy_next_expiry(const struct policy *); /* seconds since 1970, perhaps too early; UINT32_MAX: none */
+
 /* Begins a rule set for this address; one at a time: an unfinished one is forgotten. */
 void policy_stage(struct policy *, struct ip_addr, enum rule_verdict policy);
 /* In rule order. Room running out is remembered until policy_publish. */

@@ -204,6 +204,8 @@ bool compiler_add(struct compiler *c, const struct rule *r, const struct hosts *
 	/* fail closed: a name that is not resolved forbids everything and permits nothing */
 	if ((r->flags & RULE_HAS_HOST) && !host && r->action == VERDICT_ACCEPT)
 		meaning = MEANS_NOTHING;
+	if (r->flags & RULE_EXPIRED)
+		meaning = MEANS_NOTHING;
 	uint32_t rule = c->rules++;
 	c->verdict[rule] = (struct compiled_verdict){ .number = r->number, .action = r->action };
 	c->need += sizeof(struct compiled_verdict);

@@ -67,7 +67,7 @@ static bool set_expire(struct line *l, struct rule_word w, struct rule_error *er
 	if (!parse_u32(&c, UINT32_MAX, &l->out.expire) || c.left > 0)
 		return rule_refuse(err, RULE_FAULT_EXPIRE, w);
 	if (!l->out.expire_relative)
-		l->draft.parsed.expire = l->out.expire;
+		l->draft.parsed.rule.expire = l->out.expire;
 	return true;
 }
 

@@ -307,7 +307,7 @@ static bool set_expire(struct rule_draft *d, struct rule_word w, struct rule_err
 	uint32_t at;
 	if (!parse_u32(&c, UINT32_MAX, &at) || c.left > 0 || at == 0)
 		return rule_refuse(err, RULE_FAULT_EXPIRE, w);
-	d->parsed.expire = at;
+	d->parsed.rule.expire = at;
 	return true;
 }
 
@@ -502,9 +502,9 @@ void rule_text(struct text *t, const struct parsed_rule *p)
 	}
 	if (r->kind == RULE_INBOUND && r->action == VERDICT_ACCEPT)
 		text_to(t, r);
-	if (p->expire) {
+	if (r->expire) {
 		text_put(t, " expire=");
-		text_u64(t, p->expire);
+		text_u64(t, r->expire);
 	}
 	if (p->label) {
 		text_put(t, " label=");

@@ -42,6 +42,7 @@ enum rule_flag {
 	RULE_DNS = 8,
 	RULE_HAS_PORTS = 16,
 	RULE_HAS_TYPE = 32,
+	RULE_EXPIRED = 128, /* its time has come: it matches nothing any more */
 	RULE_HAS_SET = 64, /* with RULE_HAS_DST: dst is the member that this copy of the rule stands for */
 };
 
@@ -64,6 +65,7 @@ struct rule {
 	uint8_t kind;         /* enum rule_kind */
 	uint16_t port_lo, port_hi; /* RULE_HAS_PORTS */
 	uint16_t number;      /* its key in the store, 0..9999; 0 from the parsers */
+	uint32_t expire;      /* seconds since 1970; 0: never */
 	uint32_t host;        /* RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved;
 			       * RULE_HAS_SET: that of the set (sets.h), or NONE; from the parsers NONE */
 	be32 peer;            /* inbound, accept: where it leads; between: who sends */
@@ -81,7 +83,6 @@ struct parsed_rule {
 	size_t set_len;
 	const char *label; /* likewise; NULL: none */
 	size_t label_len;
-	uint32_t expire;  /* seconds since 1970; 0: never */
 };
 
 enum rule_fault {

@@ -25,6 +25,7 @@ struct ruleset {
 	enum rule_verdict policy;
 	bool walked;            /* compiling it failed */
 	uint32_t named;         /* rules with a name */
+	uint32_t temporary;     /* rules with a time, that has not come */
 	size_t image_at, image_bytes; /* 0 bytes: none */
 	uint32_t before, behind; /* sets with the neighbouring images */
 };
@@ -120,6 +121,7 @@ struct ruleset *ruleset_new(struct rule_pool *pool, enum rule_verdict policy)
 	set->policy = policy;
 	set->walked = false;
 	set->named = 0;
+	set->temporary = 0;
 	set->image_bytes = 0;
 	return set;
 }
@@ -148,6 +150,7 @@ bool ruleset_append(struct ruleset *set, const struct rule *rule)
 		return false;
 	set->pool->chunk[set->last].rule[set->count % CHUNK_RULES] = *rule;
 	set->count++;
+	set->temporary += rule->expire > 0 && !(rule->flags & RULE_EXPIRED);
 	if (rule->flags & RULE_HAS_HOST) {
 		set->named++;
 		hosts_hold(set->pool->hosts, rule->host);
@@ -274,6 +277,28 @@ bool ruleset_names(const struct ruleset *set, const uint64_t *bit)
 	return false;
 }
 
+uint32_t ruleset_expire(struct ruleset *set, uint32_t now_s, uint32_t *next)
+{
+	uint32_t at = NONE, over = 0;
+	if (set->temporary == 0)
+		return 0;
+	for (uint32_t i = 0; i < set->count; i++) {
+		if (i % CHUNK_RULES == 0)
+			at = i == 0 ? set->first : set->pool->next[at];
+		struct rule *rule = &set->pool->chunk[at].rule[i % CHUNK_RULES];
+		if (rule->expire == 0 || (rule->flags & RULE_EXPIRED))
+			continue;
+		if (rule->expire <= now_s) {
+			rule->flags |= RULE_EXPIRED;
+			over++;
+		} else if (rule->expire < *next) {
+			*next = rule->expire;
+		}
+	}
+	set->temporary -= over;
+	return over;
+}
+
 bool ruleset_is_compiled(const struct ruleset *set)
 {
 	return set->image_bytes > 0;
@@ -312,6 +337,8 @@ static bool is_dns(const struct rule *r, const struct tuple *t, const struct rul
 enum rule_trial ruleset_try(const struct rule *r, const struct tuple *t,
 			    const struct rule_context *context)
 {
+	if (r->flags & RULE_EXPIRED)
+		return TRIAL_EXPIRED;
 	if ((r->flags & RULE_HAS_PROTO) && r->proto != t->proto)
 		return TRIAL_PROTO;
 	if ((r->flags & RULE_HAS_TYPE) && r->icmp_type != t->kind)
@@ -338,7 +365,7 @@ const char *rule_trial_word(enum rule_trial trial)
 	static const char *const word[] = {
 		[TRIAL_HIT] = "hit",	 [TRIAL_PROTO] = "proto", [TRIAL_TYPE] = "icmptype",
 		[TRIAL_PORTS] = "dstports", [TRIAL_DST] = "dst",	  [TRIAL_HOST] = "dsthost",
-		[TRIAL_DNS] = "dns",
+		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired",
 	};
 	_Static_assert(array_len(word) == TRIAL_COUNT, "a word for each");
 	return word[trial];

@@ -54,6 +54,11 @@ bool ruleset_compile(struct ruleset *);
 bool ruleset_recompile(struct ruleset *);
 /* A rule of the set has a name whose bit is set: bit[handle / 64] >> handle % 64 & 1. */
 bool ruleset_names(const struct ruleset *, const uint64_t *bit);
+/*
+ * Rules whose time is up to now_s (seconds since 1970) become RULE_EXPIRED; the set is to be compiled anew if there are any.
+ * *next: the earliest time of those that are left, if that is before what it was.
+ */
+uint32_t ruleset_expire(struct ruleset *, uint32_t now_s, uint32_t *next);
 bool ruleset_is_compiled(const struct ruleset *);
 uint32_t rule_pool_walked(const struct rule_pool *);     /* sets that got no image, of those there are */
 size_t rule_pool_image_free(const struct rule_pool *);   /* bytes left for images */
@@ -79,6 +84,7 @@ enum rule_trial {
 	TRIAL_DST,   /* another destination */
 	TRIAL_HOST,  /* not an address of the name, or it accepts one that is not resolved */
 	TRIAL_DNS,   /* not port 53 of a name server */
+	TRIAL_EXPIRED, /* its time has come */
 	TRIAL_COUNT
 };
 enum rule_trial ruleset_try(const struct rule *, const struct tuple *, const struct rule_context *);

@@ -64,7 +64,7 @@ static void keep(struct rulefile *f, uint32_t number, const struct parsed_rule *
 static bool set_expire(struct qvm_rule *rule, uint64_t now)
 {
 	uint64_t at = rule->expire_relative ? now + rule->expire : rule->expire;
-	rule->parsed.expire = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
+	rule->parsed.rule.expire = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
 	return at > now;
 }
 

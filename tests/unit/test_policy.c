@@ -251,6 +251,49 @@ static void test_dns(void **state)
 	assert_int_equal(policy_generation(p, index_of(p, 5)), after);
 }
 
+/* Rules end at their time wherever they are: in force, waiting, kept, or still to be staged. */
+static void test_expire(void **state)
+{
+	struct policy *p = *state;
+	static const char to_80[] = "action=accept proto=tcp dstports=80-80 expire=1000";
+	uint32_t number;
+	assert_int_equal(policy_expire(p, 900), 0);
+	assert_int_equal(policy_next_expiry(p), UINT32_MAX);
+	commit(p, 5, to_80);
+	commit(p, 6, "action=accept proto=tcp dstports=80-80 expire=2000");
+	commit(p, 7, "action=accept proto=tcp dstports=80-80");
+	assert_int_equal(policy_next_expiry(p), 1000);
+	uint64_t before = policy_latest(p);
+	assert_int_equal(policy_expire(p, 999), 0);
+	assert_int_equal(policy_latest(p), before);
+	assert_int_equal(judge(p, 5, 80, &number), DROP_NONE);
+	assert_int_equal(policy_expire(p, 1000), 1);
+	assert_int_equal(policy_next_expiry(p), 2000);
+	assert_int_equal(judge(p, 5, 80, &number), DROP_POLICY);
+	assert_int_equal(judge(p, 6, 80, &number), DROP_NONE);
+	assert_true(policy_generation(p, index_of(p, 5)) > before);
+	assert_true(policy_generation(p, index_of(p, 6)) <= before);
+	/* staged when it is over already */
+	commit(p, 5, to_80);
+	assert_int_equal(judge(p, 5, 80, &number), DROP_POLICY);
+	assert_int_equal(policy_next_expiry(p), 2000);
+	/* kept, and waiting */
+	policy_hold(p);
+	commit(p, 6, "action=accept proto=tcp dstports=81-81 expire=3000");
+	policy_release(p, true);
+	policy_hold(p);
+	commit(p, 7, "action=accept proto=tcp dstports=82-82 expire=3000");
+	assert_int_equal(policy_expire(p, 2500), 0);
+	assert_int_equal(policy_expire(p, 3000), 1);
+	assert_int_equal(judge(p, 6, 81, &number), DROP_POLICY);
+	policy_release(p, true);
+	assert_int_equal(judge(p, 7, 82, &number), DROP_POLICY);
+	policy_revert(p);
+	assert_int_equal(judge(p, 6, 80, &number), DROP_POLICY);
+	assert_int_equal(judge(p, 7, 80, &number), DROP_NONE);
+	assert_int_equal(policy_next_expiry(p), UINT32_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_walked),
 		cmocka_unit_test_setup_teardown(test_eviction, make, unmake),
 		cmocka_unit_test_setup_teardown(test_dns, make, unmake),
+		cmocka_unit_test_setup_teardown(test_expire, make, unmake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

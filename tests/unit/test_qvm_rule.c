@@ -117,13 +117,13 @@ static void test_expire_and_comment(void **state)
 	assert_int_equal(parse("accept expire=+300 comment=until noon # today", &r, &err), QVM_RULE);
 	assert_true(r.has_expire && r.expire_relative);
 	assert_int_equal(r.expire, 300);
-	assert_int_equal(r.parsed.expire, 0);
+	assert_int_equal(r.parsed.rule.expire, 0);
 	assert_int_equal(r.comment_len, strlen("until noon # today"));
 	assert_memory_equal(r.comment, "until noon # today", r.comment_len);
 	assert_int_equal(parse("accept expire=1700000000", &r, &err), QVM_RULE);
 	assert_true(r.has_expire && !r.expire_relative);
 	assert_int_equal(r.expire, 1700000000);
-	assert_int_equal(r.parsed.expire, 1700000000);
+	assert_int_equal(r.parsed.rule.expire, 1700000000);
 	assert_null(r.comment);
 }
 

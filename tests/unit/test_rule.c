@@ -169,11 +169,11 @@ static void test_numbers(void **state)
 	assert_int_equal(r.host_len, 7);
 	assert_memory_equal(r.host, "a.b_c-d", 7);
 	assert_null(r.label);
-	assert_int_equal(r.expire, 0);
+	assert_int_equal(r.rule.expire, 0);
 	assert_true(parse("expire=12 action=drop label=why dstset=office", false, &r, error));
 	assert_int_equal(r.rule.flags, RULE_HAS_SET);
 	assert_true(r.rule.host == NONE);
-	assert_int_equal(r.expire, 12);
+	assert_int_equal(r.rule.expire, 12);
 	assert_int_equal(r.label_len, 3);
 	assert_memory_equal(r.label, "why", 3);
 	assert_int_equal(r.set_len, 6);

@@ -16,8 +16,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Splits the next word off; len 0 at the end of the line or where a comment begins. */
-static struct rule_word next_word(struct rule_word *rest)
+struct rule_word qvm_next_word(struct rule_word *rest)
 {
 	size_t from = 0;
 	while (from < rest->len && is_blank(rest->at[from]))
@@ -149,10 +148,10 @@ enum qvm_line qvm_rule_parse(const char *line, size_t len, struct qvm_rule *out,
 	struct line l;
 	memset(&l, 0, sizeof(l));
 	struct rule_word rest = { line, len, 1 };
-	struct rule_word w = next_word(&rest);
+	struct rule_word w = qvm_next_word(&rest);
 	if (w.len == 0)
 		return QVM_BLANK;
-	for (; w.len > 0; w = next_word(&rest))
+	for (; w.len > 0; w = qvm_next_word(&rest))
 		if (!set_word(&l, w, &rest, err))
 			return QVM_BAD;
 	if (!rule_draft_finish(&l.draft, err))

@@ -35,5 +35,7 @@ struct qvm_rule {
 /* line: without its newline. *out is set for QVM_RULE, *err for QVM_BAD. */
 enum qvm_line qvm_rule_parse(const char *line, size_t len, struct qvm_rule *out,
 			     struct rule_error *err);
+/* Splits the next word off a line; len 0 at its end or where a comment begins. */
+struct rule_word qvm_next_word(struct rule_word *rest);
 
 #endif

@@ -8,26 +8,31 @@
 
 #include "base.h"
 #include "controlclient.h"
+#include "http_serve.h"
 #include "metrics.h"
-#include "metrics_serve.h"
 #include "verbs.h"
 
 enum { PATH_BYTES = 4096 };
 
-static char *page(void *context, bool openmetrics, size_t *len)
+static void page(void *context, const struct http_request *asked, struct http_answer *to)
 {
 	struct metrics m;
-	char *text = NULL;
-	FILE *to = open_memstream(&text, len);
-	if (!to)
+	if (!http_path_is(asked, "/metrics")) {
+		to->status = HTTP_NOT_FOUND;
+		return;
+	}
+	FILE *out = open_memstream(&to->owned, &to->len);
+	if (!out)
 		panic("out of memory");
 	metrics_init(&m);
 	/* Nobody there is an answer too: postern_up is 0, and nothing else is said. */
 	(void)metrics_gather(&m, context);
-	metrics_print(to, &m, openmetrics ? METRICS_OPENMETRICS : METRICS_PLAIN);
+	metrics_print(out, &m, asked->openmetrics ? METRICS_OPENMETRICS : METRICS_PLAIN);
 	metrics_free(&m);
-	fclose(to);
-	return text;
+	fclose(out);
+	to->body = to->owned;
+	to->type = asked->openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
+		   "text/plain; version=0.0.4; charset=utf-8";
 }
 
 /* Aside, then renamed: a reader never sees half of it. */
@@ -86,5 +91,6 @@ int verb_metrics(int argc, char **argv)
 	if (optind != argc || (file && where))
 		return verb_usage("metrics");
 	control = controlclient_path(control);
-	return where ? metrics_serve(where, page, (void *)(uintptr_t)control) : once(control, file);
+	const struct http_site site = { .answer = page, .context = (void *)(uintptr_t)control };
+	return where ? http_serve(where, &site) : once(control, file);
 }

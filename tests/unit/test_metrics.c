@@ -1,4 +1,4 @@
-/* links: tools/metrics.c tools/metrics_gather.c tools/metrics_serve.c tools/answer.c tools/columns.c tools/controlclient.c tools/latency_live.c tools/latency_run.c tools/latency_file.c netstack/text.c netstack/addr.c netstack/histogram.c */
+/* links: tools/metrics.c tools/metrics_gather.c tools/answer.c tools/columns.c tools/controlclient.c tools/latency_live.c tools/latency_run.c tools/latency_file.c netstack/text.c netstack/addr.c netstack/histogram.c */
 // SPDX-License-Identifier: ISC
 /* test_metrics.c: the page says what the answers said, whatever a peer puts into them. */
 #include <setjmp.h>
@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "metrics.h"
-#include "metrics_serve.h"
 #include "verbs.h"
 
 /* The tools' own, without the table of verbs behind it. */
@@ -135,37 +134,11 @@ static void test_histogram(void **state)
 	metrics_free(&m);
 }
 
-static void test_requests(void **state)
-{
-	static const struct { const char *text; enum metrics_request is; bool openmetrics; } cases[] = {
-		{ "GET /metrics HTTP/1.0\r\n\r\n", METRICS_GET, false },
-		{ "GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n", METRICS_GET, false },
-		{ "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: application/openmetrics-text\r\n\r\n", METRICS_GET, true },
-		{ "GET /metrics HTTP/1.1\r\nX: application/openmetrics-text\r\n\r\n", METRICS_GET, false },
-		{ "GET /metrics HTTP/1.1\r\nAccept: */*\r\nX: application/openmetrics-text\r\n\r\n", METRICS_GET, false },
-		{ "GET / HTTP/1.0\r\n\r\n", METRICS_NOT_FOUND, false },
-		{ "GET /metricsx HTTP/1.0\r\n\r\n", METRICS_NOT_FOUND, false },
-		{ "GET /metric HTTP/1.0\r\n\r\n", METRICS_NOT_FOUND, false },
-		{ "HEAD /metrics HTTP/1.0\r\n\r\n", METRICS_NOT_ALLOWED, false },
-		{ "GET /metrics\r\n\r\n", METRICS_BAD, false },
-		{ "GET /metrics\r\nX: HTTP/1.0\r\n\r\n", METRICS_BAD, false },
-		{ "\r\n\r\n", METRICS_BAD, false }, { "", METRICS_BAD, false }, { "GET", METRICS_BAD, false },
-		{ "GET \n\n", METRICS_BAD, false },
-	};
-	(void)state;
-	for (size_t i = 0; i < array_len(cases); i++) {
-		bool openmetrics = !cases[i].openmetrics;
-		if (metrics_request_parse(cases[i].text, &openmetrics) != cases[i].is)
-			fail_msg("%s: another answer", cases[i].text);
-		assert_int_equal(openmetrics, cases[i].openmetrics);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody), cmocka_unit_test(test_rows),	cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_histogram), cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_histogram),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,8 @@ class Result:
         return self.median("postern") / kernel if kernel else 0.0
 
     def meets(self, wanted):
+        if self.figure() <= 0:
+            return False # nothing was measured: no clock and no counter says that
         return self.figure() <= wanted if self.workload.less else self.figure() >= wanted
 
     def noisy(self):

@@ -25,14 +25,9 @@
 #include "config.h"
 #include "policy.h"
 #include "qdb.h"
+#include "storelog.h"
 
 enum { QDB_TREE_RULES = 40960 };
-
-/* Where lines for the operator go; without newline. */
-struct log_sink {
-	void *self;
-	void (*log)(void *self, const char *line, size_t len);
-};
 
 struct qdb_tree;
 

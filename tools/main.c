@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base.h"
+#include "nearest.h"
 #include "verbs.h"
 
 static const struct verb {
@@ -14,6 +15,9 @@ static const struct verb {
 	const char *does;
 	const char *usage;
 } verbs[] = {
+	{ "run", verb_run, "an appliance from a configuration file, kept running",
+	  "postern run [-c FILE]\n"
+	  "postern run --check [-j] [-c FILE]\n" },
 	{ "status", verb_status, "the appliance, its ports, clients and drops",
 	  "postern status [-j] [--control SOCKET]\n" },
 	{ "flows", verb_flows, "what is connected through it now",
@@ -123,42 +127,12 @@ static void print_verbs(FILE *to)
 	      to);
 }
 
-enum { WORD_MAX = 16 };
-
-/* Edits (insert, delete, replace) that turn a into b; both at most WORD_MAX long. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[WORD_MAX + 1];
-	size_t n = strlen(b);
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 0; a[i]; i++) {
-		unsigned diagonal = row[0];
-		row[0] = i + 1;
-		for (unsigned j = 0; j < n; j++) {
-			unsigned replace = diagonal + (a[i] != b[j]);
-			unsigned either = 1 + (row[j] < row[j + 1] ? row[j] : row[j + 1]);
-			diagonal = row[j + 1];
-			row[j + 1] = replace < either ? replace : either;
-		}
-	}
-	return row[n];
-}
-
 static const char *nearest(const char *word)
 {
-	const char *best = NULL;
-	unsigned least = 3; /* two edits are a slip, three are another word */
-	if (strlen(word) > WORD_MAX)
-		return NULL;
-	for (size_t i = 0; i < array_len(verbs); i++) {
-		unsigned d = distance(word, verbs[i].name);
-		if (d < least) {
-			least = d;
-			best = verbs[i].name;
-		}
-	}
-	return best;
+	const char *names[array_len(verbs)];
+	for (size_t i = 0; i < array_len(verbs); i++)
+		names[i] = verbs[i].name;
+	return nearest_word(word, strlen(word), names, array_len(names));
 }
 
 static int unknown(const char *word)

@@ -18,6 +18,7 @@ enum verb_exit {
 	EXIT_TIMED_OUT = 6,
 };
 
+int verb_run(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_flows(int argc, char **argv);
 int verb_top(int argc, char **argv);

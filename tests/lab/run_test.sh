@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# `postern run` from a file: two clients, a third by SIGHUP, a store and a tender that are
+# killed, and an end that leaves nothing behind. Topology: lab.sh, and a namespace c3.
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+. "$ROOT/tests/lab/lab.sh"
+
+C3=10.137.0.7
+NS_C3=$LAB_ID-c3
+
+config_head() {
+	cat <<-END
+		# as an operator writes it
+		mode $LAB_MODE
+		sockets $LAB/run
+		database $LAB/db/store.db
+		metrics unix:$LAB/metrics.sock
+
+		[uplink]
+		tap up0
+		netns $NS_UP
+		address $FW/24   # ours
+		gateway $GATEWAY
+	END
+}
+
+config_client() { # name, namespace, address
+	printf '\n[client %s]\ntap eth0\nnetns %s\naddress %s\n' "$1" "$2" "$3"
+}
+
+config() { # clients: c1, c2, c3
+	config_head >"$LAB/conf.new"
+	for c; do
+		case $c in
+		c1) config_client c1 "$NS_C1" "$C1" ;;
+		c2) config_client c2 "$NS_C2" "$C2" ;;
+		c3) config_client c3 "$NS_C3" "$C3" ;;
+		away) config_client away "$LAB_ID-away" 10.137.0.8 ;;
+		esac >>"$LAB/conf.new"
+	done
+	mv "$LAB/conf.new" "$LAB/postern.conf"
+}
+
+# A service manager's end of NOTIFY_SOCKET: its words, a line each.
+listen_for_words() {
+	background "$LAB/words" python3 -u -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    print(s.recv(4096).decode(), flush=True)' "$LAB/notify"
+	wait_for 5 test -S "$LAB/notify"
+}
+
+lab_store() { listen_for_words; }
+
+lab_tender() { # in the place of lab.sh's: one program starts them all
+	POSTERN_STORE=$LAB/run/store.sock POSTERN_CONTROL=$LAB/run/control.sock
+	config c1 c2
+	NOTIFY_SOCKET=$LAB/notify background "$LAB/run.log" "$POSTERN" run -c "$LAB/postern.conf"
+	RUN_PID=$pid
+	wait_for 20 has_line "$LAB/words" '^READY=1'
+}
+
+child_of_run() { # a program's name: its pid
+	for p in $(cat "/proc/$RUN_PID/task/$RUN_PID/children" 2>/dev/null); do
+		[ "$(readlink "/proc/$p/exe")" != "$O/$1" ] || echo "$p"
+	done
+}
+runs_again() { p=$(child_of_run "$1"); [ -n "$p" ] && [ "$p" != "$2" ]; }
+ports_are() {
+	"$POSTERN" status -j | python3 -c '
+import json, sys
+names = sorted(p["name"] for p in json.load(sys.stdin)["ports"])
+sys.exit(names != sorted(sys.argv[1:]))' "$@"
+}
+reload() { # then what must come of it
+	kill -HUP "$RUN_PID"
+	wait_for 20 "$@"
+}
+reaches() { peer "$1" tcp "$SERVER" 80 | grep -q "^ok $FW"; }
+reloads() { grep -c '^RELOADING=1' "$LAB/words"; }
+reloads_past() { [ "$(reloads)" -gt "$1" ]; }
+
+lab_up "${MODE:-spt}"
+new_namespace "$NS_C3" && lab_link "$NS_C3" eth0 && ip -n "$NS_C3" addr add "$C3/32" dev eth0 &&
+	ip -n "$NS_C3" link set eth0 up && ip -n "$NS_C3" route add default via 10.137.0.1 dev eth0 onlink
+background_peer "$LAB/server.log" up serve "$SERVER" 80,81 -
+wait_for 3 has_line "$LAB/server.log" ready
+
+check_says "the file is good" "good: the uplink and 2 clients" "$POSTERN" run --check -c "$LAB/postern.conf"
+check "both clients have ports" ports_are up0 c1 c2
+for c in "$C1" "$C2" "$C3"; do
+	check "rules for $c" rules_set "$c" <<-END
+		action=accept proto=tcp dstports=80-80
+	END
+done
+check "the first client passes" reaches c1
+check "the second client passes" reaches c2
+check_says "and is refused" "^error EHOSTUNREACH" peer c1 tcp "$SERVER" 81
+check_says "metrics are served" "^postern_" \
+	curl -sS --max-time 10 --unix-socket "$LAB/metrics.sock" http://localhost/metrics
+check_says "a second one at the same place is refused" "another .postern run. uses it" \
+	"$POSTERN" run -c "$LAB/postern.conf"
+
+# A third client comes while it runs; one whose namespace is not there yet harms nobody.
+config c1 c2 c3 away
+check "SIGHUP brings a third port" reload ports_are up0 c1 c2 c3
+check "the third client passes" reaches c3
+check_says "the one that cannot come is named" "client away: not attached" cat "$LAB/run.log"
+new_namespace "$LAB_ID-away"
+check "and comes when its namespace does" wait_for 30 ports_are up0 c1 c2 c3 away
+
+# A file that is wrong changes nothing.
+n=$(reloads)
+printf '[cleint c4]\n' >>"$LAB/postern.conf"
+kill -HUP "$RUN_PID"
+check "a wrong file is read" wait_for 10 reloads_past "$n"
+check_says "and pointed at" "did you mean 'client'" wait_for 10 has_line "$LAB/run.log" "everything stays"
+grep -q "did you mean 'client'" "$LAB/run.log" || fail "no hint at the wrong word"
+check "and all ports stay" ports_are up0 c1 c2 c3 away
+config c1 c3
+check "what is no longer in the file goes" reload ports_are up0 c1 c3
+
+# Whatever dies comes back.
+p=$(child_of_run postern-store)
+kill -9 "$p"
+check "a store that is killed comes back" wait_for 20 runs_again postern-store "$p"
+check "meanwhile and afterwards the client passes" reaches c1
+handled_again() { "$POSTERN" store read /qubes-firewall/10.137.0.5/0000 | grep -q dstports; }
+check "with what it knew" wait_for 20 handled_again
+p=$(child_of_run postern-tender)
+kill -9 "$p"
+check "a tender that is killed comes back" wait_for 20 runs_again postern-tender "$p"
+check "with its ports" wait_for 20 ports_are up0 c1 c3
+check "the first client passes again" wait_for 20 reaches c1
+check "the third client passes again" wait_for 20 reaches c3
+
+pids="$(child_of_run postern-store) $(child_of_run postern-tender) $(child_of_run postern)"
+kill -TERM "$RUN_PID"
+wait "$RUN_PID"
+check "SIGTERM ends it well" test $? = 0
+all_gone() { for p in $pids; do gone "$p" || return 1; done; }
+check "its children end with it" wait_for 10 all_gone
+check "and no socket is left" not test -e "$LAB/run"
+check_says "the manager was told" "^STOPPING=1" cat "$LAB/words"
+lab_summary

@@ -11,7 +11,10 @@
  * tell that nothing has changed since.
  */
 #include "fw.h"
+#include "latencyby.h"
 #include "quick.h"
+
+enum { BLOCK = 8 }; /* packets */
 
 /* What stays the same all through a burst. */
 struct burst {
@@ -191,7 +194,7 @@ static inline __attribute__((always_inline)) bool pass(struct fw *fw, const stru
 }
 
 /* A client's packet that opens a flow, or is refused one. False: it was not touched, and goes the whole way. */
-static __attribute__((noinline)) bool open(struct fw *fw, const struct burst *b, const struct arrival *a)
+static __attribute__((noinline)) bool open(struct fw *fw, const struct burst *b, struct arrival *a)
 {
 	uint32_t index;
 	enum drop reason;
@@ -200,6 +203,7 @@ static __attribute__((noinline)) bool open(struct fw *fw, const struct burst *b,
 		return false;
 	switch (fw_open_usual(fw, &a->q, a->hash, a->reply_hash, &index, &reason)) {
 	case FW_OPENED:
+		a->item = 2 * index; /* who looks on may want to know */
 		send(fw, &a->q, &b->ct.flow[index], CT_ORIG, PORT_UPLINK);
 		return true;
 	case FW_REFUSED:
@@ -227,19 +231,30 @@ static void take_all(struct fw *fw, struct frame *f)
 		take_one(fw, f);
 }
 
-static inline void finish(struct fw *fw, const struct burst *b, struct frame *f, const struct arrival *a)
+static inline void finish(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
 {
-	if (!pass(fw, b, a) && !open(fw, b, a))
-		take_all(fw, f);
+	if (pass(fw, b, a) || open(fw, b, a))
+		return;
+	fw->forwarded = NONE;
+	take_all(fw, f);
+	a->item = fw->forwarded == NONE ? NONE : 2 * fw->forwarded; /* it was a hint, and proved nothing */
 }
 
+/* --- measuring ---------------------------------------------------------------------- */
+
 /* One that stayed long, as far as the usual way knows it. */
-static void keep_slow(struct fw *fw, const struct burst *b, const struct arrival *a, uint64_t ns, size_t queued)
+static void keep_slow(struct fw *fw, const struct burst *b, const struct arrival *a, uint64_t ns, size_t queued,
+		      const struct latency_block *block)
 {
+	struct latency *l = fw->latency;
 	struct latency_slow slow = { .ns = ns, .queued = (uint32_t)queued, .port = a->from, .rule = NONE };
 	const struct quick_tuple *t = &a->q.tuple;
-	if (a->item != NONE) {
-		const struct flow *flow = &b->ct.flow[a->item / 2];
+	if (l->stages) {
+		slow.parse_ns = latency_ns(l, block->parsed - l->began);
+		slow.lookup_ns = latency_ns(l, block->looked_up - block->parsed);
+		slow.forward_ns = latency_ns(l, block->done - block->looked_up);
+	}
+	if (a->usual) {
 		be32 src, dst;
 		memcpy(src.b, &t->addresses, sizeof(src.b));
 		memcpy(dst.b, (const uint8_t *)&t->addresses + sizeof(src.b), sizeof(dst.b));
@@ -248,48 +263,134 @@ static void keep_slow(struct fw *fw, const struct burst *b, const struct arrival
 		slow.tuple.sport = (uint16_t)t->ports;
 		slow.tuple.dport = (uint16_t)(t->ports >> 16);
 		slow.tuple.proto = a->q.proto;
+	}
+	if (a->item != NONE) {
+		const struct flow *flow = &b->ct.flow[a->item / 2];
 		slow.generation = flow->generation;
 		slow.rule = flow->rule;
 	}
-	latency_keep(fw->latency, &slow);
+	latency_keep(l, &slow);
+}
+
+/* What the stretches of a block are made of. */
+struct stretches {
+	struct latency_stretch at[BLOCK];
+	struct ip_addr refused[BLOCK];
+	uint32_t count;
+	uint32_t flow; /* of the last packet that was passed on; NONE: of no flow, or dropped */
+	enum latency_kind way;
+};
+
+/* A packet that was finished just now, and may be another's than the one before. */
+static void add_stretch(struct fw *fw, const struct burst *b, struct stretches *l, uint16_t port, uint32_t flow_index)
+{
+	struct latency_stretch *s = &l->at[l->count];
+	uint32_t client = 0;
+	s->rule = LATENCY_NO_RULE;
+	s->count = 1;
+	if (flow_index != NONE) {
+		const struct flow *flow = &b->ct.flow[flow_index];
+		s->rule = (uint64_t)flow->generation << 32 | flow->rule;
+		s->client = &flow->orig.src;
+		client = flow->client;
+	} else if (l->way == LATENCY_DROP && fw->refused.client != NONE) {
+		client = fw->refused.client;
+		s->rule = (uint64_t)(uint32_t)b->generation[client] << 32 | fw->refused.rule;
+		l->refused[l->count] = fw->refused.ip;
+		s->client = &l->refused[l->count];
+		fw->refused.client = NONE;
+	}
+	s->whose = latency_whose(port < PORT_COUNT ? port : 0, l->way, client);
+	if (l->count && s->rule == s[-1].rule && s->whose == s[-1].whose)
+		s[-1].count++;
+	else
+		l->count++;
 }
 
 /* Finishes a block, and notes how long its packets stayed. */
-static void finish_measured(struct fw *fw, const struct burst *b, struct frame *burst[],
-			    const struct arrival *arrival, size_t first, size_t end)
+static void finish_measured(struct fw *fw, const struct burst *b, struct frame *burst[], struct arrival *arrival,
+			    size_t first, size_t end, struct latency_block *block)
 {
-	uint32_t count[LATENCY_KINDS] = { 0 };
+	struct latency *l = fw->latency;
+	struct stretches all;
+	uint32_t count[LATENCY_WAYS] = { 0 };
+	all.count = 0;
+	all.flow = NONE;
+	all.way = LATENCY_WAYS;
 	for (size_t i = first; i < end; i++) {
-		uint16_t from = arrival[i].from < PORT_COUNT ? arrival[i].from : 0;
+		struct arrival *a = &arrival[i];
+		uint16_t from = a->from < PORT_COUNT ? a->from : 0;
 		uint64_t lost = fw->done.count + fw->port[from].drops; /* one that is answered is not given back */
-		finish(fw, b, burst[i], &arrival[i]);
+		finish(fw, b, burst[i], a);
 		lost -= fw->done.count + fw->port[from].drops;
-		count[lost ? LATENCY_DROP : from == PORT_UPLINK ? LATENCY_DOWN : LATENCY_UP]++;
+		enum latency_kind way = lost ? LATENCY_DROP : from == PORT_UPLINK ? LATENCY_DOWN : LATENCY_UP;
+		uint32_t flow = lost || a->item == NONE ? NONE : a->item / 2;
+		count[way]++;
+		if (flow != NONE && flow == all.flow && way == all.way) {
+			all.at[all.count - 1].count++;
+			continue;
+		}
+		all.way = way;
+		all.flow = flow;
+		/* on the way down it stands at its client's port now, unless it waits */
+		add_stretch(fw, b, &all, way == LATENCY_DOWN ? burst[i]->port : from, flow);
 	}
-	uint64_t ns = latency_done(fw->latency, count);
-	if (latency_is_slow(fw->latency, ns))
-		keep_slow(fw, b, &arrival[first], ns, first);
+	block->done = l->ticks();
+	uint64_t ns = latency_done(l, block, count);
+	if (l->by)
+		latency_by_add(l->by, all.at, all.count, ns);
+	if (latency_is_slow(l, ns))
+		keep_slow(fw, b, &arrival[first], ns, first, block);
+}
+
+/* --- the burst ---------------------------------------------------------------------- */
+
+static inline void arrive_block(struct fw *fw, const struct burst *b, struct frame *burst[], struct arrival *arrival,
+				size_t at, size_t n)
+{
+	for (size_t i = at; i < at + BLOCK && i < n; i++)
+		arrive(fw, b, burst[i], &arrival[i]);
+}
+
+static inline void look_up_block(const struct burst *b, struct arrival *arrival, size_t at, size_t n)
+{
+	for (size_t i = at - BLOCK; at >= BLOCK && i < at && i < n; i++)
+		look_up(b, &arrival[i]);
+}
+
+/* As one_burst, and looks at the clock after every stage of every block. */
+static void one_burst_measured(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+{
+	struct arrival arrival[FW_BURST];
+	struct latency_block block[FW_BURST / BLOCK];
+	struct latency *l = fw->latency;
+	fw->refused.client = NONE;
+	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
+		arrive_block(fw, b, burst, arrival, at, n);
+		if (l->stages && at < n)
+			block[at / BLOCK].parsed = l->ticks();
+		look_up_block(b, arrival, at, n);
+		if (l->stages && at >= BLOCK && at - BLOCK < n)
+			block[at / BLOCK - 1].looked_up = l->ticks();
+		if (at < 2 * BLOCK || at - 2 * BLOCK >= n)
+			continue;
+		size_t end = at - BLOCK < n ? at - BLOCK : n;
+		finish_measured(fw, b, burst, arrival, at - 2 * BLOCK, end, &block[at / BLOCK - 2]);
+	}
 }
 
 /* Block by block: a packet's bucket has one block's time to come near, and its flow has one more. */
 static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
-	enum { BLOCK = 8 };
 	struct arrival arrival[FW_BURST];
-	bool measured = latency_runs(fw->latency);
 	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
-		for (size_t i = at; i < at + BLOCK && i < n; i++)
-			arrive(fw, b, burst[i], &arrival[i]);
-		for (size_t i = at - BLOCK; at >= BLOCK && i < at && i < n; i++)
-			look_up(b, &arrival[i]);
-		if (at < 2 * BLOCK || at - 2 * BLOCK >= n)
+		arrive_block(fw, b, burst, arrival, at, n);
+		look_up_block(b, arrival, at, n);
+		if (at < 2 * BLOCK)
 			continue;
 		size_t end = at - BLOCK < n ? at - BLOCK : n;
-		if (measured)
-			finish_measured(fw, b, burst, arrival, at - 2 * BLOCK, end);
-		else
-			for (size_t i = at - 2 * BLOCK; i < end; i++)
-				finish(fw, b, burst[i], &arrival[i]);
+		for (size_t i = at - 2 * BLOCK; i < end; i++)
+			finish(fw, b, burst[i], &arrival[i]);
 	}
 }
 
@@ -301,6 +402,9 @@ void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_n
 	latency_begin(fw->latency);
 	for (size_t n; count; burst += n, count -= n) {
 		n = count < FW_BURST ? count : FW_BURST;
-		one_burst(fw, &b, burst, n);
+		if (latency_runs(fw->latency))
+			one_burst_measured(fw, &b, burst, n);
+		else
+			one_burst(fw, &b, burst, n);
 	}
 }

@@ -87,6 +87,7 @@ static void forward(struct fw *fw, struct packet *p, const struct way *w)
 {
 	const struct flow *flow = ct_flow(fw->ct, w->flow);
 	struct tuple to = ct_translated(flow, w->dir);
+	fw->forwarded = w->flow;
 	rewrite_tuple(p, &to);
 	rewrite_ttl(p);
 	if (w->first_fragment) {
@@ -155,6 +156,7 @@ static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 	else
 		policy_judge(fw->policy, client, &p->tuple, &rule, &reason);
 	if (reason != DROP_NONE) {
+		fw->refused = (struct fw_refused){ p->tuple.src, reason == DROP_CLOSED ? NONE : client, rule };
 		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
 		return false;
 	}

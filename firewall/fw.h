@@ -60,6 +60,12 @@ struct fw_port {
 
 struct resolver;
 
+/* What the rules said no to last. */
+struct fw_refused {
+	struct ip_addr ip;
+	uint32_t client, rule; /* client NONE: told already */
+};
+
 struct fw_uplink {
 	struct ip_addr ip;      /* zero: not configured yet, nothing is forwarded */
 	uint8_t prefix_len;     /* in ip's family; 32: only the gateway is on the link */
@@ -99,6 +105,9 @@ struct fw {
 	uint64_t now_ns;
 	uint64_t gateway_until_ns; /* the gateway's address on the link is known and in use; then it is asked for again */
 	struct mac gateway_mac;
+	/* for the measuring */
+	struct fw_refused refused;
+	uint32_t forwarded; /* the flow of the packet that went the whole way and out last */
 	uint64_t drops[DROP_COUNT];
 };
 

@@ -2,7 +2,9 @@
 /* Histograms of how long packets stay, and the slowest of them. */
 #include "latency.h"
 
-enum { CALIBRATE_NS = 1000000000 };
+#include "latencyby.h"
+
+enum { CALIBRATE_NS = 1000000000, HOST_TICKS_MAX = INT32_MAX }; /* ticks: seconds; more is no measurement */
 
 struct latency *latency_new(struct arena *a, uint64_t (*ticks)(void))
 {
@@ -10,7 +12,9 @@ struct latency *latency_new(struct arena *a, uint64_t (*ticks)(void))
 	if (!l)
 		return NULL;
 	l->ticks = ticks;
-	l->on = ticks != NULL;
+	l->on = l->stages = ticks != NULL;
+	if (ticks)
+		l->by = latency_by_new(a);
 	return l;
 }
 
@@ -26,9 +30,10 @@ void latency_calibrate(struct latency *l, uint64_t now_ns)
 	l->base_ns = now_ns;
 }
 
-void latency_switch(struct latency *l, bool on)
+void latency_switch(struct latency *l, bool on, bool stages)
 {
 	l->on = on && l->ticks;
+	l->stages = stages;
 	l->base_ns = 0; /* and measures a second first */
 	l->scale = 0;
 }
@@ -39,24 +44,52 @@ void latency_forget(struct latency *l)
 		histogram_clear(&l->kind[i]);
 	l->slow_floor = 0;
 	l->slow_count = 0;
+	if (l->by)
+		latency_by_forget(l->by);
 }
 
 const char *latency_kind_word(enum latency_kind kind)
 {
 	static const char *const word[] = {
-		[LATENCY_UP] = "up", [LATENCY_DOWN] = "down", [LATENCY_DROP] = "drop", [LATENCY_PUBLISH] = "publish",
+		[LATENCY_UP] = "up", [LATENCY_DOWN] = "down", [LATENCY_DROP] = "drop", [LATENCY_PARSE] = "parse",
+		[LATENCY_LOOKUP] = "lookup", [LATENCY_FORWARD] = "forward", [LATENCY_PUBLISH] = "publish",
+		[LATENCY_HOST_IN] = "host-in",
 	};
 	_Static_assert(array_len(word) == LATENCY_KINDS, "a word for each");
 	return word[kind];
 }
 
-uint64_t latency_done(struct latency *l, const uint32_t count[LATENCY_KINDS])
+static void stage(struct latency *l, enum latency_kind kind, uint64_t from, uint64_t to, uint32_t n)
 {
-	uint64_t ns = latency_since(l);
-	for (uint32_t i = 0; i < LATENCY_KINDS; i++)
+	histogram_record_many(&l->kind[kind], latency_ns(l, to - from), n);
+}
+
+uint64_t latency_done(struct latency *l, const struct latency_block *b, const uint32_t count[LATENCY_WAYS])
+{
+	uint64_t ns = latency_ns(l, b->done - l->began);
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < LATENCY_WAYS; n += count[i++])
 		if (count[i])
 			histogram_record_many(&l->kind[i], ns, count[i]);
+	if (l->stages && n) {
+		stage(l, LATENCY_PARSE, l->began, b->parsed, n);
+		stage(l, LATENCY_LOOKUP, b->parsed, b->looked_up, n);
+		stage(l, LATENCY_FORWARD, b->looked_up, b->done, n);
+	}
 	return ns;
+}
+
+void latency_published(struct latency *l, uint32_t n)
+{
+	if (n && latency_runs(l))
+		stage(l, LATENCY_PUBLISH, l->began, l->ticks(), n);
+}
+
+void latency_arrived(struct latency *l, uint64_t ticks, uint32_t n)
+{
+	/* stamps of another counter than ours would show as ages, or as the future */
+	if (n && ticks && latency_runs(l) && l->began - ticks < HOST_TICKS_MAX)
+		stage(l, LATENCY_HOST_IN, ticks, l->began, n);
 }
 
 void latency_keep(struct latency *l, const struct latency_slow *packet)

@@ -3,17 +3,32 @@
  * latency.h: how long packets stay in the firewall, measured from inside all
  * the time.
  *
- * Time is read once for a block of packets, not for each: all of a block get
- * the time at which its last was done. So a figure is never too small, and too
- * large by what the neighbours in the block took.
+ * Time is read once for a block of packets and stage, not for each packet: all of
+ * a block get the time at which its last was done. So a figure is never too small,
+ * and too large by what the neighbours in the block took.
  *
  *   up, down   client to uplink, and back: from the moment the burst was taken
  *              from the platform until the packet stood in the way out
  *   drop       until it was dropped or answered
  *   publish    until the platform had the whole burst for sending
  *
+ * and of these the stages, for packets of either direction and verdict, which add up to
+ * the stay of each:
+ *
+ *   parse      from taking the burst until the block was parsed: its own time, and
+ *              that of what stood before it
+ *   lookup     from there until its flows were looked up
+ *   forward    from there on: verdict, state, rewriting, way out
+ *
+ * What lies outside, where the platform can tell:
+ *
+ *   host-in    from the host's reading of the burst until it was taken
+ *   host-out   from handing a frame over until the host had written it; the
+ *              platform's own histogram
+ *
  * Ticks are the platform's and become nanoseconds by a scale that is renewed
  * from its clock; before the first second of measuring is over nothing counts.
+ * By client and by rule: latencyby.h.
  */
 #ifndef LATENCY_H
 #define LATENCY_H
@@ -22,21 +37,35 @@
 #include "histogram.h"
 #include "packet.h"
 
-enum latency_kind { LATENCY_UP, LATENCY_DOWN, LATENCY_DROP, LATENCY_PUBLISH, LATENCY_KINDS };
+enum latency_kind {
+	LATENCY_UP, LATENCY_DOWN, LATENCY_DROP, LATENCY_WAYS, /* what becomes of a packet */
+	LATENCY_PARSE = LATENCY_WAYS, LATENCY_LOOKUP, LATENCY_FORWARD, LATENCY_PUBLISH, LATENCY_HOST_IN,
+	LATENCY_KINDS,
+};
 enum { LATENCY_SLOW_MAX = 32 };
 
 /* One of the slowest: the first packet of a block that took long. */
 struct latency_slow {
 	uint64_t ns;
+	uint64_t parse_ns, lookup_ns, forward_ns; /* all zero: the stages were not measured */
 	struct tuple tuple; /* as it came in; all zero when it was not a usual packet */
 	uint32_t generation, rule; /* of its flow; rule NONE: of no flow */
 	uint32_t queued;    /* packets of the burst before it */
 	uint16_t port;
 };
 
+/* When the stages of a block were over, in ticks. */
+struct latency_block {
+	uint64_t parsed, looked_up, done;
+};
+
+struct latency_by;
+
 struct latency {
 	uint64_t (*ticks)(void); /* NULL: the platform has none */
-	bool on;
+	const struct histogram *host_out; /* the platform's; NULL: it has none */
+	struct latency_by *by;   /* NULL: no room */
+	bool on, stages;
 	uint64_t scale;          /* nanoseconds a tick, in 1/2^32; 0: not known yet */
 	uint64_t base_ticks, base_ns;
 	uint64_t began;          /* ticks: the burst in hand was taken */
@@ -46,12 +75,12 @@ struct latency {
 	struct latency_slow slow[LATENCY_SLOW_MAX];
 };
 
-/* On, when there are ticks; NULL: the arena is too small. */
+/* On, when there are ticks; NULL: the arena is too small. At most 1/32 of it is taken to tell clients apart. */
 struct latency *latency_new(struct arena *, uint64_t (*ticks)(void));
 /* Call now and then: learns how long a tick is. */
 void latency_calibrate(struct latency *, uint64_t now_ns);
-/* Measures or not; what was measured stays. */
-void latency_switch(struct latency *, bool on);
+/* Measures or not, and the stages with it or not; what was measured stays. */
+void latency_switch(struct latency *, bool on, bool stages);
 void latency_forget(struct latency *);
 /* "up", ... */
 const char *latency_kind_word(enum latency_kind);
@@ -68,14 +97,17 @@ static inline void latency_begin(struct latency *l)
 		l->began = l->ticks();
 }
 
-/* Nanoseconds since latency_begin. */
-static inline uint64_t latency_since(const struct latency *l)
+static inline uint64_t latency_ns(const struct latency *l, uint64_t ticks)
 {
-	return (uint64_t)((unsigned __int128)(l->ticks() - l->began) * l->scale >> 32);
+	return (uint64_t)((unsigned __int128)ticks * l->scale >> 32);
 }
 
-/* count packets of each kind were done just now; the time is returned. */
-uint64_t latency_done(struct latency *, const uint32_t count[LATENCY_KINDS]);
+/* count packets went each way just now, and `block` says when their stages were over; how long they stayed. */
+uint64_t latency_done(struct latency *, const struct latency_block *, const uint32_t count[LATENCY_WAYS]);
+/* The platform has the n packets of the burst for sending. */
+void latency_published(struct latency *, uint32_t n);
+/* The n packets of the burst in hand were read by the host from `ticks` on; 0: it does not say. */
+void latency_arrived(struct latency *, uint64_t ticks, uint32_t n);
 /* Worth keeping among the slowest? */
 static inline bool latency_is_slow(const struct latency *l, uint64_t ns)
 {

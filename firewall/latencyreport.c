@@ -3,29 +3,81 @@
 #include "latencyreport.h"
 
 #include "jsonline.h"
-#include "rule.h"
+#include "latencyby.h"
 
-enum { BUCKETS_LINE_BYTES = 800 }; /* of a line, from where on no further bucket begins */
+enum {
+	BUCKETS_LINE_BYTES = 800,  /* of a line, from where on no further bucket begins */
+	HOST_OUT = LATENCY_KINDS,  /* behind our own kinds */
+	HEAT_STEP = 8,             /* buckets in a row of heat: a quarter of a power of two */
+};
 
-const char *latency_report_begin(struct latency_report *r, struct latency *l, const char *words, size_t len)
+/* --- requests ----------------------------------------------------------------------- */
+
+static const char *one_client(struct latency_report *r, const struct fw *fw, struct cursor *c)
+{
+	struct ip_addr ip;
+	if (!parse_ip(c, &ip) || c->left)
+		return "latency client takes an address";
+	for (uint32_t port = PORT_CLIENT_FIRST; port < PORT_COUNT; port++)
+		if (fw->port[port].attached && fw_port_owns(&fw->port[port], ip)) {
+			*r = (struct latency_report){ .of = LATENCY_REPORT_CLIENTS, .at = port * LATENCY_WAYS,
+						      .last = (port + 1) * LATENCY_WAYS };
+			return NULL;
+		}
+	return "no such client is attached";
+}
+
+static bool report_of(struct latency_report *r, const char *words, size_t len)
+{
+	static const struct {
+		const char *words;
+		struct latency_report report;
+	} known[] = {
+		{ "", { .of = LATENCY_REPORT_WHOLE, .last = HOST_OUT + 1 } },
+		{ " clients", { .of = LATENCY_REPORT_CLIENTS, .last = PORT_COUNT * LATENCY_WAYS } },
+		{ " rules", { .of = LATENCY_REPORT_RULES, .last = LATENCY_RULES_MAX } },
+		{ " heat", { .of = LATENCY_REPORT_HEAT, .last = 1 } },
+		{ " state", { .of = LATENCY_REPORT_STATE, .last = 1 } },
+	};
+	for (uint32_t i = 0; i < array_len(known); i++) {
+		struct cursor c = cursor_of(words, len);
+		if (parse_word(&c, known[i].words) && c.left == 0) {
+			*r = known[i].report;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is(const char *words, size_t len, const char *what)
 {
 	struct cursor c = cursor_of(words, len);
-	*r = (struct latency_report){ 0, 0, 0 };
+	return parse_word(&c, what) && c.left == 0;
+}
+
+const char *latency_report_begin(struct latency_report *r, const struct fw *fw, const char *words, size_t len)
+{
+	struct latency *l = fw->latency;
+	struct cursor c = cursor_of(words, len);
+	*r = (struct latency_report){ .of = LATENCY_REPORT_NOTHING };
 	if (!l || !l->ticks)
 		return "nothing is measured on this platform";
-	if (c.left == 0)
+	if (report_of(r, words, len))
 		return NULL;
-	*r = (struct latency_report){ LATENCY_KINDS, 0, LATENCY_SLOW_MAX }; /* nothing is said */
-	if (parse_word(&c, " on") && c.left == 0)
-		latency_switch(l, true);
-	else if (parse_word(&c, " off") && c.left == 0)
-		latency_switch(l, false);
-	else if (parse_word(&c, " reset") && c.left == 0)
+	if (parse_word(&c, " client "))
+		return one_client(r, fw, &c);
+	if (is(words, len, " on") || is(words, len, " stages"))
+		latency_switch(l, true, is(words, len, " stages"));
+	else if (is(words, len, " off"))
+		latency_switch(l, false, l->stages);
+	else if (is(words, len, " reset"))
 		latency_forget(l);
 	else
-		return "latency takes on, off, reset or nothing";
+		return "latency takes clients, client IP, rules, heat, state, on, stages, off, reset or nothing";
 	return NULL;
 }
+
+/* --- histograms --------------------------------------------------------------------- */
 
 static uint32_t next_bucket(const struct histogram *h, uint32_t from)
 {
@@ -34,43 +86,129 @@ static uint32_t next_bucket(const struct histogram *h, uint32_t from)
 	return from;
 }
 
+static void pair(struct text *t, bool *first, uint64_t a, uint64_t b)
+{
+	text_put(t, *first ? "[" : ",[");
+	text_u64(t, a);
+	text_char(t, ',');
+	text_u64(t, b);
+	text_char(t, ']');
+	*first = false;
+}
+
 static void buckets(struct latency_report *r, const struct histogram *h, struct text *t)
 {
 	bool first = true;
 	text_put(t, ",\"buckets\":[");
 	r->bucket = next_bucket(h, r->bucket);
 	while (r->bucket < HISTOGRAM_BUCKETS && t->len < BUCKETS_LINE_BYTES) {
-		text_put(t, first ? "[" : ",[");
-		text_u64(t, r->bucket);
-		text_char(t, ',');
-		text_u64(t, h->bucket[r->bucket]);
-		text_char(t, ']');
-		first = false;
+		pair(t, &first, r->bucket, h->bucket[r->bucket]);
 		r->bucket = next_bucket(h, r->bucket + 1);
 	}
 	text_char(t, ']');
 }
 
-static void histogram_line(struct latency_report *r, const struct latency *l, struct text *t)
+/* Goes on to the next one when all of it was told. */
+static void end_of_line(struct latency_report *r, struct text *t)
 {
-	const struct histogram *h = &l->kind[r->kind];
-	bool whole = r->kind == LATENCY_DROP || r->kind == LATENCY_PUBLISH;
+	if (r->bucket < HISTOGRAM_BUCKETS) {
+		json_bool(t, "more", true);
+	} else {
+		r->at++;
+		r->bucket = 0;
+	}
+	json_end(t);
+}
+
+static void begin_line(const char *kind, uint32_t way, struct text *t)
+{
+	bool directed = way == LATENCY_UP || way == LATENCY_DOWN;
 	json_begin(t, "latency");
-	json_text(t, "direction", whole ? "any" : latency_kind_word((enum latency_kind)r->kind));
-	json_text(t, "stage", whole ? latency_kind_word((enum latency_kind)r->kind) : "residence");
+	json_text(t, "direction", directed ? kind : "any");
+	json_text(t, "stage", directed ? "residence" : kind);
+}
+
+static void whole_histogram(struct latency_report *r, const struct histogram *h, struct text *t)
+{
 	json_u64(t, "count", h->count);
 	json_u64(t, "sum_ns", h->sum_ns);
 	json_u64(t, "min_ns", h->min_ns);
 	json_u64(t, "max_ns", h->max_ns);
 	buckets(r, h, t);
-	if (r->bucket < HISTOGRAM_BUCKETS) {
-		json_bool(t, "more", true);
-	} else {
-		r->kind++;
-		r->bucket = 0;
-	}
-	json_end(t);
+	end_of_line(r, t);
 }
+
+static const struct histogram *kind_of(const struct latency *l, uint32_t at)
+{
+	return at == HOST_OUT ? l->host_out : &l->kind[at];
+}
+
+static void kind_line(struct latency_report *r, const struct latency *l, struct text *t)
+{
+	begin_line(r->at == HOST_OUT ? "host-out" : latency_kind_word((enum latency_kind)r->at), r->at, t);
+	whole_histogram(r, kind_of(l, r->at), t);
+}
+
+static void client_line(struct latency_report *r, const struct fw *fw, struct text *t)
+{
+	uint16_t port = (uint16_t)(r->at / LATENCY_WAYS);
+	enum latency_kind way = (enum latency_kind)(r->at % LATENCY_WAYS);
+	char buffer[IP_TEXT] = "uplink";
+	struct text name = text_on(buffer);
+	if (port != PORT_UPLINK)
+		text_ip(&name, fw->port[port].config.addr[0]);
+	begin_line(latency_kind_word(way), way, t);
+	json_text(t, "of", buffer);
+	json_text(t, "client", buffer);
+	whole_histogram(r, latency_by_client(fw->latency->by, port, way), t);
+}
+
+static void put_rule(struct text *t, uint32_t number)
+{
+	if (number == RULE_POLICY)
+		json_text(t, "rule", "policy");
+	else
+		json_u64(t, "rule", number);
+}
+
+static void rule_line(struct latency_report *r, const struct latency_rule *rule, struct text *t)
+{
+	enum latency_kind way = (enum latency_kind)(rule->whose >> 16 & 3);
+	uint32_t number = (uint32_t)rule->rule;
+	char buffer[IP_TEXT + 48];
+	struct text name = text_on(buffer);
+	text_ip(&name, rule->client);
+	if (number == RULE_POLICY) {
+		text_put(&name, " policy");
+	} else {
+		text_put(&name, " rule ");
+		text_u64(&name, number);
+	}
+	text_put(&name, " g");
+	text_u64(&name, rule->rule >> 32);
+	begin_line(latency_kind_word(way), way, t);
+	json_text(t, "of", buffer);
+	json_ip(t, "client", rule->client);
+	put_rule(t, number);
+	json_u64(t, "generation", rule->rule >> 32);
+	json_u64(t, "weight", rule->weight);
+	whole_histogram(r, &rule->stay, t);
+}
+
+static bool has_histogram(const struct latency_report *r, const struct fw *fw)
+{
+	const struct latency *l = fw->latency;
+	const struct histogram *h = NULL;
+	if (r->of == LATENCY_REPORT_WHOLE)
+		h = kind_of(l, r->at);
+	else if (r->of == LATENCY_REPORT_RULES)
+		h = l->by ? &l->by->rule[r->at].stay : NULL;
+	else if (l->by && fw->port[r->at / LATENCY_WAYS].attached)
+		h = latency_by_client(l->by, (uint16_t)(r->at / LATENCY_WAYS), (enum latency_kind)(r->at % LATENCY_WAYS));
+	return h && h->count;
+}
+
+/* --- the others --------------------------------------------------------------------- */
 
 static void slow_line(const struct latency_slow *s, struct text *t)
 {
@@ -79,6 +217,11 @@ static void slow_line(const struct latency_slow *s, struct text *t)
 	text_proto(&proto, s->tuple.proto);
 	json_begin(t, "slow");
 	json_u64(t, "ns", s->ns);
+	if (s->parse_ns | s->lookup_ns | s->forward_ns) {
+		json_u64(t, "parse_ns", s->parse_ns);
+		json_u64(t, "lookup_ns", s->lookup_ns);
+		json_u64(t, "forward_ns", s->forward_ns);
+	}
 	json_u64(t, "port", s->port);
 	json_u64(t, "queued", s->queued);
 	if (s->tuple.proto) {
@@ -87,25 +230,94 @@ static void slow_line(const struct latency_slow *s, struct text *t)
 		json_u64(t, "sport", s->tuple.sport);
 		json_ip(t, "dst", s->tuple.dst);
 		json_u64(t, "dport", s->tuple.dport);
-		json_u64(t, "generation", s->generation);
 	}
-	if (s->rule == RULE_POLICY)
-		json_text(t, "rule", "policy");
-	else if (s->rule != NONE)
-		json_u64(t, "rule", s->rule);
+	if (s->rule != NONE) {
+		json_u64(t, "generation", s->generation);
+		put_rule(t, s->rule);
+	}
 	json_end(t);
 }
 
-bool latency_report_next(struct latency_report *r, const struct latency *l, struct text *line)
+static uint64_t heat_at(const struct latency *l, uint32_t bucket)
 {
-	while (r->kind < LATENCY_KINDS && l->kind[r->kind].count == 0)
-		r->kind++;
-	if (r->kind < LATENCY_KINDS) {
-		histogram_line(r, l, line);
-		return true;
+	return (uint64_t)l->kind[LATENCY_UP].bucket[bucket] + l->kind[LATENCY_DOWN].bucket[bucket] +
+	       l->kind[LATENCY_DROP].bucket[bucket];
+}
+
+static void heat_line(struct latency_report *r, const struct latency *l, struct text *t)
+{
+	uint64_t count = 0, sum = 0;
+	bool first = true;
+	for (uint32_t way = 0; way < LATENCY_WAYS; way++) {
+		count += l->kind[way].count;
+		sum += l->kind[way].sum_ns;
 	}
-	if (r->slow >= l->slow_count)
-		return false;
-	slow_line(&l->slow[r->slow++], line);
-	return true;
+	json_begin(t, "heat");
+	json_u64(t, "count", count);
+	json_u64(t, "sum_ns", sum);
+	text_put(t, ",\"rows\":[");
+	for (; r->bucket < HISTOGRAM_BUCKETS && t->len < BUCKETS_LINE_BYTES; r->bucket += HEAT_STEP) {
+		uint64_t n = 0;
+		for (uint32_t i = 0; i < HEAT_STEP; i++)
+			n += heat_at(l, r->bucket + i);
+		if (n)
+			pair(t, &first, histogram_low(r->bucket), n);
+	}
+	text_char(t, ']');
+	end_of_line(r, t);
+}
+
+static void state_line(const struct latency *l, struct text *t)
+{
+	const struct latency_by *by = l->by;
+	json_begin(t, "state");
+	json_bool(t, "on", l->on);
+	json_bool(t, "stages", l->stages);
+	json_u64(t, "histograms", by ? by->pool_size : 0);
+	json_u64(t, "histograms_used", by ? by->pool_used - by->free_count : 0);
+	json_u64(t, "clients_unkept", by ? by->unkept : 0);
+	json_u64(t, "rules_unkept", by ? by->rules_unkept : 0);
+	json_end(t);
+}
+
+bool latency_report_next(struct latency_report *r, const struct fw *fw, struct text *line)
+{
+	const struct latency *l = fw->latency;
+	bool histograms = r->of == LATENCY_REPORT_WHOLE || r->of == LATENCY_REPORT_CLIENTS ||
+			  r->of == LATENCY_REPORT_RULES;
+	while (histograms && r->at < r->last && !has_histogram(r, fw)) {
+		r->at++;
+		r->bucket = 0; /* one that ended in the middle of its telling */
+	}
+	bool more = r->at < r->last;
+	switch (r->of) {
+	case LATENCY_REPORT_WHOLE:
+		if (more)
+			kind_line(r, l, line);
+		else if (r->slow < l->slow_count)
+			slow_line(&l->slow[r->slow++], line);
+		else
+			return false;
+		return true;
+	case LATENCY_REPORT_CLIENTS:
+		if (more)
+			client_line(r, fw, line);
+		return more;
+	case LATENCY_REPORT_RULES:
+		if (more)
+			rule_line(r, &l->by->rule[r->at], line);
+		return more;
+	case LATENCY_REPORT_HEAT:
+		if (more)
+			heat_line(r, l, line);
+		return more;
+	case LATENCY_REPORT_STATE:
+		if (more)
+			state_line(l, line);
+		r->at++;
+		return more;
+	case LATENCY_REPORT_NOTHING:
+		break;
+	}
+	return false;
 }

@@ -249,7 +249,7 @@ static bool store_round(void)
 {
 	uint8_t bytes[1024];
 	uint32_t reads;
-	qdb_tree_tick(self.tree, self.platform->now_ns());
+	qdb_tree_tick(self.tree, self.platform->now_ns(), self.platform->wall_ns());
 	store_send();
 	for (reads = 0; reads < STORE_READS; reads++) {
 		size_t want = qdb_want(self.qdb);
@@ -345,10 +345,9 @@ static void packets_round(void)
 		fakeip_in(&self.fakeip, burst, n);
 		fw_input(&self.fw, burst, n, self.platform->now_ns());
 	}
-	const uint32_t sent[LATENCY_KINDS] = { [LATENCY_PUBLISH] = n ? self.fw.tx.count : 0 };
+	uint32_t sent = n ? self.fw.tx.count : 0;
 	flush();
-	if (sent[LATENCY_PUBLISH] && latency_runs(self.fw.latency))
-		latency_done(self.fw.latency, sent);
+	latency_published(self.fw.latency, sent);
 }
 
 _Noreturn void postern_main(const struct platform *platform)

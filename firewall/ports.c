@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /* Ports come and go while it runs, and with them the addresses they own. */
 #include "fw.h"
+#include "latencyby.h"
 
 enum { KEY_ADDRESSES = 2 }; /* of the purposes of our secret; conntrack.c has another */
 
@@ -159,6 +160,8 @@ bool fw_detach(struct fw *fw, uint16_t port)
 		}
 	}
 	*p = (struct fw_port){ 0 };
+	if (fw->latency && fw->latency->by)
+		latency_by_release(fw->latency->by, port);
 	reconfigured(fw);
 	return true;
 }

@@ -25,7 +25,7 @@ void status_begin(struct status *s, const struct fw *fw, const char *request, si
 		s->error = explain_begin(&s->explain, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_EXPLAIN;
 	} else if (parse_word(&c, "latency")) {
-		s->error = latency_report_begin(&s->latency, fw->latency, (const char *)c.at, c.left);
+		s->error = latency_report_begin(&s->latency, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_LATENCY;
 	} else if (parse_word(&c, "names")) {
 		s->error = names_status_begin(&s->names, fw, (const char *)c.at, c.left);
@@ -114,7 +114,7 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_LATENCY:
-		if (!latency_report_next(&s->latency, fw->latency, line))
+		if (!latency_report_next(&s->latency, fw, line))
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_NAMES:

@@ -7,7 +7,7 @@
  *
  *   status   appliance, port..., client..., drop..., platform
  *   flows    flow...
- *   latency [on|off|reset]    latency..., slow... (latencyreport.h); or switches, with no line
+ *   latency [...]    latency..., slow..., heat, state; or switches, with no line (latencyreport.h)
  *   names [refresh]    resolver, name... (names_status.h)
  *   kill PROTO SRC SPORT DST DPORT    killed (flowkill.h)
  *   explain CLIENT PROTO SRC SPORT DST DPORT    explain, rule..., verdict (explain.h)

@@ -49,10 +49,10 @@ uint64_t histogram_high(uint32_t index);
 /* All buckets to half, rounded up; the exact members stay. */
 void histogram_halve(struct histogram *);
 
-/* n values that are the same; n at least 1, and far below 2^31. */
-static inline void histogram_record_many(struct histogram *h, uint64_t ns, uint32_t n)
+/* n values that are the same; n at least 1, and far below 2^31; index is that of ns. */
+static inline void histogram_record_at(struct histogram *h, uint32_t index, uint64_t ns, uint32_t n)
 {
-	uint32_t *bucket = &h->bucket[histogram_index(ns)];
+	uint32_t *bucket = &h->bucket[index];
 	if (__builtin_expect(*bucket > UINT32_MAX - n, 0))
 		histogram_halve(h);
 	*bucket += n;
@@ -62,6 +62,11 @@ static inline void histogram_record_many(struct histogram *h, uint64_t ns, uint3
 		h->max_ns = ns;
 	h->count += n;
 	h->sum_ns += ns * n;
+}
+
+static inline void histogram_record_many(struct histogram *h, uint64_t ns, uint32_t n)
+{
+	histogram_record_at(h, histogram_index(ns), ns, n);
 }
 
 static inline void histogram_record(struct histogram *h, uint64_t ns)

@@ -8,27 +8,40 @@
 
 #include "lab.h"
 
-enum { ANSWER_BYTES = 64 << 10, TICKS_NS = 2 }; /* two ticks a nanosecond */
+enum { ANSWER_BYTES = 64 << 10, TICKS_NS = 2, LATENCY_MEMORY = 1 << 20 }; /* two ticks a nanosecond */
 
-static uint64_t at, step;
+/* What the clock has gained when it is read next, and after that: taken, parsed, looked up, done. */
+enum { READINGS = 4 };
+static uint64_t at, gain[READINGS];
+static uint32_t readings;
 
 static uint64_t ticks(void)
 {
-	at += step;
+	at += gain[readings++ % READINGS];
 	return at;
+}
+
+/* A seventh of the time in parsing, two in looking up. */
+static void takes(uint64_t ns)
+{
+	uint64_t parse = ns / 7, lookup = 2 * (ns / 7);
+	readings = 0;
+	gain[1] = parse * TICKS_NS;
+	gain[2] = lookup * TICKS_NS;
+	gain[3] = (ns - parse - lookup) * TICKS_NS;
 }
 
 static const char *const rules[] = { "action=accept proto=udp", NULL };
 
 static struct lab *measured_lab(void)
 {
-	static uint8_t memory[sizeof(struct latency) + 64];
+	static uint8_t memory[LATENCY_MEMORY];
 	struct lab *l = lab_new(256);
 	struct arena a = { memory, sizeof(memory) };
 	assert_non_null(l->fw.latency = latency_new(&a, ticks));
 	lab_rules(l, ip_v4(10, 137, 0, 5), VERDICT_DROP, rules);
 	at = 1000;
-	step = 0;
+	takes(0);
 	latency_calibrate(l->fw.latency, 5000);
 	assert_false(latency_runs(l->fw.latency));
 	at += UINT64_C(2000000000) * TICKS_NS;
@@ -37,17 +50,17 @@ static struct lab *measured_lab(void)
 	return l;
 }
 
-static void send(struct lab *l, uint8_t proto, uint64_t takes_ns)
+static void send(struct lab *l, uint8_t proto, uint64_t ns)
 {
 	struct lab_packet p = {
 		.port = 1, .src = LAB_C1_MAC, .dst = LAB_FW_MAC, .from = ip_v4(10, 137, 0, 5),
 		.to = ip_v4(192, 0, 2, 1), .proto = proto, .ttl = 64, .sport = 4000, .dport = 53, .flags = TCP_SYN,
 	};
-	step = takes_ns * TICKS_NS;
+	takes(ns);
 	struct frame *f = lab_send(l, &p);
 	if (f)
 		lab_give(l, f);
-	step = 0;
+	takes(0);
 }
 
 static char *answer(struct lab *l, const char *request)
@@ -71,7 +84,11 @@ static void counts_by_kind(void **state)
 	assert_int_equal(lat->kind[LATENCY_UP].min_ns, 700);
 	assert_int_equal(lat->kind[LATENCY_DROP].count, 3); /* answered by ICMP, and yet not forwarded */
 	assert_non_null(strstr(answer(l, "latency"), "\"direction\":\"up\",\"stage\":\"residence\",\"count\":1"));
-	assert_non_null(strstr(answer(l, "latency"), "\"type\":\"slow\",\"ns\":5000"));
+	assert_non_null(strstr(answer(l, "latency"), "\"type\":\"slow\",\"ns\":5000,\"parse_ns\":714,"
+				"\"lookup_ns\":1428,\"forward_ns\":2858"));
+	assert_int_equal(lat->kind[LATENCY_PARSE].sum_ns, 10 * 100 + 3 * 714);
+	assert_int_equal(lat->kind[LATENCY_LOOKUP].sum_ns, 10 * 200 + 3 * 1428);
+	assert_int_equal(lat->kind[LATENCY_FORWARD].sum_ns, 10 * 400 + 3 * 2858);
 	assert_string_equal(answer(l, "latency reset"), ".\n");
 	assert_string_equal(answer(l, "latency"), ".\n");
 	assert_string_equal(answer(l, "latency off"), ".\n");
@@ -114,12 +131,85 @@ static void keeps_the_slowest(void **state)
 	lab_free(l);
 }
 
+/* Every packet is told once by client and once by rule, whatever became of it. */
+static void by_client_and_rule(void **state)
+{
+	struct lab *l = measured_lab();
+	const char *all;
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		send(l, PROTO_UDP, 700);
+	for (int i = 0; i < 3; i++)
+		send(l, PROTO_TCP, 5000);
+	all = answer(l, "latency clients");
+	assert_non_null(strstr(all, "\"direction\":\"up\",\"stage\":\"residence\",\"of\":\"10.137.0.5\","
+				    "\"client\":\"10.137.0.5\",\"count\":10,\"sum_ns\":7000,"));
+	assert_non_null(strstr(all, "\"stage\":\"drop\",\"of\":\"10.137.0.5\",\"client\":\"10.137.0.5\",\"count\":3,"));
+	assert_null(strstr(all, "10.137.0.6"));
+	assert_non_null(strstr(answer(l, "latency client 10.137.0.5"), "\"count\":10,"));
+	assert_string_equal(answer(l, "latency client 10.137.0.6"), ".\n");
+	assert_non_null(strstr(answer(l, "latency client 10.137.0.7"), "\"error\""));
+	assert_non_null(strstr(answer(l, "latency client one"), "\"error\""));
+	all = answer(l, "latency rules");
+	assert_non_null(strstr(all, "\"stage\":\"residence\",\"of\":\"10.137.0.5 rule 0 g1\",\"client\":\"10.137.0.5\","
+				    "\"rule\":0,\"generation\":1,\"weight\":10,\"count\":10,"));
+	assert_non_null(strstr(all, "\"stage\":\"drop\",\"of\":\"10.137.0.5 policy g1\",\"client\":\"10.137.0.5\","
+				    "\"rule\":\"policy\",\"generation\":1,\"weight\":3,\"count\":3,"));
+	/* four steps to a power of two: 700 ns are in [640, 768), 5000 in [4096, 5120) */
+	assert_string_equal(answer(l, "latency heat"), "{\"type\":\"heat\",\"count\":13,\"sum_ns\":22000,"
+						       "\"rows\":[[640,10],[4096,3]]}\n.\n");
+	assert_non_null(strstr(answer(l, "latency state"), "\"on\":true,\"stages\":true,\"histograms\":"));
+	assert_true(fw_detach(&l->fw, 1));
+	assert_string_equal(answer(l, "latency clients"), ".\n");
+	lab_free(l);
+}
+
+static void stages_apart(void **state)
+{
+	struct lab *l = measured_lab();
+	(void)state;
+	l->fw.latency->stages = false;
+	send(l, PROTO_UDP, 700);
+	assert_int_equal(l->fw.latency->kind[LATENCY_UP].count, 1);
+	assert_int_equal(l->fw.latency->kind[LATENCY_PARSE].count, 0);
+	assert_null(strstr(answer(l, "latency"), "parse"));
+	assert_string_equal(answer(l, "latency stages"), ".\n");
+	assert_true(l->fw.latency->on && l->fw.latency->stages);
+	assert_string_equal(answer(l, "latency on"), ".\n");
+	assert_true(l->fw.latency->on && !l->fw.latency->stages);
+	lab_free(l);
+}
+
+/* The host's stamps: of the same counter, and no older than seconds; all else is no stamp. */
+static void what_the_host_says(void **state)
+{
+	struct lab *l = measured_lab();
+	struct latency *lat = l->fw.latency;
+	static struct histogram out;
+	(void)state;
+	lat->began = at;
+	latency_arrived(lat, at - 3000 * TICKS_NS, 5);
+	latency_arrived(lat, 0, 5);
+	latency_arrived(lat, at + 1, 5);
+	latency_arrived(lat, at - (UINT64_C(1) << 31), 5);
+	assert_int_equal(lat->kind[LATENCY_HOST_IN].count, 5);
+	assert_int_equal(lat->kind[LATENCY_HOST_IN].max_ns, 3000);
+	lat->host_out = &out;
+	assert_null(strstr(answer(l, "latency"), "host-out"));
+	histogram_record(&out, 40);
+	assert_non_null(strstr(answer(l, "latency"), "\"stage\":\"host-out\",\"count\":1,"));
+	lab_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_by_kind),
 		cmocka_unit_test(long_answers_go_on),
 		cmocka_unit_test(keeps_the_slowest),
+		cmocka_unit_test(by_client_and_rule),
+		cmocka_unit_test(stages_apart),
+		cmocka_unit_test(what_the_host_says),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

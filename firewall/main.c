@@ -249,7 +249,7 @@ static bool store_round(void)
 {
 	uint8_t bytes[1024];
 	uint32_t reads;
-	qdb_tree_tick(self.tree, self.platform->now_ns());
+	qdb_tree_tick(self.tree, self.platform->now_ns(), self.platform->wall_ns());
 	store_send();
 	for (reads = 0; reads < STORE_READS; reads++) {
 		size_t want = qdb_want(self.qdb);

@@ -14,9 +14,13 @@ struct qdb_tree {
 	struct trees trees;
 	uint64_t commits;
 	struct generation generation;
+	uint64_t now_ns, wall_ns; /* of the last tick */
 	bool in_dump, synced;
 	bool asked; /* for the feature, since the channel was opened */
 };
+
+/* Wall clocks are set: a time to come is looked at again so soon. */
+static const uint64_t NS_PER_S = 1000000000, EXPIRY_LOOK_S = 10;
 
 static const char rules_dir[] = "/qubes-firewall/";
 static const char handled_dir[] = "/qubes-firewall-handled/";
@@ -141,10 +145,27 @@ bool qdb_tree_poll(struct qdb_tree *t)
 	return !told;
 }
 
-void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns)
+/* Whichever generation they are of, and whatever is held: the policy ends them in place. */
+static void expire(struct qdb_tree *t)
 {
 	char buffer[STORELOG_BYTES];
 	struct text line = text_on(buffer);
+	uint64_t now_s = t->wall_ns / NS_PER_S;
+	uint32_t over = policy_expire(t->policy, now_s < UINT32_MAX ? (uint32_t)now_s : UINT32_MAX);
+	if (over == 0)
+		return;
+	text_u64(&line, over);
+	text_put(&line, over == 1 ? " rule has expired" : " rules have expired");
+	storelog_say(&t->log, &line);
+}
+
+void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns, uint64_t wall_ns)
+{
+	char buffer[STORELOG_BYTES];
+	struct text line = text_on(buffer);
+	t->now_ns = now_ns;
+	t->wall_ns = wall_ns;
+	expire(t);
 	if (!generation_tick(&t->generation, now_ns))
 		return;
 	text_put(&line, "generation ");
@@ -153,9 +174,19 @@ void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns)
 	storelog_say(&t->log, &line);
 }
 
+static uint64_t expiry_ns(const struct qdb_tree *t)
+{
+	uint32_t next = policy_next_expiry(t->policy);
+	uint64_t left = next * NS_PER_S > t->wall_ns ? next * NS_PER_S - t->wall_ns : 0;
+	if (next == UINT32_MAX)
+		return UINT64_MAX;
+	return t->now_ns + (left < EXPIRY_LOOK_S * NS_PER_S ? left : EXPIRY_LOOK_S * NS_PER_S);
+}
+
 uint64_t qdb_tree_deadline(const struct qdb_tree *t)
 {
-	return generation_deadline(&t->generation);
+	uint64_t confirm_by = generation_deadline(&t->generation), expiry = expiry_ns(t);
+	return confirm_by < expiry ? confirm_by : expiry;
 }
 
 bool qdb_tree_confirm(struct qdb_tree *t)

@@ -106,8 +106,8 @@ static void write_rule(struct trees *t, struct tree *tree, uint32_t number, cons
 	if (!rule_parse((const char *)value, len, !ip_is_v4(tree->ip), &parsed, &s->error))
 		return;
 	/* not enforced yet */
-	if (parsed.rule.expire || (parsed.rule.flags & RULE_HAS_SET)) {
-		rule_refuse(&s->error, parsed.rule.expire ? RULE_FAULT_EXPIRE : RULE_FAULT_SET, (struct rule_word){ "", 0, 1 });
+	if (parsed.rule.flags & RULE_HAS_SET) {
+		rule_refuse(&s->error, RULE_FAULT_SET, (struct rule_word){ "", 0, 1 });
 		return;
 	}
 	parsed.rule.number = (uint16_t)number;

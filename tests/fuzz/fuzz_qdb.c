@@ -70,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		at += taken;
 		if (piece % 3 == 0 || taken == 0) {
 			/* a second goes by: what is to be confirmed in time runs out at times */
-			qdb_tree_tick(t, now_ns += 1000000000);
+			now_ns += 1000000000;
+			qdb_tree_tick(t, now_ns, now_ns);
 			ensure(qdb_tree_deadline(t) > now_ns);
 			qdb_tree_poll(t);
 			check_output(q, &begun);

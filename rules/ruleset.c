@@ -377,7 +377,7 @@ const char *rule_trial_word(enum rule_trial trial)
 	static const char *const word[] = {
 		[TRIAL_HIT] = "hit",	 [TRIAL_PROTO] = "proto", [TRIAL_TYPE] = "icmptype",
 		[TRIAL_PORTS] = "dstports", [TRIAL_DST] = "dst",	  [TRIAL_HOST] = "dsthost",
-		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired",
+		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired", [TRIAL_SRC] = "src",
 	};
 	_Static_assert(array_len(word) == TRIAL_COUNT, "a word for each");
 	return word[trial];

@@ -40,24 +40,21 @@ static bool is_named(const struct set *set, const char *name, size_t len)
 
 uint32_t sets_handle(struct sets *s, const char *name, size_t len)
 {
-	uint32_t free = NONE;
+	uint32_t idle = NONE;
 	if (!set_is_name(name, len))
 		return NONE;
 	for (uint32_t i = 0; i < SETS_MAX; i++) {
 		if (is_named(&s->set[i], name, len))
 			return i;
-		if (free == NONE && !s->set[i].name[0])
-			free = i;
+		const struct set *best = idle == NONE ? NULL : &s->set[idle];
+		if (s->set[i].held == 0 && s->set[i].count == 0 && (!best || (best->name[0] && !s->set[i].name[0])))
+			idle = i;
 	}
-	if (free != NONE)
-		memcpy(s->set[free].name, name, len);
-	return free;
-}
-
-static void forget_if_idle(struct set *set)
-{
-	if (set->held == 0 && set->count == 0)
-		*set = (struct set){ .held = 0 };
+	if (idle == NONE)
+		return NONE;
+	memset(s->set[idle].name, 0, sizeof(s->set[idle].name));
+	memcpy(s->set[idle].name, name, len);
+	return idle;
 }
 
 void sets_hold(struct sets *s, uint32_t handle)
@@ -68,10 +65,8 @@ void sets_hold(struct sets *s, uint32_t handle)
 
 void sets_release(struct sets *s, uint32_t handle)
 {
-	if (handle >= SETS_MAX)
-		return;
-	s->set[handle].held--;
-	forget_if_idle(&s->set[handle]);
+	if (handle < SETS_MAX)
+		s->set[handle].held--;
 }
 
 static void take_out(struct sets *s, struct set *gone)
@@ -87,10 +82,8 @@ static void take_out(struct sets *s, struct set *gone)
 
 void sets_empty(struct sets *s, uint32_t handle)
 {
-	if (handle >= SETS_MAX)
-		return;
-	take_out(s, &s->set[handle]);
-	forget_if_idle(&s->set[handle]);
+	if (handle < SETS_MAX)
+		take_out(s, &s->set[handle]);
 }
 
 bool sets_put(struct sets *s, uint32_t handle, const char *value, size_t len)
@@ -108,7 +101,6 @@ bool sets_put(struct sets *s, uint32_t handle, const char *value, size_t len)
 		set->count = count;
 		s->members += count;
 	}
-	forget_if_idle(set);
 	return good;
 }
 

@@ -2,8 +2,8 @@
 /*
  * sets.h: named sets of networks that the rules of many clients share (dstset).
  *
- * A set has a handle (struct rule.host with RULE_HAS_SET) while it has members or a rule refers to it. A rule with
- * a set is expanded when it is committed: one copy for each member of the client's family, all with its number. A
+ * A set has a handle (struct rule.host with RULE_HAS_SET) while it has members or a rule refers to it, and longer
+ * if nobody needs the room. A rule with a set is expanded when it is committed: one copy for each member of the client's family, all with its number. A
  * set that is unknown, empty or bad: an accept rule with it matches nothing, a drop rule with it everything.
  *
  * A set's value is its members (addr.h, parse_prefix), separated by blanks.
@@ -20,7 +20,7 @@ enum {
 };
 
 struct set {
-	char name[RULE_LABEL_MAX + 1]; /* "": free */
+	char name[RULE_LABEL_MAX + 1]; /* "": none yet */
 	uint32_t held;         /* rules that refer to it */
 	uint32_t first, count; /* its members; 0: unknown, empty or bad */
 };

@@ -15,7 +15,7 @@ enum { FLOWS_MAX = 1 << 24, KEY_FLOWS = 1 };
 size_t ct_bytes(uint32_t flows)
 {
 	size_t each = sizeof(struct flow) + 2 * sizeof(struct link);
-	return sizeof(struct ct) + PORT_COUNT * sizeof(struct ct_port) + flows * each + 5 * CT_LINE_BYTES +
+	return sizeof(struct ct) + CT_OWNERS * sizeof(struct ct_port) + flows * each + 5 * CT_LINE_BYTES +
 	       table_bytes(2 * flows);
 }
 
@@ -29,7 +29,7 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 	ct->flow = arena_take(&rest, flows, sizeof(*ct->flow));
 	ct->class_link = arena_take(&rest, flows, sizeof(*ct->class_link));
 	ct->port_link = arena_take(&rest, flows, sizeof(*ct->port_link));
-	ct->port = arena_take(&rest, PORT_COUNT, sizeof(*ct->port));
+	ct->port = arena_take(&rest, CT_OWNERS, sizeof(*ct->port));
 	if (!ct->flow || !ct->class_link || !ct->port_link || !ct->port || !table_init(&ct->index, &rest, 2 * flows))
 		return NULL;
 	*a = rest;
@@ -39,7 +39,7 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 	ct->free = NONE;
 	for (uint32_t i = 0; i < CT_CLASS_COUNT; i++)
 		queue_init(&ct->class[i]);
-	for (uint32_t i = 0; i < PORT_COUNT; i++) {
+	for (uint32_t i = 0; i < CT_OWNERS; i++) {
 		queue_init(&ct->port[i].flows[FIRM]);
 		queue_init(&ct->port[i].flows[EVICTABLE]);
 	}
@@ -157,7 +157,12 @@ uint32_t ct_share(const struct ct *ct)
 uint32_t ct_port_count(const struct ct *ct, uint16_t port)
 {
 	ensure(port < PORT_COUNT);
-	return ct->port[port].flows[FIRM].count + ct->port[port].flows[EVICTABLE].count;
+	return owned(ct, port);
+}
+
+uint32_t ct_inbound_count(const struct ct *ct)
+{
+	return owned(ct, CT_WORLD);
 }
 
 static bool tcp_over(uint8_t state)
@@ -169,9 +174,10 @@ static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const str
 {
 	struct flow *f = &ct->flow[i];
 	struct tcp_conn c = conn(f);
+	enum ct_dir side = flow_side(f, dir);
 	uint8_t was = f->state;
 	enum tcp_effect effect;
-	enum drop why = tcp_track(&c, dir, v, &effect);
+	enum drop why = tcp_track(&c, side, v, &effect);
 	if (why != DROP_NONE)
 		return why;
 	switch (effect) {
@@ -181,11 +187,11 @@ static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const str
 	case TCP_RESTART:
 		ct->stats.opened++;
 		f->opened_ns = ct->now_ns;
-		f->replied = dir == CT_REPLY;
+		f->replied = side == CT_REPLY;
 		f->sent[CT_ORIG] = f->sent[CT_REPLY] = (struct flow_sent){ 0 };
 		break;
 	case TCP_MOVED:
-		f->replied |= dir == CT_REPLY;
+		f->replied |= side == CT_REPLY;
 		break;
 	}
 	count(f, dir, bytes);
@@ -198,7 +204,7 @@ static void track_other(struct ct *ct, uint32_t i, enum ct_dir dir, uint32_t byt
 {
 	struct flow *f = &ct->flow[i];
 	uint8_t was = f->state;
-	if (dir == CT_REPLY) {
+	if (flow_side(f, dir) == CT_REPLY) {
 		f->replied = true;
 		f->state = FLOW_REPLIED;
 	}
@@ -253,15 +259,25 @@ void ct_cut(struct ct *ct, uint32_t i)
 	ct->stats.cut++;
 }
 
-uint32_t ct_flush_port(struct ct *ct, uint16_t port)
+static uint32_t flush(struct ct *ct, uint32_t owner, uint16_t port)
 {
 	uint32_t n = 0;
-	ensure(port < PORT_COUNT);
 	for (uint32_t kind = FIRM; kind <= EVICTABLE; kind++) {
-		for (; ct->port[port].flows[kind].head != NONE; n++)
-			ct_cut(ct, ct->port[port].flows[kind].head);
+		for (uint32_t next, i = ct->port[owner].flows[kind].head; i != NONE; i = next) {
+			next = queue_after(ct->port_link, i);
+			if (ct->flow[i].port != port)
+				continue;
+			ct_cut(ct, i);
+			n++;
+		}
 	}
 	return n;
+}
+
+uint32_t ct_flush_port(struct ct *ct, uint16_t port)
+{
+	ensure(port < PORT_COUNT);
+	return flush(ct, port, port) + flush(ct, CT_WORLD, port);
 }
 
 /* When the head of the class's queue goes; UINT64_MAX: it is empty. One behind it that is due waits for the slack at most. */

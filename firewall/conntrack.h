@@ -11,6 +11,8 @@
  * Share and eviction: one port holds at most half of the table. A port at its
  * share, or a full table, makes room with the opener's own oldest evictable
  * flow; a full table then takes the oldest of the cheapest class of anybody.
+ * What the world opened (ct_open_inbound) counts against no client: all of it
+ * together holds at most an eighth, and makes room with its own alone.
  * Evictable, cheapest first: closed, time_wait, syn_sent, udp_unreplied, icmp,
  * other_unreplied, syn_recv. Never an established or replied flow.
  *
@@ -30,6 +32,13 @@
 
 /* In `state` of flows that are not TCP; TCP has enum tcp_state. */
 enum { FLOW_UNREPLIED, FLOW_REPLIED };
+
+/* Who opened it. */
+enum flow_kind {
+	FLOW_OUTWARD, /* a client, or the firewall itself */
+	FLOW_INBOUND, /* the world: the tuples are as if the client had, so that all translation is the same */
+	FLOW_BETWEEN, /* a client, to another one; untranslated */
+};
 
 /*
  * Timeout classes, seconds. RFC 5382 REQ-5: established >= 2 h 4 min; RFC 4787
@@ -86,10 +95,11 @@ struct flow {
 	uint32_t epoch;                 /* of the configuration its addresses were checked under; the pipeline's */
 	uint16_t port;                  /* fixed: the client port it belongs to */
 	uint8_t state;                  /* TCP: enum tcp_state; else FLOW_UNREPLIED or FLOW_REPLIED */
-	bool replied;
+	bool replied : 1;               /* by the side that did not open it */
+	uint8_t kind : 2;               /* fixed: enum flow_kind */
 	uint32_t rule;                  /* that admitted it; the pipeline's */
 	/* TCP */
-	struct ct_half half[2];         /* by enum ct_dir */
+	struct ct_half half[2];         /* by flow_side: the opener's first */
 	struct tcp_probe probe;
 	uint64_t opened_ns;
 };
@@ -99,6 +109,12 @@ _Static_assert(sizeof(struct flow) == 192, "three cache lines");
 static inline struct tuple flow_reply(const struct flow *f)
 {
 	return (struct tuple){ f->orig.dst, f->nat_ip, f->orig.dport, f->nat_port, f->orig.proto, f->orig.kind, 0 };
+}
+
+/* What a direction is to the protocol's states, whose CT_ORIG is the opener. */
+static inline enum ct_dir flow_side(const struct flow *f, enum ct_dir dir)
+{
+	return (enum ct_dir)((unsigned)dir ^ (f->kind == FLOW_INBOUND));
 }
 
 struct ct;
@@ -129,6 +145,20 @@ bool ct_find(const struct ct *, const struct tuple *, uint32_t *flow, enum ct_di
  */
 enum drop ct_open(struct ct *, const struct packet *, uint16_t port, struct ip_addr nat_src, uint64_t now_ns,
                   uint32_t *flow);
+/*
+ * The same for one that the world opens: a TCP SYN or UDP to our own address, which goes on to this client's address
+ * and port. DROP_NONE; or CT_INVALID, FLOW_FULL, FLOW_SHARE, NAT_PORTS (what would come back is another flow's).
+ */
+enum drop ct_open_inbound(struct ct *, const struct packet *, uint16_t port, struct ip_addr to, uint16_t to_port,
+			  uint64_t now_ns, uint32_t *flow);
+/*
+ * Ports that translation leaves alone as far as it can, since what comes to them is meant for somebody: TCP's and
+ * UDP's. When they are more than half of all, it does not care. None, at first.
+ */
+void ct_keep_none(struct ct *);
+void ct_keep_ports(struct ct *, uint8_t proto, uint16_t lo, uint16_t hi);
+bool ct_keeps(const struct ct *, uint8_t proto, uint16_t port);
+
 /*
  * Takes in a packet of the flow: state, windows, time and counters. DROP_NONE;
  * or TCP_WINDOW, TCP_STATE, CT_INVALID with the flow unchanged.
@@ -169,7 +199,7 @@ enum drop ct_pass(struct ct *, uint32_t flow, enum ct_dir, const struct tcp_view
 /* ct_pass of UDP, when nothing but counters and time changes. False: nothing was done, and it is ct_pass's. */
 static inline bool ct_pass_quietly(struct flow *f, enum ct_dir dir, uint32_t bytes, uint64_t now_ns)
 {
-	if (now_ns >= f->stale_ns || (dir == CT_REPLY && !f->replied))
+	if (now_ns >= f->stale_ns || (!f->replied && flow_side(f, dir) == CT_REPLY))
 		return false;
 	f->touched_ns = now_ns;
 	f->sent[dir].packets++;
@@ -201,7 +231,8 @@ uint64_t ct_deadline(const struct ct *); /* UINT64_MAX: nothing to expire */
 
 uint32_t ct_count(const struct ct *);
 uint32_t ct_capacity(const struct ct *);
-uint32_t ct_port_count(const struct ct *, uint16_t port);
+uint32_t ct_port_count(const struct ct *, uint16_t port); /* without what the world opened */
+uint32_t ct_inbound_count(const struct ct *);
 uint32_t ct_share(const struct ct *); /* flows one port may hold */
 /* The live flow with the lowest index >= from, or NONE: for lists and sweeps. */
 uint32_t ct_next(const struct ct *, uint32_t from);

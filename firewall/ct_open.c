@@ -5,18 +5,20 @@
  */
 #include "ct_slots.h"
 
-/* Which flow must go for one more of this port; NONE in *victim when there is room. */
-static enum drop make_room(const struct ct *ct, uint16_t port, uint32_t *victim)
+/* Which flow must go for one more of this owner; NONE in *victim when there is room. */
+static enum drop make_room(const struct ct *ct, uint32_t owner, uint32_t *victim)
 {
-	bool at_share = ct_port_count(ct, port) >= ct_share(ct);
+	bool at_share = owned(ct, owner) >= share_of(ct, owner);
 	*victim = NONE;
 	if (!at_share && ct->count < ct->capacity)
 		return DROP_NONE;
-	*victim = ct->port[port].flows[EVICTABLE].head;
+	*victim = ct->port[owner].flows[EVICTABLE].head;
 	if (*victim != NONE)
 		return DROP_NONE;
 	if (at_share)
 		return DROP_FLOW_SHARE;
+	if (owner == CT_WORLD)
+		return DROP_FLOW_FULL; /* the world pushes nobody out */
 	for (uint32_t c = 0; c < CT_CLASS_EVICTABLE; c++) {
 		*victim = ct->class[c].head;
 		if (*victim != NONE)
@@ -76,7 +78,7 @@ static bool can_open(const struct packet *p)
 static bool taken(const void *owner, const struct tuple *t)
 {
 	const struct ct *ct = owner;
-	return ct_knows(ct, flow_key_hash(&ct->key, t), t);
+	return (ct->keeps && ct_keeps(ct, t->proto, t->dport)) || ct_knows(ct, flow_key_hash(&ct->key, t), t);
 }
 
 static uint32_t take_slot(struct ct *ct)
@@ -91,22 +93,25 @@ static uint32_t take_slot(struct ct *ct)
 }
 
 /* Field by field: a struct of this size would be cleared by a slow loop first. `half` and `probe` are tcp_track's. */
-static void settle(struct ct *ct, struct flow *f, const struct ct_opening *o, const struct tuple *reply)
+static inline __attribute__((always_inline)) void settle(struct ct *ct, struct flow *f, const struct ct_opening *o,
+							 const struct tuple *reply, enum flow_kind kind)
 {
+	enum ct_dir opener = kind == FLOW_INBOUND ? CT_REPLY : CT_ORIG;
 	ct->serial = ct->serial == UINT32_MAX ? 1 : ct->serial + 1;
 	f->orig = o->tuple;
 	f->nat_ip = reply->dst;
 	f->nat_port = reply->dport;
 	f->client = 0;
 	f->generation = f->epoch = f->rule = 0;
-	f->sent[CT_ORIG].packets = 1;
-	f->sent[CT_ORIG].bytes = o->bytes;
-	f->sent[CT_REPLY].packets = f->sent[CT_REPLY].bytes = 0;
+	f->sent[opener].packets = 1;
+	f->sent[opener].bytes = o->bytes;
+	f->sent[!opener].packets = f->sent[!opener].bytes = 0;
 	f->opened_ns = f->touched_ns = ct->now_ns;
 	f->serial = ct->serial;
 	f->port = o->port;
 	f->state = 0; /* none, or unreplied */
 	f->replied = false;
+	f->kind = kind & 3;
 	if (o->tcp) {
 		struct tcp_conn c = conn(f);
 		enum tcp_effect effect;
@@ -124,12 +129,30 @@ static bool bind(struct ct *ct, const struct ct_opening *o, struct ip_addr nat_s
 		reply->dst = nat_src;
 	*hash = o->reply_hash;
 	*collision = false;
-	if (!ct_knows(ct, *hash, reply))
+	bool kept = ct->keeps && !ip_is_zero(nat_src) && ct_keeps(ct, reply->proto, reply->dport);
+	if (!kept && !ct_knows(ct, *hash, reply))
 		return true;
 	if (!nat_bind(&o->tuple, nat_src, taken, ct, ct->secret, reply, collision))
 		return false;
 	*hash = flow_key_hash(&ct->key, reply);
 	return true;
+}
+
+/* All is known and may be: nothing fails from here on. */
+static inline __attribute__((always_inline)) uint32_t begin(struct ct *ct, const struct ct_opening *o,
+							    const struct tuple *reply, uint64_t reply_hash,
+							    uint32_t victim, enum flow_kind kind)
+{
+	if (victim != NONE)
+		evict(ct, victim);
+	uint32_t i = take_slot(ct);
+	settle(ct, &ct->flow[i], o, reply, kind);
+	table_insert(&ct->index, o->hash, 2 * i + CT_ORIG);
+	table_insert(&ct->index, reply_hash, 2 * i + CT_REPLY);
+	enqueue(ct, i);
+	ct->count++;
+	ct->stats.opened++;
+	return i;
 }
 
 enum drop ct_open_new(struct ct *ct, const struct ct_opening *o, struct ip_addr nat_src, uint32_t *flow)
@@ -145,17 +168,8 @@ enum drop ct_open_new(struct ct *ct, const struct ct_opening *o, struct ip_addr 
 		return DROP_NAT_PORTS;
 	if (tuple_eq(&reply, &o->tuple))
 		return DROP_CT_INVALID; /* a packet to its own sender (LAND) */
-	if (victim != NONE)
-		evict(ct, victim);
-	uint32_t i = take_slot(ct);
-	settle(ct, &ct->flow[i], o, &reply);
-	table_insert(&ct->index, o->hash, 2 * i + CT_ORIG);
-	table_insert(&ct->index, reply_hash, 2 * i + CT_REPLY);
-	enqueue(ct, i);
-	ct->count++;
-	ct->stats.opened++;
+	*flow = begin(ct, o, &reply, reply_hash, victim, FLOW_OUTWARD);
 	ct->stats.port_collisions += collision;
-	*flow = i;
 	return DROP_NONE;
 }
 
@@ -174,4 +188,58 @@ enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct i
 		reply.dst = nat_src;
 	o.reply_hash = flow_key_hash(&ct->key, &reply);
 	return ct_open_new(ct, &o, nat_src, flow);
+}
+
+/* --- what the world opens -------------------------------------------------------------- */
+
+enum drop ct_open_inbound(struct ct *ct, const struct packet *p, uint16_t port, struct ip_addr to, uint16_t to_port,
+			  uint64_t now_ns, uint32_t *flow)
+{
+	const struct tuple *reply = &p->tuple;
+	struct ct_opening o = {
+		.tuple = { to, reply->src, to_port, reply->sport, reply->proto, 0, 0 },
+		.tcp = p->class == PKT_TCP ? &p->tcp : NULL, .bytes = p->end - p->l3, .port = port,
+	};
+	uint32_t victim;
+	ensure(port < PORT_COUNT);
+	clock(ct, now_ns);
+	o.hash = flow_key_hash(&ct->key, &o.tuple);
+	o.reply_hash = flow_key_hash(&ct->key, reply);
+	if ((p->class != PKT_TCP && p->class != PKT_UDP) || !can_open(p) || tuple_eq(reply, &o.tuple) ||
+	    ct_knows(ct, o.reply_hash, reply))
+		return DROP_CT_INVALID;
+	if (ct_knows(ct, o.hash, &o.tuple))
+		return DROP_NAT_PORTS; /* the client talks from that very port to that very place */
+	enum drop why = make_room(ct, CT_WORLD, &victim);
+	if (why == DROP_NONE)
+		*flow = begin(ct, &o, reply, o.reply_hash, victim, FLOW_INBOUND);
+	return why;
+}
+
+void ct_keep_none(struct ct *ct)
+{
+	ct->keeps = false;
+	memset(ct->kept, 0, sizeof(ct->kept));
+	memset(ct->kept_count, 0, sizeof(ct->kept_count));
+}
+
+void ct_keep_ports(struct ct *ct, uint8_t proto, uint16_t lo, uint16_t hi)
+{
+	uint32_t of = proto == PROTO_UDP;
+	for (uint32_t w = lo / 64; w <= hi / 64u; w++) {
+		uint32_t first = w == lo / 64u ? lo % 64u : 0, last = w == hi / 64u ? hi % 64u : 63;
+		uint64_t bits = (UINT64_MAX << first) & (UINT64_MAX >> (63 - last));
+		for (uint64_t fresh = bits & ~ct->kept[of][w]; fresh; fresh &= fresh - 1)
+			ct->kept_count[of]++;
+		ct->kept[of][w] |= bits;
+	}
+	ct->keeps = true;
+}
+
+bool ct_keeps(const struct ct *ct, uint8_t proto, uint16_t port)
+{
+	uint32_t of = proto == PROTO_UDP;
+	if ((proto != PROTO_TCP && proto != PROTO_UDP) || ct->kept_count[of] > 65536 / 2)
+		return false;
+	return ct->kept[of][port / 64] >> port % 64 & 1;
 }

@@ -11,6 +11,8 @@
 
 enum { FIRM, EVICTABLE };
 enum { CT_LINE_BYTES = 64 };
+enum { CT_WORLD = PORT_COUNT, CT_OWNERS }; /* behind the ports: what the world opened */
+enum { CT_KEPT_WORDS = 65536 / 64 };
 
 struct ct_port {
 	struct queue flows[2]; /* FIRM in order of becoming so, EVICTABLE in order of touch */
@@ -21,7 +23,7 @@ struct ct {
 	struct flow *flow;
 	struct link *class_link; /* of `free` and `class` */
 	struct link *port_link;
-	struct ct_port *port;    /* PORT_COUNT */
+	struct ct_port *port;    /* CT_OWNERS */
 	struct secret *secret;
 	struct flow_key key;
 	uint32_t capacity;
@@ -33,6 +35,9 @@ struct ct {
 	uint64_t now_ns;
 	uint32_t count, serial;
 	struct ct_stats stats;
+	bool keeps;           /* any of those below is to be kept */
+	uint32_t kept_count[2];
+	uint64_t kept[2][CT_KEPT_WORDS]; /* TCP's and UDP's, by port */
 };
 
 static inline bool in_use(const struct ct *ct, uint32_t i)
@@ -47,9 +52,26 @@ static inline void clock(struct ct *ct, uint64_t now_ns)
 		ct->now_ns = now_ns;
 }
 
+/* Whose share a flow counts against. */
+static inline uint32_t owner_of(const struct flow *f)
+{
+	return f->kind == FLOW_INBOUND ? CT_WORLD : f->port;
+}
+
+static inline uint32_t share_of(const struct ct *ct, uint32_t owner)
+{
+	uint32_t world = ct->capacity > 8 ? ct->capacity / 8 : 1;
+	return owner == CT_WORLD ? world : ct_share(ct);
+}
+
+static inline uint32_t owned(const struct ct *ct, uint32_t owner)
+{
+	return ct->port[owner].flows[FIRM].count + ct->port[owner].flows[EVICTABLE].count;
+}
+
 static inline struct queue *port_queue(struct ct *ct, const struct flow *f, enum ct_class class)
 {
-	return &ct->port[f->port].flows[class < CT_CLASS_EVICTABLE ? EVICTABLE : FIRM];
+	return &ct->port[owner_of(f)].flows[class < CT_CLASS_EVICTABLE ? EVICTABLE : FIRM];
 }
 
 static inline void enqueue(struct ct *ct, uint32_t i)

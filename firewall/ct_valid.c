@@ -47,14 +47,14 @@ static bool queues_valid(const struct ct *ct)
 				return false;
 		}
 	}
-	for (uint32_t p = 0; p < PORT_COUNT; p++) {
+	for (uint32_t p = 0; p < CT_OWNERS; p++) {
 		uint32_t firm = queue_walk(ct, &ct->port[p].flows[FIRM], ct->port_link);
 		uint32_t evictable = queue_walk(ct, &ct->port[p].flows[EVICTABLE], ct->port_link);
-		if (firm == NONE || evictable == NONE || firm + evictable > ct_share(ct))
+		if (firm == NONE || evictable == NONE || firm + evictable > share_of(ct, p))
 			return false;
 		in_ports += firm + evictable;
 		for (uint32_t i = ct->port[p].flows[EVICTABLE].head; i != NONE; i = queue_after(ct->port_link, i)) {
-			if (flow_class(&ct->flow[i]) >= CT_CLASS_EVICTABLE || ct->flow[i].port != p)
+			if (flow_class(&ct->flow[i]) >= CT_CLASS_EVICTABLE || owner_of(&ct->flow[i]) != p)
 				return false;
 		}
 	}

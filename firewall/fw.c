@@ -6,6 +6,7 @@
  * and again, the neighbour cache, the fragment tracker. Every function below
  * that takes a packet passes its frame on before it returns.
  */
+#include "cross.h"
 #include "fw.h"
 
 enum {
@@ -112,12 +113,13 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 	/* no two clients have had this place and this generation */
 	if ((uint32_t)policy_generation(fw->policy, flow->client) == flow->generation)
 		return true;
-	if (!policy_find(fw->policy, flow->orig.src, &client)) {
-		ct_cut(fw->ct, index);
-		return false;
+	enum drop reason = DROP_CLOSED;
+	if (flow->kind != FLOW_OUTWARD) {
+		client = flow->client;
+		reason = cross_again(fw, flow, &rule);
+	} else if (policy_find(fw->policy, flow->orig.src, &client)) {
+		policy_judge(fw->policy, client, &flow->orig, &rule, &reason);
 	}
-	enum drop reason = DROP_NONE;
-	policy_judge(fw->policy, client, &flow->orig, &rule, &reason);
 	if (reason != DROP_NONE) {
 		ct_cut(fw->ct, index);
 		return false;
@@ -140,6 +142,15 @@ bool fw_is_stray(const struct packet *p)
 		return false;
 	uint8_t flags = p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
 	return flags != TCP_SYN && flags != TCP_ACK;
+}
+
+/* The flow is new, and this is why it may be. */
+static void admitted(struct fw *fw, const struct way *w, uint32_t client, uint32_t rule)
+{
+	struct flow *flow = ct_flow(fw->ct, w->flow);
+	flow->client = (uint16_t)client;
+	flow->generation = (uint32_t)policy_generation(fw->policy, client);
+	flow->rule = rule;
 }
 
 /* A packet that belongs to no flow yet: the rules decide. False: p is gone. */
@@ -165,10 +176,7 @@ static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 		refuse(fw, p, w, reason);
 		return false;
 	}
-	struct flow *flow = ct_flow(fw->ct, w->flow);
-	flow->client = (uint16_t)client;
-	flow->generation = (uint32_t)policy_generation(fw->policy, client);
-	flow->rule = rule;
+	admitted(fw, w, client, rule);
 	w->dir = CT_ORIG;
 	return true;
 }
@@ -192,7 +200,8 @@ static void from_client(struct fw *fw, struct packet *p, struct way *w)
 	if (!can_leave(fw, p, w))
 		return;
 	bool found = ct_find(fw->ct, &p->tuple, &w->flow, &w->dir);
-	if (found && (w->dir != CT_ORIG || ct_flow(fw->ct, w->flow)->port != w->from)) {
+	if (found && (w->dir != CT_ORIG || ct_flow(fw->ct, w->flow)->port != w->from ||
+		      ct_flow(fw->ct, w->flow)->kind == FLOW_BETWEEN)) {
 		refuse(fw, p, w, DROP_CT_INVALID);
 		return;
 	}
@@ -207,9 +216,38 @@ static void from_client(struct fw *fw, struct packet *p, struct way *w)
 		track_and_forward(fw, p, w);
 }
 
+/* From the world, of no flow: it leads to a client, or it is refused in silence. */
+static void from_nobody(struct fw *fw, struct packet *p, struct way *w)
+{
+	struct cross_lead lead;
+	enum drop reason = fw_is_stray(p) ? DROP_NEW_FROM_UPLINK : cross_inbound(fw, &p->tuple, &lead);
+	if (reason != DROP_NONE) {
+		refuse(fw, p, w, reason);
+		return;
+	}
+	w->out = lead.port;
+	w->dir = CT_REPLY;
+	if (!can_leave(fw, p, w))
+		return;
+	reason = ct_open_inbound(fw->ct, p, lead.port, lead.to, lead.to_port, fw->now_ns, &w->flow);
+	if (reason != DROP_NONE) {
+		refuse(fw, p, w, reason);
+		return;
+	}
+	admitted(fw, w, fw->cross.inbound, lead.rule);
+	/* whom the answers go to was checked with the rest */
+	ct_flow(fw->ct, w->flow)->epoch = fw->uplink_plain ? fw->epoch : 0;
+	forward(fw, p, w);
+}
+
 static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
 {
-	if (!ct_find(fw->ct, &p->tuple, &w->flow, &w->dir) || w->dir != CT_REPLY) {
+	bool found = ct_find(fw->ct, &p->tuple, &w->flow, &w->dir);
+	if (!found && fw->cross.inbound != NONE) {
+		from_nobody(fw, p, w);
+		return;
+	}
+	if (!found || w->dir != CT_REPLY || ct_flow(fw->ct, w->flow)->kind == FLOW_BETWEEN) {
 		refuse(fw, p, w, DROP_NEW_FROM_UPLINK);
 		return;
 	}
@@ -225,6 +263,57 @@ static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
 	if (!can_leave(fw, p, w))
 		return;
 	track_and_forward(fw, p, w);
+}
+
+/* --- between clients ------------------------------------------------------------- */
+
+static bool open_between(struct fw *fw, struct packet *p, struct way *w)
+{
+	uint32_t rule;
+	enum drop reason = cross_between(fw, &p->tuple, &rule);
+	if (reason == DROP_RULE) {
+		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
+		return false;
+	}
+	if (reason == DROP_NONE && fw_is_stray(p))
+		reason = DROP_CT_INVALID;
+	if (reason != DROP_NONE) {
+		refuse(fw, p, w, reason);
+		return false;
+	}
+	if (!can_leave(fw, p, w))
+		return false;
+	const struct ip_addr untranslated = { { 0 } };
+	reason = ct_open(fw->ct, p, w->from, untranslated, fw->now_ns, &w->flow);
+	if (reason != DROP_NONE) {
+		refuse(fw, p, w, reason);
+		return false;
+	}
+	admitted(fw, w, fw->cross.between, rule);
+	ct_flow(fw->ct, w->flow)->kind = FLOW_BETWEEN;
+	w->dir = CT_ORIG;
+	return true;
+}
+
+/* The epoch of such a flow stays 0, so burst.c, which knows of the uplink alone, leaves all its packets to this. */
+static void to_client(struct fw *fw, struct packet *p, struct way *w)
+{
+	w->out = fw_port_of(fw, p->tuple.dst);
+	if (w->out == PORT_NONE || w->out == w->from) {
+		refuse(fw, p, w, DROP_INTER_CLIENT);
+		return;
+	}
+	bool found = ct_find(fw->ct, &p->tuple, &w->flow, &w->dir);
+	if (found && ct_flow(fw->ct, w->flow)->kind != FLOW_BETWEEN) {
+		refuse(fw, p, w, DROP_CT_INVALID);
+		return;
+	}
+	if (found && fw_flow_stands(fw, w->flow)) {
+		if (can_leave(fw, p, w))
+			track_and_forward(fw, p, w);
+	} else if (open_between(fw, p, w)) {
+		forward(fw, p, w);
+	}
 }
 
 /* --- fragments ------------------------------------------------------------------- */
@@ -307,9 +396,10 @@ static void judge(struct fw *fw, struct packet *p, uint16_t from)
 	}
 	learn_client(fw, p, from);
 	bool ours = fw_is_ours(fw, p->tuple.dst);
+	bool across = from != PORT_UPLINK && !ours && fw_is_protected(fw, p->tuple.dst);
 	if (from != PORT_UPLINK && ours)
 		fw_local(fw, p, from);
-	else if (from != PORT_UPLINK && fw_is_protected(fw, p->tuple.dst))
+	else if (across && fw->cross.between == NONE)
 		fw_drop(fw, p->frame, from, DROP_INTER_CLIENT);
 	else if (!in_order(fw, p, &w))
 		return;
@@ -317,6 +407,8 @@ static void judge(struct fw *fw, struct packet *p, uint16_t from)
 		fw_related(fw, p, from);
 	else if (from == PORT_UPLINK)
 		from_uplink(fw, p, &w);
+	else if (across)
+		to_client(fw, p, &w);
 	else
 		from_client(fw, p, &w);
 }
@@ -366,6 +458,7 @@ static void sweep(struct fw *fw)
 
 void fw_rules_changed(struct fw *fw)
 {
+	cross_refresh(fw);
 	/* goes on from where it is: rules that keep changing must not keep it at the start */
 	fw->sweep_left = ct_capacity(fw->ct);
 }

@@ -72,6 +72,12 @@ struct fw_uplink {
 	struct ip_addr gateway; /* zero: none */
 };
 
+/* Rules about flows that no client opens towards the world (cross.h), as the policy's clients; NONE: there are none. */
+struct fw_cross {
+	uint32_t inbound, between;
+	uint64_t kept; /* the generation of the inbound ones whose ports are kept */
+};
+
 struct fw {
 	/* fixed at boot */
 	struct ct *ct;
@@ -95,6 +101,7 @@ struct fw {
 	uint32_t epoch;      /* of all that addresses are checked against, and of ports and links; never 0 */
 	uint32_t uplink_net, uplink_mask; /* IPv4, as in a packet: who is on the link needs no gateway */
 	bool uplink_plain;   /* the uplink's address may be that of answers: a unicast one, and no client's */
+	struct fw_cross cross;
 	/* sweep of flows that older rules admitted: once around after each change */
 	uint32_t sweep, sweep_left; /* the next slot, and how many are left */
 	/* frames */
@@ -131,6 +138,7 @@ void fw_set_protected(struct fw *, const struct ip_addr *, uint32_t count);
 /* A rule set was published or closed: silent flows are judged again too, a few per poll. */
 void fw_rules_changed(struct fw *);
 bool fw_port_owns(const struct fw_port *, struct ip_addr); /* a client port's own address */
+uint16_t fw_port_of(const struct fw *, struct ip_addr); /* of the client that has it; PORT_NONE: nobody attached */
 bool fw_is_ours(const struct fw *, struct ip_addr);
 /* Belongs to a client, attached or (connected-ips) not. */
 bool fw_is_protected(const struct fw *, struct ip_addr);

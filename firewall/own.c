@@ -21,6 +21,8 @@ bool fw_own_send(struct fw *fw, struct ip_addr to, uint16_t dport, struct cursor
 	struct frame *f = frames_take(&fw->spare);
 	for (uint32_t i = 0; i < PORT_DRAWS; i++) {
 		uint16_t sport = (uint16_t)(NAT_PORT_FIRST + random_below(&fw->secret, NAT_PORT_LAST - NAT_PORT_FIRST + 1));
+		if (ct_keeps(fw->ct, PROTO_UDP, sport))
+			continue; /* it leads to a client */
 		struct tuple t = { .src = fw->uplink.ip, .dst = to, .sport = sport, .dport = dport, .proto = PROTO_UDP };
 		if (!udp_build(f, &t, payload.at, payload.left, &p))
 			break;

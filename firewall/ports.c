@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* Ports come and go while it runs, and with them the addresses they own. */
+#include "cross.h"
 #include "fw.h"
 #include "latencyby.h"
 
@@ -30,6 +31,7 @@ bool fw_init(struct fw *fw, struct arena *arena, const struct fw_sizes *sizes, s
 	     const uint64_t seed[2])
 {
 	*fw = (struct fw){ .policy = policy, .secret = { { seed[0], seed[1] }, 0 } };
+	fw->cross = (struct fw_cross){ .inbound = NONE, .between = NONE };
 	fw->address_key = word_key_of(&fw->secret, KEY_ADDRESSES);
 	uint32_t owners = PORT_COUNT * FW_PORT_ADDRS_MAX;
 	fw->owner = arena_take(arena, owners, sizeof(struct owner));
@@ -53,6 +55,12 @@ static uint32_t owner_hashed(const struct fw *fw, uint64_t hash, struct ip_addr 
 static uint32_t owner_of(const struct fw *fw, struct ip_addr ip)
 {
 	return owner_hashed(fw, address_hash(fw, ip), ip);
+}
+
+uint16_t fw_port_of(const struct fw *fw, struct ip_addr ip)
+{
+	uint32_t slot = owner_of(fw, ip);
+	return slot == NONE ? PORT_NONE : (uint16_t)(slot / FW_PORT_ADDRS_MAX);
 }
 
 bool fw_port_owns(const struct fw_port *p, struct ip_addr ip)
@@ -154,6 +162,7 @@ bool fw_detach(struct fw *fw, uint16_t port)
 	forget_peer(fw, port);
 	if (port != PORT_UPLINK) {
 		ct_flush_port(fw->ct, port);
+		cross_detached(fw, port);
 		for (uint32_t i = 0; i < p->config.addr_count; i++) {
 			table_remove(&fw->owners, (uint32_t)port * FW_PORT_ADDRS_MAX + i);
 			policy_mark_attached(fw->policy, p->config.addr[i], false);

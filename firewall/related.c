@@ -32,6 +32,14 @@ static bool quotes_in_window(const struct packet *p, const struct ct_half *s, co
 	return (int32_t)(s->end - seq) >= 0 && (int32_t)(seq - oldest) >= 0;
 }
 
+/* Where the other side of its client is: another client has a port for as long as there are flows to it. */
+static uint16_t far_port(const struct fw *fw, const struct flow *flow)
+{
+	uint16_t port = flow->kind == FLOW_BETWEEN ? fw_port_of(fw, flow->orig.dst) : PORT_UPLINK;
+	ensure(port < PORT_COUNT);
+	return port;
+}
+
 void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 {
 	uint32_t index;
@@ -40,11 +48,9 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 	struct tuple answer = tuple_reverse(&p->inner);
 	bool known = p->inner_has_l4 && ct_find(fw->ct, &answer, &index, &dir);
 	const struct flow *flow = known ? ct_flow(fw->ct, index) : NULL;
-	bool up = from != PORT_UPLINK;
-	if (!flow || dir != (up ? CT_ORIG : CT_REPLY) || (up && flow->port != from) ||
-	    flow->port == PORT_UPLINK ||
+	if (!flow || from != (dir == CT_ORIG ? flow->port : far_port(fw, flow)) || flow->port == PORT_UPLINK ||
 	    !ip_eq(p->tuple.dst, p->inner.src) || !crosses_routers(p) ||
-	    !quotes_in_window(p, &flow->half[!dir], &flow->half[dir])) {
+	    !quotes_in_window(p, &flow->half[!flow_side(flow, dir)], &flow->half[flow_side(flow, dir)])) {
 		fw_drop(fw, p->frame, from, DROP_ICMP_UNRELATED);
 		return;
 	}
@@ -52,7 +58,7 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 		fw_drop(fw, p->frame, from, DROP_FLOW_CUT);
 		return;
 	}
-	uint16_t out = up ? PORT_UPLINK : flow->port;
+	uint16_t out = dir == CT_REPLY ? flow->port : far_port(fw, flow);
 	if (p->ttl <= 1 || p->end - p->l3 > fw->port[out].config.mtu) {
 		fw_drop(fw, p->frame, from, p->ttl <= 1 ? DROP_TTL : DROP_TOO_BIG);
 		return;
@@ -60,7 +66,7 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 	struct tuple quoted = ct_quoted(flow, dir);
 	rewrite_inner(p, &quoted);
 	/* the error travels as its flow does: outward in our name, inward to the client */
-	if (up)
+	if (dir == CT_ORIG)
 		rewrite_addresses(p, flow->nat_ip, p->tuple.dst);
 	else
 		rewrite_addresses(p, p->tuple.src, flow->orig.src);

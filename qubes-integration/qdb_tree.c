@@ -4,7 +4,7 @@
  */
 #include "generation.h"
 #include "qdb_tree.h"
-#include "trees.h"
+#include "treecommit.h"
 
 struct qdb_tree {
 	struct qdb *qdb; /* fixed at creation */
@@ -12,13 +12,19 @@ struct qdb_tree {
 	struct config *config;
 	struct log_sink log;
 	struct trees trees;
+	struct treecommit commit;
 	uint64_t commits;
 	struct generation generation;
+	uint64_t now_ns, wall_ns; /* of the last tick */
 	bool in_dump, synced;
 	bool asked; /* for the feature, since the channel was opened */
 };
 
+/* Wall clocks are set: a time to come is looked at again so soon. */
+static const uint64_t NS_PER_S = 1000000000, EXPIRY_LOOK_S = 10;
+
 static const char rules_dir[] = "/qubes-firewall/";
+static const char postern_dir[] = "/postern/";
 static const char handled_dir[] = "/qubes-firewall-handled/";
 
 /* --- words ------------------------------------------------------------------------ */
@@ -38,71 +44,9 @@ static bool is_word(struct cursor c, const char *word)
 
 /* --- commit -------------------------------------------------------------------------- */
 
-/* Stages the rules; false: *why says what is wrong. */
-static bool stage_rules(struct qdb_tree *t, const struct tree *tree, struct text *why,
-			uint32_t *count)
-{
-	struct staged_walk walk = staged_start(&tree->rules);
-	const struct staged *s;
-	policy_stage(t->policy, tree->ip,
-		     tree->policy == TREE_ACCEPT ? VERDICT_ACCEPT : VERDICT_DROP);
-	for (*count = 0; (s = staged_next(t->trees.pool, &walk)); ++*count) {
-		if (s->bad) {
-			text_put(why, "rule ");
-			text_padded(why, s->number, 4);
-			text_char(why, ' ');
-			rule_error_text(why, &s->error);
-			return false;
-		}
-		policy_stage_rule(t->policy, &s->rule);
-	}
-	return true;
-}
-
-static void say_open(const struct qdb_tree *t, const struct tree *tree, uint32_t count)
-{
-	char buffer[STORELOG_BYTES];
-	struct text what = text_on(buffer);
-	text_u64(&what, count);
-	text_put(&what, count == 1 ? " rule" : " rules");
-	text_put(&what, tree->policy == TREE_ACCEPT ? ", then accept" : ", then drop");
-	storelog_client(&t->log, tree->ip, buffer, ": open");
-}
-
-static void commit_held(struct qdb_tree *t, const struct tree *tree)
-{
-	char buffer[POLICY_ERROR_TEXT];
-	struct text why = text_on(buffer);
-	uint32_t count;
-	if (tree_is_empty(tree))
-		policy_close(t->policy, tree->ip, "");
-	else if (!tree_is_whole(tree, &why) || !stage_rules(t, tree, &why, &count))
-		generation_fault(&t->generation, tree->ip, buffer);
-	else if (!policy_publish(t->policy))
-		generation_fault(&t->generation, tree->ip, policy_fault(t->policy));
-}
-
-static void commit_now(struct qdb_tree *t, const struct tree *tree)
-{
-	char buffer[POLICY_ERROR_TEXT];
-	struct text why = text_on(buffer);
-	uint32_t count;
-	if (!tree_is_whole(tree, &why) || !stage_rules(t, tree, &why, &count)) {
-		policy_close(t->policy, tree->ip, buffer);
-		storelog_client(&t->log, tree->ip, buffer, ": closed");
-	} else if (policy_publish(t->policy)) {
-		say_open(t, tree, count);
-	} else {
-		storelog_client(&t->log, tree->ip, policy_fault(t->policy), ": closed");
-	}
-}
-
 static void commit(struct qdb_tree *t, struct tree *tree)
 {
-	if (generation_is_held(&t->generation))
-		commit_held(t, tree);
-	else
-		commit_now(t, tree);
+	treecommit(&t->commit, tree);
 	tree->committed = false;
 	tree->stamp = ++t->commits;
 	tree->handled++;
@@ -141,10 +85,27 @@ bool qdb_tree_poll(struct qdb_tree *t)
 	return !told;
 }
 
-void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns)
+/* Whichever generation they are of, and whatever is held: the policy ends them in place. */
+static void expire(struct qdb_tree *t)
 {
 	char buffer[STORELOG_BYTES];
 	struct text line = text_on(buffer);
+	uint64_t now_s = t->wall_ns / NS_PER_S;
+	uint32_t over = policy_expire(t->policy, now_s < UINT32_MAX ? (uint32_t)now_s : UINT32_MAX);
+	if (over == 0)
+		return;
+	text_u64(&line, over);
+	text_put(&line, over == 1 ? " rule has expired" : " rules have expired");
+	storelog_say(&t->log, &line);
+}
+
+void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns, uint64_t wall_ns)
+{
+	char buffer[STORELOG_BYTES];
+	struct text line = text_on(buffer);
+	t->now_ns = now_ns;
+	t->wall_ns = wall_ns;
+	expire(t);
 	if (!generation_tick(&t->generation, now_ns))
 		return;
 	text_put(&line, "generation ");
@@ -153,9 +114,19 @@ void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns)
 	storelog_say(&t->log, &line);
 }
 
+static uint64_t expiry_ns(const struct qdb_tree *t)
+{
+	uint32_t next = policy_next_expiry(t->policy);
+	uint64_t left = next * NS_PER_S > t->wall_ns ? next * NS_PER_S - t->wall_ns : 0;
+	if (next == UINT32_MAX)
+		return UINT64_MAX;
+	return t->now_ns + (left < EXPIRY_LOOK_S * NS_PER_S ? left : EXPIRY_LOOK_S * NS_PER_S);
+}
+
 uint64_t qdb_tree_deadline(const struct qdb_tree *t)
 {
-	return generation_deadline(&t->generation);
+	uint64_t confirm_by = generation_deadline(&t->generation), expiry = expiry_ns(t);
+	return confirm_by < expiry ? confirm_by : expiry;
 }
 
 bool qdb_tree_confirm(struct qdb_tree *t)
@@ -198,18 +169,64 @@ static void commit_marked(struct qdb_tree *t)
 			commit(t, &t->trees.tree[i]);
 }
 
-/* What the store says of generations; false: another key. */
-static bool write_generation(struct qdb_tree *t, struct cursor key, struct cursor value)
+/* --- sets ------------------------------------------------------------------------------ */
+
+/* The clients that have a changed set follow it, unless somebody is writing their rules: then it holds with those. */
+static void commit_set_changed(struct qdb_tree *t)
+{
+	for (uint32_t i = 0; i < t->trees.capacity; i++) {
+		struct tree *tree = &t->trees.tree[i];
+		if (tree->used && tree->set_changed && tree->stands && !tree->changed)
+			commit(t, tree);
+	}
+}
+
+static void set_changed(struct qdb_tree *t, uint32_t set)
+{
+	for (uint32_t i = 0; i < t->trees.capacity; i++) {
+		struct tree *tree = &t->trees.tree[i];
+		if (tree->used && staged_uses_set(t->trees.pool, &tree->rules, set))
+			tree->set_changed = true;
+	}
+	/* what is held is committed with all that is held, and a dump when it is whole */
+	if (!t->in_dump && !generation_is_held(&t->generation))
+		commit_set_changed(t);
+}
+
+static void write_set(struct qdb_tree *t, const char *path, struct cursor name, struct cursor value)
+{
+	uint32_t set = sets_handle(t->trees.sets, (const char *)name.at, name.left);
+	if (!sets_put(t->trees.sets, set, (const char *)value.at, value.left))
+		storelog_key(&t->log, path, ": not a set of networks, or no room: taken as empty");
+	if (set != NONE)
+		set_changed(t, set);
+}
+
+/* name: of one set, or empty for all. */
+static void remove_sets(struct qdb_tree *t, struct cursor name)
+{
+	for (uint32_t i = 0; i < SETS_MAX; i++) {
+		const char *its = sets_name(t->trees.sets, i);
+		if (t->trees.sets->set[i].count == 0 || (name.left > 0 && !is_word(name, its)))
+			continue;
+		sets_empty(t->trees.sets, i);
+		set_changed(t, i);
+	}
+}
+
+/* --- the other keys ---------------------------------------------------------------------- */
+
+/* What the store says of generations. */
+static void write_generation(struct qdb_tree *t, struct cursor key, struct cursor value)
 {
 	char buffer[STORELOG_BYTES];
 	struct text line = text_on(buffer);
-	if (!parse_word(&key, "/postern/"))
-		return false;
 	if (is_word(key, "generation") && t->in_dump) {
 		generation_dumped(&t->generation, value);
 	} else if (is_word(key, "generation")) {
 		/* those of a dump that was not to hold: now something else does */
 		commit_marked(t);
+		commit_set_changed(t);
 		if (generation_publish(&t->generation, value, &line))
 			storelog_say(&t->log, &line);
 	} else if (is_word(key, "hold") && !t->in_dump) {
@@ -217,6 +234,28 @@ static bool write_generation(struct qdb_tree *t, struct cursor key, struct curso
 	} else if (is_word(key, "confirm") && !t->in_dump) {
 		generation_confirm_key(&t->generation, value);
 	}
+}
+
+/* false: another key. */
+static bool write_postern(struct qdb_tree *t, const char *path, struct cursor value)
+{
+	struct cursor key = cursor_of_string(path);
+	if (!parse_word(&key, postern_dir))
+		return false;
+	if (parse_word(&key, "set/"))
+		write_set(t, path, key, value);
+	else
+		write_generation(t, key, value);
+	return true;
+}
+
+static bool remove_postern(struct qdb_tree *t, const char *path)
+{
+	struct cursor key = cursor_of_string(path);
+	if (!parse_word(&key, postern_dir))
+		return false;
+	if (parse_word(&key, "set/") || key.left == 0)
+		remove_sets(t, key);
 	return true;
 }
 
@@ -229,7 +268,7 @@ static void sink_write(void *self, const char *path, const uint8_t *value, size_
 		write_handled(t, key, value, len);
 		return;
 	}
-	if (write_generation(t, key, cursor_of(value, len)))
+	if (write_postern(t, path, cursor_of(value, len)))
 		return;
 	if (!parse_word(&key, rules_dir)) {
 		if (config_write(t->config, path, value, len) == CONFIG_MALFORMED)
@@ -263,6 +302,10 @@ static void sink_remove(void *self, const char *path)
 	struct ip_addr ip;
 	if (is_word(key, "/") || is_word(key, rules_dir))
 		trees_empty_all(&t->trees);
+	if (is_word(key, "/"))
+		remove_sets(t, cursor_of("", 0));
+	if (remove_postern(t, path))
+		return;
 	if (!parse_word(&key, rules_dir)) {
 		config_remove(t->config, path);
 		apply_dns(t);
@@ -284,6 +327,8 @@ static void sink_opened(void *self)
 {
 	struct qdb_tree *t = self;
 	trees_empty_all(&t->trees);
+	for (uint32_t i = 0; i < SETS_MAX; i++)
+		sets_empty(t->trees.sets, i);
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		t->trees.tree[i].committed = false;
 	generation_opened(&t->generation);
@@ -335,6 +380,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	generation_init(&t->generation, policy);
 	t->config = config;
 	t->log = log;
+	t->commit = (struct treecommit){ &t->trees, policy, &t->generation, &t->log };
 	*arena = rest;
 	qdb_set_sink(q, &(struct qdb_sink){ t, sink_opened, sink_write, sink_remove, sink_synced,
 					    sink_broken });

@@ -16,7 +16,7 @@
  *   config_init(c); q = qdb_new(a); t = qdb_tree_new(a, secret, 1024, 40960, q, policy, c, log);
  *   channel open/closed -> qdb_opened(q) / qdb_closed(q)
  *   loop: n = read(buf, min(sizeof buf, qdb_want(q))); qdb_feed(q, buf, n); qdb_tree_poll(t);
- *   before that, in every round: qdb_tree_tick(t, now)
+ *   before that, in every round: qdb_tree_tick(t, now, wall)
  *         while ((n = qdb_peek(q, &at)) && (m = write(at, n))) qdb_sent(q, m);
  */
 #ifndef QDB_TREE_H
@@ -38,8 +38,9 @@ struct qdb_tree *qdb_tree_new(struct arena *, const struct secret *, uint32_t cl
 size_t qdb_tree_bytes(uint32_t clients, uint32_t rules);
 /* Queues the handled counters and outcomes for which q has room. true: some still wait. */
 bool qdb_tree_poll(struct qdb_tree *);
-/* Before q is fed: what was not confirmed by then goes (generation.h). Nothing else needs the time. */
-void qdb_tree_tick(struct qdb_tree *, uint64_t now_ns);
+/* Before q is fed: what was not confirmed by then goes (generation.h), and so do rules whose time has come, by wall_ns
+ * (since 1970). Nothing else needs the time. */
+void qdb_tree_tick(struct qdb_tree *, uint64_t now_ns, uint64_t wall_ns);
 uint64_t qdb_tree_deadline(const struct qdb_tree *); /* UINT64_MAX: none */
 /* Keeps what was applied for a while. false: nothing was. */
 bool qdb_tree_confirm(struct qdb_tree *);

@@ -17,6 +17,7 @@ struct chunk {
 struct staged_pool {
 	struct chunk *chunk; /* fixed at creation */
 	struct hosts *hosts; /* or NULL */
+	struct sets *sets;   /* or NULL */
 	uint32_t free;
 	uint32_t fresh, count; /* from fresh on none was ever used: boot touches none of them */
 };
@@ -40,7 +41,7 @@ struct staged_pool *staged_pool_new(struct arena *arena, uint32_t trees, uint32_
 	struct chunk *chunk = arena_take(&rest, chunks, sizeof(*chunk));
 	if (!pool || !chunk)
 		return NULL;
-	*pool = (struct staged_pool){ chunk, NULL, NONE, 0, chunks };
+	*pool = (struct staged_pool){ chunk, NULL, NULL, NONE, 0, chunks };
 	*arena = rest;
 	return pool;
 }
@@ -50,10 +51,17 @@ void staged_set_hosts(struct staged_pool *pool, struct hosts *hosts)
 	pool->hosts = hosts;
 }
 
+void staged_set_sets(struct staged_pool *pool, struct sets *sets)
+{
+	pool->sets = sets;
+}
+
 static void release(const struct staged_pool *pool, const struct staged *s)
 {
 	if (!s->bad && s->rule.flags & RULE_HAS_HOST)
 		hosts_release(pool->hosts, s->rule.host);
+	if (!s->bad && (s->rule.flags & RULE_HAS_SET) && pool->sets)
+		sets_release(pool->sets, s->rule.host);
 }
 
 /* The last chunk whose base is <= base, or NONE when all are above. */
@@ -122,6 +130,8 @@ void staged_set(struct staged_pool *pool, struct staged *s, const struct rule *r
 	s->bad = false;
 	if (rule->flags & RULE_HAS_HOST)
 		hosts_hold(pool->hosts, rule->host);
+	if ((rule->flags & RULE_HAS_SET) && pool->sets)
+		sets_hold(pool->sets, rule->host);
 }
 
 void staged_remove(struct staged_pool *pool, struct staged_tree *t, uint32_t number)
@@ -179,4 +189,14 @@ const struct staged *staged_next(const struct staged_pool *pool, struct staged_w
 		*w = (struct staged_walk){ c->next, 0 };
 	}
 	return NULL;
+}
+
+bool staged_uses_set(const struct staged_pool *pool, const struct staged_tree *t, uint32_t set)
+{
+	struct staged_walk walk = staged_start(t);
+	const struct staged *s;
+	while ((s = staged_next(pool, &walk)))
+		if (!s->bad && (s->rule.flags & RULE_HAS_SET) && s->rule.host == set)
+			return true;
+	return false;
 }

@@ -9,7 +9,7 @@
 
 #include "arena.h"
 #include "hosts.h"
-#include "rule.h"
+#include "sets.h"
 
 struct staged {
 	union {
@@ -34,6 +34,10 @@ struct staged_walk { uint32_t chunk, at; };
 struct staged_pool *staged_pool_new(struct arena *, uint32_t trees, uint32_t rules);
 /* Names of the rules to come: a rule that is put holds its own, which goes with the rule. */
 void staged_set_hosts(struct staged_pool *, struct hosts *);
+/* Likewise its set. */
+void staged_set_sets(struct staged_pool *, struct sets *);
+/* Does any of the rules refer to the set? */
+bool staged_uses_set(const struct staged_pool *, const struct staged_tree *, uint32_t set);
 size_t staged_pool_bytes(uint32_t trees, uint32_t rules);
 
 static inline void staged_init(struct staged_tree *t) { *t = (struct staged_tree){ NONE, NONE }; }

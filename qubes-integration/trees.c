@@ -45,6 +45,7 @@ void trees_empty(struct trees *t, struct tree *tree)
 	staged_clear(t->pool, &tree->rules);
 	tree->policy = TREE_NO_POLICY;
 	tree->full = tree->stray_more = false;
+	tree->changed = true;
 	tree->stray[0] = 0;
 }
 
@@ -105,14 +106,11 @@ static void write_rule(struct trees *t, struct tree *tree, uint32_t number, cons
 	}
 	if (!rule_parse((const char *)value, len, !ip_is_v4(tree->ip), &parsed, &s->error))
 		return;
-	/* not enforced yet */
-	if (parsed.rule.expire || (parsed.rule.flags & RULE_HAS_SET)) {
-		rule_refuse(&s->error, parsed.rule.expire ? RULE_FAULT_EXPIRE : RULE_FAULT_SET, (struct rule_word){ "", 0, 1 });
-		return;
-	}
 	parsed.rule.number = (uint16_t)number;
 	if (parsed.rule.flags & RULE_HAS_HOST)
 		parsed.rule.host = hosts_handle(policy_hosts(t->policy), parsed.host, parsed.host_len);
+	if (parsed.rule.flags & RULE_HAS_SET)
+		parsed.rule.host = sets_handle(t->sets, parsed.set, parsed.set_len);
 	staged_set(t->pool, s, &parsed.rule);
 }
 
@@ -132,6 +130,7 @@ void trees_write(struct trees *t, struct tree *tree, struct cursor child,
 			const uint8_t *value, size_t len)
 {
 	uint32_t number;
+	tree->changed = true;
 	if (is_word(child, "policy")) {
 		struct cursor v = cursor_of(value, len);
 		tree->policy = is_word(v, "drop") ? TREE_DROP :
@@ -147,6 +146,7 @@ void trees_remove(struct trees *t, struct tree *tree, struct cursor child)
 {
 	uint32_t number;
 	struct cursor stray = cursor_of_string(tree->stray);
+	tree->changed = true;
 	if (is_word(child, "policy")) {
 		tree->policy = TREE_NO_POLICY;
 	} else if (get_number(child, &number)) {
@@ -185,7 +185,8 @@ bool tree_is_empty(const struct tree *tree)
 
 size_t trees_bytes(uint32_t clients, uint32_t rules)
 {
-	return clients * sizeof(struct tree) + table_bytes(clients) + staged_pool_bytes(clients, rules) + (size_t)2 * 64;
+	return clients * sizeof(struct tree) + table_bytes(clients) + staged_pool_bytes(clients, rules) +
+	       sizeof(struct sets) + (size_t)3 * 64;
 }
 
 bool trees_init(struct trees *t, struct arena *arena, const struct secret *secret, uint32_t clients, uint32_t rules,
@@ -193,11 +194,14 @@ bool trees_init(struct trees *t, struct arena *arena, const struct secret *secre
 {
 	struct tree *tree = arena_take(arena, clients, sizeof(*tree));
 	struct staged_pool *pool = staged_pool_new(arena, clients, rules);
-	*t = (struct trees){ .secret = secret, .policy = policy, .pool = pool, .tree = tree, .capacity = clients };
-	if (!tree || !pool || !table_init(&t->index, arena, clients))
+	struct sets *sets = arena_take(arena, 1, sizeof(*sets));
+	*t = (struct trees){ .secret = secret, .policy = policy, .pool = pool, .sets = sets, .tree = tree,
+			     .capacity = clients };
+	if (!tree || !pool || !sets || !table_init(&t->index, arena, clients))
 		return false;
 	for (uint32_t i = 0; i < clients; i++)
 		tree[i].next_free = i + 1 < clients ? i + 1 : NONE;
 	staged_set_hosts(pool, policy_hosts(policy));
+	staged_set_sets(pool, sets);
 	return true;
 }

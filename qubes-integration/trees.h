@@ -21,6 +21,9 @@ struct tree {
 	bool full;           /* a rule found no room */
 	bool stray_more;     /* more strays than the one below; only an emptied tree forgets them */
 	char stray[TREES_STRAY_BYTES]; /* a child that is neither policy nor a rule; "": none */
+	bool changed;        /* since the user cleared it */
+	bool stands;         /* the user's: it could be committed */
+	bool set_changed;    /* the user's: it has a set that is not what it was when it was committed */
 	bool committed;      /* the user's: in the dump, the commit key was there */
 	bool handled_waits;  /* the user's: the counter is to be written; trees.waiting counts them */
 	uint32_t handled;
@@ -33,6 +36,7 @@ struct trees {
 	const struct secret *secret; /* fixed at creation */
 	struct policy *policy;
 	struct staged_pool *pool;
+	struct sets *sets;
 	struct tree *tree;
 	uint32_t capacity;
 	struct table index;

@@ -37,9 +37,19 @@ enum {
 struct compiled;
 
 struct compiled_verdict {
-	uint16_t number;
-	uint8_t action, zero; /* enum rule_verdict */
+	uint16_t number_action; /* of the rule; enum rule_verdict in the top bit */
+	uint16_t account;
 };
+
+static inline uint16_t compiled_number(const struct compiled_verdict *v)
+{
+	return v->number_action & INT16_MAX;
+}
+
+static inline enum rule_verdict compiled_action(const struct compiled_verdict *v)
+{
+	return (enum rule_verdict)(v->number_action >> 15);
+}
 
 /* Of the rule that decides; NULL: none does. to_dns: the tuple goes to port 53 of a name server. */
 const struct compiled_verdict *compiled_judge(const struct compiled *, const struct tuple *, bool to_dns);

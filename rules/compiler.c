@@ -207,7 +207,7 @@ bool compiler_add(struct compiler *c, const struct rule *r, const struct hosts *
 	if (r->flags & RULE_EXPIRED)
 		meaning = MEANS_NOTHING;
 	uint32_t rule = c->rules++;
-	c->verdict[rule] = (struct compiled_verdict){ .number = r->number, .action = r->action };
+	c->verdict[rule] = (struct compiled_verdict){ (uint16_t)(r->number | r->action << 15), r->account };
 	c->need += sizeof(struct compiled_verdict);
 	if (meaning == MEANS_NOTHING)
 		return true;

@@ -72,6 +72,8 @@ struct rule {
 	uint16_t peer_port;   /* inbound: the port there; 0: the one it came to */
 	uint8_t peer_len;     /* between: of the network that peer is in; inbound, 1: peer_port is for port_lo, and so on */
 	uint8_t zero;
+	uint16_t account;     /* where its hits are counted (firewall/accounts.h); 0: nowhere; 0 from the parsers */
+	uint16_t zero_too;
 };
 _Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
 

@@ -23,6 +23,7 @@ struct ruleset {
 	uint32_t first, last;   /* chunks, NONE when empty */
 	uint32_t count;
 	enum rule_verdict policy;
+	uint16_t account;       /* of the policy */
 	bool walked;            /* compiling it failed */
 	uint32_t named;         /* rules with a name */
 	uint32_t temporary;     /* rules with a time, that has not come */
@@ -119,11 +120,22 @@ struct ruleset *ruleset_new(struct rule_pool *pool, enum rule_verdict policy)
 	set->first = set->last = NONE;
 	set->count = 0;
 	set->policy = policy;
+	set->account = 0;
 	set->walked = false;
 	set->named = 0;
 	set->temporary = 0;
 	set->image_bytes = 0;
 	return set;
+}
+
+void ruleset_set_account(struct ruleset *set, uint16_t account)
+{
+	set->account = account;
+}
+
+uint16_t ruleset_account(const struct ruleset *set)
+{
+	return set->account;
 }
 
 static bool append_chunk(struct ruleset *set)
@@ -365,7 +377,7 @@ const char *rule_trial_word(enum rule_trial trial)
 	static const char *const word[] = {
 		[TRIAL_HIT] = "hit",	 [TRIAL_PROTO] = "proto", [TRIAL_TYPE] = "icmptype",
 		[TRIAL_PORTS] = "dstports", [TRIAL_DST] = "dst",	  [TRIAL_HOST] = "dsthost",
-		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired",
+		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired", [TRIAL_SRC] = "src",
 	};
 	_Static_assert(array_len(word) == TRIAL_COUNT, "a word for each");
 	return word[trial];
@@ -381,28 +393,32 @@ const struct rule *ruleset_next(const struct ruleset *set, struct ruleset_walk *
 }
 
 enum rule_verdict ruleset_judge(const struct ruleset *set, const struct tuple *tuple,
-				const struct rule_context *context, uint32_t *number)
+				const struct rule_context *context, uint32_t *decided)
 {
 	if (set->image_bytes == 0)
-		return ruleset_judge_linear(set, tuple, context, number);
+		return ruleset_judge_linear(set, tuple, context, decided);
 	const void *image = set->pool->image + set->image_at;
 	const struct compiled_verdict *verdict = compiled_judge(image, tuple, is_to_dns(tuple, context));
-	*number = verdict ? verdict->number : (uint32_t)RULE_POLICY;
-	return verdict ? (enum rule_verdict)verdict->action : set->policy;
+	if (!verdict) {
+		*decided = rule_ref(RULE_POLICY, set->account);
+		return set->policy;
+	}
+	*decided = rule_ref(compiled_number(verdict), verdict->account);
+	return compiled_action(verdict);
 }
 
 enum rule_verdict ruleset_judge_linear(const struct ruleset *set, const struct tuple *tuple,
-				       const struct rule_context *context, uint32_t *number)
+				       const struct rule_context *context, uint32_t *decided)
 {
 	struct ruleset_walk walk = { 0, NONE };
 	const struct rule *rule;
 	while ((rule = ruleset_next(set, &walk))) {
 		if (ruleset_try(rule, tuple, context) == TRIAL_HIT) {
-			*number = rule->number;
+			*decided = rule_ref(rule->number, rule->account);
 			return (enum rule_verdict)rule->action;
 		}
 	}
-	*number = RULE_POLICY;
+	*decided = rule_ref(RULE_POLICY, set->account);
 	return set->policy;
 }
 

@@ -26,6 +26,22 @@ enum { RULE_DNS_MAX = 4 };
 struct rule_pool;
 struct ruleset;
 
+/* A rule that decided, in 32 bits: its number, or RULE_POLICY, and its account above (firewall/accounts.h; 0: none). */
+static inline uint32_t rule_ref(uint32_t number, uint16_t account)
+{
+	return number | (uint32_t)account << 16;
+}
+
+static inline uint32_t rule_ref_number(uint32_t ref)
+{
+	return ref & UINT16_MAX;
+}
+
+static inline uint16_t rule_ref_account(uint32_t ref)
+{
+	return (uint16_t)(ref >> 16);
+}
+
 /* What rules refer to beyond themselves. */
 struct rule_context {
 	struct ip_addr dns[RULE_DNS_MAX]; /* specialtarget=dns */
@@ -42,6 +58,9 @@ uint32_t rule_pool_free(const struct rule_pool *); /* rules that still fit, at l
 
 /* An empty set, or NULL when the pool has no more. */
 struct ruleset *ruleset_new(struct rule_pool *, enum rule_verdict policy);
+/* Where what its policy decides is counted. */
+void ruleset_set_account(struct ruleset *, uint16_t account);
+uint16_t ruleset_account(const struct ruleset *);
 /* Behind the last; false when the pool is full (the set stays as it was). */
 bool ruleset_append(struct ruleset *, const struct rule *);
 void ruleset_free(struct ruleset *);
@@ -64,16 +83,16 @@ uint32_t rule_pool_walked(const struct rule_pool *);     /* sets that got no ima
 size_t rule_pool_image_free(const struct rule_pool *);   /* bytes left for images */
 
 /*
- * May this tuple, in its request direction, pass? *number: of the rule that
- * decided, or RULE_POLICY. A name matches its addresses. One that is not
+ * May this tuple, in its request direction, pass? *decided: the rule_ref of the one that
+ * decided, or of the policy. A name matches its addresses. One that is not
  * resolved: an accept rule with it never matches, a drop rule matches every
  * destination.
  */
 enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *,
-				const struct rule_context *, uint32_t *number);
+				const struct rule_context *, uint32_t *decided);
 /* The same by walking the rules: what the image is tested against. */
 enum rule_verdict ruleset_judge_linear(const struct ruleset *, const struct tuple *, const struct rule_context *,
-				       uint32_t *number);
+				       uint32_t *decided);
 
 /* How far one rule and one tuple agree: what explains a verdict. */
 enum rule_trial {
@@ -84,6 +103,7 @@ enum rule_trial {
 	TRIAL_DST,   /* another destination */
 	TRIAL_HOST,  /* not an address of the name, or it accepts one that is not resolved */
 	TRIAL_DNS,   /* not port 53 of a name server */
+	TRIAL_SRC,   /* another source: of rules between clients only (cross.h) */
 	TRIAL_EXPIRED, /* its time has come */
 	TRIAL_COUNT
 };

@@ -423,8 +423,6 @@ static bool take_key(struct reading *r)
 	skip_blanks(r);
 	size_t n = value_len(r);
 	const char *why = n ? k->take(to, k->room, r->line.line + r->at, n) : "a value is missing";
-	if (!n)
-		r->at = r->line.len;
 	if (!why && k->kind)
 		r->port->kind = k->kind;
 	return !why || fault(r, &r->line, r->at, why);

@@ -125,8 +125,11 @@ int runplan_claim(struct supervisor *s)
 	s->lock = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->lock < 0)
 		return complain(EXIT_REFUSED, "%s: %s", at, strerror(errno));
-	if (flock(s->lock, LOCK_EX | LOCK_NB) != 0)
+	if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
+		close(s->lock);
+		s->lock = -1; /* what lies there is not ours to remove */
 		return complain(EXIT_CONFLICT, "%s: another `postern run` uses it", at);
+	}
 	/* what the tender makes there belongs to the group, too */
 	if (g && s->made_directory && (fchown(s->lock, (uid_t)-1, g->gr_gid) != 0 || fchmod(s->lock, 02755) != 0))
 		return complain(EXIT_REFUSED, "%s: %s", at, strerror(errno));

@@ -15,6 +15,7 @@ static const uint64_t SLEEP_MAX_NS = UINT64_C(60) * 1000 * 1000 * 1000;
 static uint32_t timer_port;
 static uint32_t words_used; /* of the shared bitmaps */
 static uint64_t armed_ns;   /* when the timer fires; 0: it does not */
+static uint32_t open_count;
 
 static uint64_t bit_of(uint32_t port)
 {
@@ -45,6 +46,7 @@ static bool adopt(int64_t result, uint32_t port, uint32_t *out)
 		words_used = port / WORD_BITS + 1;
 	evtchn_mask(port, false); /* an event that came since stays pending */
 	*out = port;
+	open_count++;
 	return true;
 }
 
@@ -72,8 +74,14 @@ void evtchn_close(uint32_t port)
 	if (!known(port))
 		return;
 	evtchn_mask(port, true);
-	(void)hypercall_evtchn(EVTCHNOP_close, &port);
+	if (hypercall_evtchn(EVTCHNOP_close, &port) == 0)
+		open_count--;
 	(void)evtchn_pending(port);
+}
+
+uint32_t evtchn_open_count(void)
+{
+	return open_count;
 }
 
 void evtchn_notify(uint32_t port)

@@ -20,5 +20,7 @@ void evtchn_notify(uint32_t port);
 /* Test and clear; no hypercall. */
 bool evtchn_pending(uint32_t port);
 void evtchn_mask(uint32_t port, bool masked);
+/* Ports of ours that are not closed, those that the toolstack gave among them. */
+uint32_t evtchn_open_count(void);
 
 #endif

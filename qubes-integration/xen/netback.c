@@ -15,8 +15,11 @@ static struct {
 	char home[HOME_BYTES];
 	bool scan;            /* from the top */
 	char names[NAMES_BYTES]; /* of domains to look into, from `at` */
+	char handles[NAMES_BYTES]; /* of one domain's devices */
 	size_t at, len;
 	uint64_t timer_ns, look_ns;
+	uint32_t turn;  /* the first vif that the next step may be of */
+	bool scanned;   /* the last step was the scan's */
 } own;
 
 static const char vif_dir[] = "backend/vif";
@@ -46,6 +49,8 @@ bool netback_init(struct arena *arena, const char *home)
 	own.scan = true;
 	own.at = own.len = 0;
 	own.timer_ns = own.look_ns = 0;
+	own.turn = 0;
+	own.scanned = false;
 	return netback.vif && netback.port && netback.op && !t.cut;
 }
 
@@ -147,7 +152,7 @@ static bool number(const char *text, uint32_t *value)
 /* One domain's folders. */
 static void scan_domain(const char *name)
 {
-	char path[NETBUS_DIR_BYTES], handles[NAMES_BYTES / 16];
+	char path[NETBUS_DIR_BYTES];
 	struct text t = text_on(path);
 	uint32_t domid, handle;
 	size_t len = 0;
@@ -155,12 +160,12 @@ static void scan_domain(const char *name)
 	text_char(&t, '/');
 	text_put(&t, name);
 	if (!number(name, &domid) ||
-	    xs_directory(XS_NO_TX, path, handles, sizeof(handles), &len) != XS_RESULT_OK)
+	    xs_directory(XS_NO_TX, path, own.handles, sizeof(own.handles), &len) != XS_RESULT_OK)
 		return;
 	for (size_t i = 0; i < len; i++) {
-		if (number(handles + i, &handle))
+		if (number(own.handles + i, &handle))
 			vif_at((uint16_t)domid, (uint16_t)handle);
-		while (i < len && handles[i])
+		while (i < len && own.handles[i])
 			i++;
 	}
 }
@@ -203,23 +208,42 @@ static void timers(uint64_t now_ns)
 	}
 }
 
+static bool scanning(void)
+{
+	return own.scan || own.at < own.len;
+}
+
+/* Whose xenstore never rests has one step, then all others have theirs. */
+static uint32_t turn(void)
+{
+	uint32_t i = vif_bit_next(netback.dirty, own.turn);
+	if (i == NETBACK_VIFS_MAX)
+		i = vif_bit_next(netback.dirty, 0);
+	own.turn = i + 1;
+	return i;
+}
+
+static void step(struct vif *v, uint64_t now_ns)
+{
+	vif_bit_clear(netback.dirty, v->number);
+	if (limit_allows(&v->steps, now_ns))
+		vif_step(v, now_ns);
+	else if (v->timer_ns > now_ns + PAUSE_NS) /* who keeps us busy waits, packets do not */
+		v->timer_ns = now_ns + PAUSE_NS;
+	if (v->used && v->timer_ns < own.timer_ns)
+		own.timer_ns = v->timer_ns;
+}
+
 bool netback_step(uint64_t now_ns)
 {
 	timers(now_ns);
-	uint32_t i = vif_bit_next(netback.dirty, 0);
-	if (i < NETBACK_VIFS_MAX) {
-		struct vif *v = &netback.vif[i];
-		vif_bit_clear(netback.dirty, i);
-		if (limit_allows(&v->steps, now_ns))
-			vif_step(v, now_ns);
-		else if (v->timer_ns > now_ns + PAUSE_NS) /* who keeps us busy waits, packets do not */
-			v->timer_ns = now_ns + PAUSE_NS;
-		if (v->used && v->timer_ns < own.timer_ns)
-			own.timer_ns = v->timer_ns;
-	} else if (own.scan || own.at < own.len) {
+	bool any = vif_bit_next(netback.dirty, 0) < NETBACK_VIFS_MAX;
+	own.scanned = scanning() && (!any || !own.scanned);
+	if (own.scanned)
 		scan_step();
-	}
-	return own.scan || own.at < own.len || vif_bit_next(netback.dirty, 0) < NETBACK_VIFS_MAX;
+	else if (any)
+		step(&netback.vif[turn()], now_ns);
+	return scanning() || vif_bit_next(netback.dirty, 0) < NETBACK_VIFS_MAX;
 }
 
 uint64_t netback_deadline(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* struct platform on Xen: devices, channels, time and log put together. */
+#include "evtchn.h"
 #include "framepool.h"
 #include "grant.h"
 #include "hypercall.h"
@@ -12,6 +13,9 @@
 #include "xenpage.h"
 #include "xenstore.h"
 #include "xenwait.h"
+
+/* Of watches: a guest that writes without end in its own folder gets no more of a round. */
+enum { EVENTS_PER_ROUND = 64 };
 
 static struct {
 	struct arena *arena;
@@ -44,7 +48,7 @@ static void housekeeping(void)
 	char path[XS_PATH_BYTES];
 	uint32_t token;
 	uint64_t now = xenclock_now_ns();
-	while (xs_event(path, &token)) {
+	for (uint32_t n = 0; n < EVENTS_PER_ROUND && xs_event(path, &token); n++) {
 		if (token == NETDEV_TOKEN)
 			netdev_changed(path);
 		else
@@ -56,6 +60,7 @@ static void housekeeping(void)
 	}
 	xenlinks_poll(now);
 	self.more = netdev_step(now);
+	self.more |= xs_event_waits();
 	const char *note = xenlinks_note();
 	if (note) {
 		size_t len = 0;
@@ -118,6 +123,8 @@ static void status(struct text *t)
 	member(t, ",\"grant_copies\":", grants.copies);
 	member(t, ",\"grants_given\":", grants.given);
 	member(t, ",\"grants_mapped\":", grants.mapped);
+	member(t, ",\"channels\":", evtchn_open_count());
+	member(t, ",\"watches\":", xs_watches());
 	member(t, ",\"pages_free\":", xenpage_free());
 }
 

@@ -30,6 +30,7 @@ static struct {
 	bool broken;         /* the ring said nonsense: no more calls */
 	uint32_t id;         /* of the newest request */
 	bool waiting;        /* its answer has not come */
+	uint32_t watches;
 	uint8_t out[MESSAGE_BYTES], in[MESSAGE_BYTES];
 	size_t out_len, out_sent, in_len;
 	struct xen_store_msg answer; /* what came for it; its payload: */
@@ -342,12 +343,21 @@ static enum xs_result watch(uint32_t type, const char *path, uint32_t token)
 
 enum xs_result xs_watch(const char *path, uint32_t token)
 {
-	return watch(XS_WATCH, path, token);
+	enum xs_result result = watch(XS_WATCH, path, token);
+	own.watches += result == XS_RESULT_OK;
+	return result;
 }
 
 enum xs_result xs_unwatch(const char *path, uint32_t token)
 {
-	return watch(XS_UNWATCH, path, token);
+	enum xs_result result = watch(XS_UNWATCH, path, token);
+	own.watches -= result == XS_RESULT_OK;
+	return result;
+}
+
+uint32_t xs_watches(void)
+{
+	return own.watches;
 }
 
 bool xs_event(char path[XS_PATH_BYTES], uint32_t *token)
@@ -361,6 +371,11 @@ bool xs_event(char path[XS_PATH_BYTES], uint32_t *token)
 	queue_take(path, len);
 	path[len] = '\0';
 	return true;
+}
+
+bool xs_event_waits(void)
+{
+	return own.events.len > 0;
 }
 
 bool xs_overflowed(void)

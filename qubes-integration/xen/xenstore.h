@@ -45,9 +45,12 @@ enum xs_result xs_transaction_end(uint32_t tx, bool commit);
 /* Watches path and all below; a first event comes at once. The token comes back with each event. */
 enum xs_result xs_watch(const char *path, uint32_t token);
 enum xs_result xs_unwatch(const char *path, uint32_t token);
+/* How many xenstored holds for us: it allows a guest 128. */
+uint32_t xs_watches(void);
 
 /* The next watch event: the path that changed, relative if it was watched so. False: none. */
 bool xs_event(char path[XS_PATH_BYTES], uint32_t *token);
+bool xs_event_waits(void); /* there is one already, of which nothing else tells */
 /* True once after events were lost because nobody took them: look at everything again. */
 bool xs_overflowed(void);
 

@@ -3,7 +3,8 @@
 """Postern against the Linux kernel's nftables: the same machines, rules and traffic, in turns.
 
     bench.py            everything; environment: O=build RUNS=5 ONLY=name,name LIMIT=540 (seconds)
-                        PORT_TYPE=tap MEM=128 SECS=0.8 GEN_CPU=0 FW_CPU=1 PRIORITY=0 (e.g. -15)
+                        PORT_TYPE=tap (packet, xdp; else what serves each workload best)
+                        MEM=128 SECS=0.8 GEN_CPU=0 FW_CPU=1 PRIORITY=0 (e.g. -15)
 Writes out/bench/bench.json, bench.svg and machine.json. How to read them: README.md.
 """
 import json
@@ -219,6 +220,7 @@ def measure_one(w, labs):
         result.runs = RUNS
         return result
     measure = MEASURE[w.name]
+    result.port = port_of(w)
     labs = [lab for lab in labs if not w.own or lab.name == "postern"]
     for lab in labs:
         lab.forget()
@@ -239,6 +241,17 @@ def measure_one(w, labs):
     return result
 
 
+def port_of(w):
+    return os.environ.get("PORT_TYPE") or w.port
+
+
+def labs_for(workloads):
+    """One of the kernel's, and one of ours for each type of port; those not measured see no packet."""
+    needed = [w for w in workloads if not w.name.startswith("core_")]
+    ours = {port: Postern(OUT, FW_CPU, int(os.environ.get("MEM") or 128), port) for port in map(port_of, needed)}
+    return ([Kernel(OUT, FW_CPU)] if needed else []), ours
+
+
 def chosen():
     only = [n for n in os.environ.get("ONLY", "").split(",") if n]
     unknown = set(only) - {w.name for w in WORKLOADS}
@@ -252,8 +265,7 @@ def machine():
     with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
         model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), "unknown")
     return {"cpu": model, "cpus": os.cpu_count(), "kernel": os.uname().release, "load": os.getloadavg()[0],
-            "runs": RUNS, "seconds": SECS, "port": os.environ.get("PORT_TYPE") or "tap",
-            "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
+            "runs": RUNS, "seconds": SECS, "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
 
 
 def main():
@@ -268,25 +280,24 @@ def main():
     folder = os.path.join(ROOT, "out/bench")
     os.makedirs(folder, exist_ok=True)
     about = machine()
-    print("%(cpu)s, %(cpus)d CPUs, Linux %(kernel)s, load %(load).2f, port type %(port)s, %(runs)d runs" % about)
-    labs = [Kernel(OUT, FW_CPU), Postern(OUT, FW_CPU, int(os.environ.get("MEM") or 128), about["port"])]
+    print("%(cpu)s, %(cpus)d CPUs, Linux %(kernel)s, load %(load).2f, %(runs)d runs" % about)
+    kernel, ours = labs_for(workloads)
     results, failures = [], []
     try:
-        if any(not w.name.startswith("core_") for w in workloads):
-            for lab in labs:
-                lab.open()
+        for lab in kernel + list(ours.values()):
+            lab.open()
         for w in workloads:
             if out_of_time():
                 failures.append((w.name, "out of time (LIMIT=%d)" % LIMIT))
                 continue
             try:
-                results.append(measure_one(w, labs))
+                results.append(measure_one(w, kernel + [lab for port, lab in ours.items() if port == port_of(w)]))
                 print(benchreport.line(results[-1]), flush=True)
             except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as e:
                 failures.append((w.name, str(e)))
                 print("%-22s FAILED: %s" % (w.name, e), flush=True)
     finally:
-        for lab in labs:
+        for lab in kernel + list(ours.values()):
             lab.close()
         about["took"] = round(time.monotonic() - begun)
         if results:

@@ -259,11 +259,11 @@ class Postern(Lab):
                         POSTERN_CONTROL=self.folder + "/control.sock")
 
     def open(self):
-        c, u = (self.namespace("p" + n) for n in "cu")
+        c, u = (self.namespace(self.port + n) for n in "cu")
         self.client_ns, self.up_ns = c, u
         self.port_ns = {"eth0": c, "up0": u}
         if self.port != "tap":
-            self.port_ns = dict.fromkeys(("eth0", "up0"), self.namespace("pf"))
+            self.port_ns = dict.fromkeys(("eth0", "up0"), self.namespace(self.port + "f"))
         for ns, dev in ((c, "eth0"), (u, "up0")):
             if self.port == "tap":
                 ip("-n", ns, "tuntap", "add", "dev", dev, "mode", "tap")

@@ -18,24 +18,25 @@ class Workload:
     own: bool = False   # the kernel has no such figure
     rules: int = 0
     repeat: bool = True # False: one run says all
+    port: str = "tap"   # the type of Postern's ports that serves such traffic best
 
 
 WORKLOADS = [
-    Workload("udp64_1", "Mpps", 1.3, 1.5),
-    Workload("udp64_50k", "Mpps", 1.6, 1.9),
-    Workload("udp64_new_r1000", "Mpps", 8, 10, rules=1000),
-    Workload("udp64_unreplied_r1000", "Mpps", 8, 10, rules=1000),
-    Workload("newflow_scale", "ratio", 0.95, 0.99, own=True, rules=10),
-    Workload("cps_r0", "kconn/s", 1.3, 1.6),
-    Workload("cps_r1000", "kconn/s", 1.6, 2.0, rules=1000),
+    Workload("udp64_1", "Mpps", 1.3, 1.5, port="xdp"),
+    Workload("udp64_50k", "Mpps", 1.6, 1.9, port="xdp"),
+    Workload("udp64_new_r1000", "Mpps", 8, 10, rules=1000, port="xdp"),
+    Workload("udp64_unreplied_r1000", "Mpps", 8, 10, rules=1000, port="xdp"),
+    Workload("newflow_scale", "ratio", 0.95, 0.99, own=True, rules=10, port="xdp"),
+    Workload("cps_r0", "kconn/s", 1.3, 1.6, port="xdp"),
+    Workload("cps_r1000", "kconn/s", 1.6, 2.0, rules=1000, port="xdp"),
     Workload("rtt_spin", "us", 1.7, 1.45, less=True),
     Workload("rtt_block", "us", 1.1, 1.0, less=True),
     Workload("tcp1_up", "Gbit/s", 0.75, 0.85),
     Workload("tcp1_down", "Gbit/s", 0.75, 0.85),
     Workload("tcp4_up", "Gbit/s", 0.38, 0.45),
     Workload("tcp4_down", "Gbit/s", 0.38, 0.45),
-    Workload("udp1400", "Mpps", 1.0, 1.2),
-    Workload("cpu_packet", "ns", 1.5, 1.1, less=True),
+    Workload("udp1400", "Mpps", 1.0, 1.2, port="xdp"),
+    Workload("cpu_packet", "ns", 1.5, 1.1, less=True, port="xdp"),
     Workload("core_64k", "ns", 30, 20, less=True, own=True),
     Workload("core_1m", "ns", 80, 50, less=True, own=True),
     Workload("boot_ms", "ms", 6, 3, less=True, own=True),
@@ -51,6 +52,7 @@ class Result:
     postern: list = field(default_factory=list)
     kernel: list = field(default_factory=list)
     runs: int = 0
+    port: str = "-"     # the type of Postern's ports; "-": none was needed
     p99: dict = field(default_factory=dict)
 
     def median(self, side):
@@ -83,7 +85,7 @@ class Result:
         w, seen = self.workload, self.compared()
         e = {"workload": w.name, "postern": rounded(self.median("postern")), "kernel": rounded(self.median("kernel")),
              "ratio": rounded(self.figure()), "min": rounded(min(seen)), "max": rounded(max(seen)),
-             "runs": self.runs, "unit": w.unit, "bar": w.bar, "proud": w.proud, "less_is_better": w.less,
+             "runs": self.runs, "port": self.port, "unit": w.unit, "bar": w.bar, "proud": w.proud, "less_is_better": w.less,
              "meets_bar": self.meets(w.bar), "meets_proud": self.meets(w.proud), "noisy": self.noisy(),
              "postern_runs": [rounded(v) for v in self.postern], "kernel_runs": [rounded(v) for v in self.kernel]}
         if self.p99:
@@ -95,8 +97,8 @@ def rounded(v):
     return None if v is None else float("%.4g" % v)
 
 
-HEAD = "%-22s %8s %9s %9s %8s %17s %7s %7s  %s" % (
-    "workload", "unit", "postern", "kernel", "ratio", "min..max", "bar", "proud", "verdict")
+HEAD = "%-22s %-6s %8s %9s %9s %8s %17s %7s %7s  %s" % (
+    "workload", "ports", "unit", "postern", "kernel", "ratio", "min..max", "bar", "proud", "verdict")
 
 
 def line(r):
@@ -107,8 +109,8 @@ def line(r):
     if r.p99:
         verdict += ", p99 " + " / ".join("%.4g" % statistics.median(r.p99.get(s, [0])) for s in ("postern", "kernel"))
     kernel = r.median("kernel")
-    return "%-22s %8s %9.4g %9s %8.4g %17s %7g %7g  %s" % (
-        w.name, w.unit, r.median("postern"), "-" if kernel is None else "%.4g" % kernel, r.figure(),
+    return "%-22s %-6s %8s %9.4g %9s %8.4g %17s %7g %7g  %s" % (
+        w.name, r.port, w.unit, r.median("postern"), "-" if kernel is None else "%.4g" % kernel, r.figure(),
         "%.4g..%.4g" % (min(seen), max(seen)), w.bar, w.proud, verdict)
 
 

@@ -1,4 +1,4 @@
-/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/treecommit.c rules/sets.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 /*
  * A hostile store: the input is its side of the byte stream, fed in pieces,
@@ -70,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		at += taken;
 		if (piece % 3 == 0 || taken == 0) {
 			/* a second goes by: what is to be confirmed in time runs out at times */
-			qdb_tree_tick(t, now_ns += 1000000000);
+			now_ns += 1000000000;
+			qdb_tree_tick(t, now_ns, now_ns);
 			ensure(qdb_tree_deadline(t) > now_ns);
 			qdb_tree_poll(t);
 			check_output(q, &begun);

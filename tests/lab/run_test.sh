@@ -116,8 +116,7 @@ n=$(reloads)
 printf '[cleint c4]\n' >>"$LAB/postern.conf"
 kill -HUP "$RUN_PID"
 check "a wrong file is read" wait_for 10 reloads_past "$n"
-check_says "and pointed at" "did you mean 'client'" wait_for 10 has_line "$LAB/run.log" "everything stays"
-grep -q "did you mean 'client'" "$LAB/run.log" || fail "no hint at the wrong word"
+check "and pointed at" wait_for 10 has_line "$LAB/run.log" "did you mean 'client'"
 check "and all ports stay" ports_are up0 c1 c2 c3 away
 config c1 c3
 check "what is no longer in the file goes" reload ports_are up0 c1 c3

@@ -1,4 +1,4 @@
-/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/treecommit.c rules/sets.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 /* Changes of many clients: none of two generations mixed, all or nothing, back when nobody confirms. */
 #include <setjmp.h>
@@ -8,83 +8,11 @@
 #include <string.h>
 #include <time.h>
 #include <cmocka.h>
-#include "qdb_message.h"
-#include "qdb_tree.h"
 
 enum { CLIENTS = 16, RULES = 30000, TCP = 6, TCP_RULES = 20 };
+#include "qdb_feed.h"
 
-static const struct secret secret = { { 1, 2 }, 0 };
-static const uint64_t S = 1000000000;
-static void *memory;
-static struct qdb *q;
-static struct policy *policy;
-static struct qdb_tree *tree;
-static struct config config;
-static void (*between)(void); /* called after every byte count that goes in */
-
-static void on_log(void *self, const char *line, size_t len)
-{
-	(void)self;
-	assert_int_equal(line[len], 0);
-}
-
-static int make(void **state)
-{
-	(void)state;
-	size_t bytes = policy_bytes(CLIENTS, RULES) + qdb_tree_bytes(CLIENTS, RULES) + 32768;
-	memory = calloc(1, bytes);
-	struct arena a = { memory, bytes };
-	config_init(&config);
-	q = qdb_new(&a);
-	policy = policy_new(&a, &secret, CLIENTS, RULES);
-	tree = qdb_tree_new(&a, &secret, CLIENTS, RULES, q, policy, &config, (struct log_sink){ NULL, on_log });
-	between = NULL;
-	return tree ? 0 : -1;
-}
-
-static int unmake(void **state)
-{
-	(void)state;
-	free(memory);
-	return 0;
-}
-
-static uint32_t draw(uint32_t limit)
-{
-	static uint64_t x = 88172645463325252u;
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (uint32_t)(x >> 33) % limit;
-}
-
-/* In pieces, as a channel gives them. */
-static void send_one(uint8_t type, const char *path, const char *value)
-{
-	static uint8_t bytes[4096], answer[QDB_OUT_BYTES];
-	size_t n = message(bytes, type, path, value, strlen(value));
-	for (size_t at = 0; at < n;) {
-		size_t part = between ? 1 + draw(160) : n;
-		part = part < n - at ? part : n - at;
-		assert_int_equal(qdb_feed(q, bytes + at, part), part);
-		at += part;
-		if (between)
-			between();
-	}
-	assert_int_not_equal(qdb_state(q), QDB_BROKEN);
-	if (qdb_want(q) < 4096)
-		qdb_output(q, answer, sizeof(answer));
-}
-
-static void dump(const char *path, const char *value) { send_one(11, path, value); }
-static void put(const char *path, const char *value) { send_one(1, path, value); }
-static void rm(const char *path) { send_one(4, path, ""); }
-
-static void open_empty(void)
-{
-	qdb_opened(q);
-	dump("", "");
-}
+static const uint64_t S = 1000000000, WALL = 0;
 
 /* The outcome that is told, or "". */
 static const char *told(void)
@@ -168,7 +96,7 @@ static void test_storm(void **state)
 {
 	(void)state;
 	char value[32];
-	open_empty();
+	start_empty();
 	for (uint32_t g = 1; g <= 1001; g++) {
 		between = g > 1 ? probe : NULL;
 		storm_now = g;
@@ -189,7 +117,7 @@ static void test_storm(void **state)
 static void test_bad_tree(void **state)
 {
 	(void)state;
-	open_empty();
+	start_empty();
 	apply(1, 0, 1001);
 	assert_string_equal(told(), "1 applied");
 	expect(1001);
@@ -211,7 +139,7 @@ static void test_pool_full(void **state)
 {
 	(void)state;
 	char path[64];
-	open_empty();
+	start_empty();
 	apply(1, 0, 1001);
 	uint32_t free_rules = policy_rules_free(policy);
 	put("/postern/hold", "2 0");
@@ -233,7 +161,7 @@ static void test_pool_full(void **state)
 static void test_same_again_needs_no_room(void **state)
 {
 	(void)state;
-	open_empty();
+	start_empty();
 	put("/postern/hold", "1 0");
 	for (uint8_t client = 1; client <= 3; client++)
 		write_tree(client, 10000, 9000);
@@ -257,7 +185,7 @@ static void test_same_again_needs_no_room(void **state)
 static void test_emptied_client_is_closed(void **state)
 {
 	(void)state;
-	open_empty();
+	start_empty();
 	apply(1, 0, 1001);
 	put("/postern/hold", "2 0");
 	rm("/qubes-firewall/10.137.0.1/");
@@ -271,11 +199,11 @@ static void test_emptied_client_is_closed(void **state)
 static void test_broken_off(void **state)
 {
 	(void)state;
-	open_empty();
+	start_empty();
 	apply(1, 0, 1001);
 	put("/postern/hold", "2 0");
 	write_tree(1, 1002, 1);
-	open_empty();
+	start_empty();
 	expect(1001);
 	/* a publish without its hold, and one of another number, change nothing */
 	put("/postern/generation", "2 0");
@@ -299,8 +227,8 @@ static void test_broken_off(void **state)
 static void test_deadline(void **state)
 {
 	(void)state;
-	open_empty();
-	qdb_tree_tick(tree, 100 * S);
+	start_empty();
+	qdb_tree_tick(tree, 100 * S, WALL);
 	apply(1, 0, 1001);
 	assert_true(qdb_tree_deadline(tree) == UINT64_MAX);
 	assert_false(qdb_tree_confirm(tree));
@@ -308,11 +236,11 @@ static void test_deadline(void **state)
 	assert_string_equal(told(), "2 unconfirmed");
 	assert_true(qdb_tree_deadline(tree) == 160 * S);
 	expect(1002);
-	qdb_tree_tick(tree, 160 * S - 1);
+	qdb_tree_tick(tree, 160 * S - 1, WALL);
 	expect(1002);
 	/* the store is gone: it happens, and is told when it is back */
 	qdb_closed(q);
-	qdb_tree_tick(tree, 160 * S);
+	qdb_tree_tick(tree, 160 * S, WALL);
 	expect(1001);
 	assert_string_equal(told(), "");
 	assert_true(qdb_tree_deadline(tree) == UINT64_MAX);
@@ -334,14 +262,14 @@ static void test_confirm_before_and_after(void **state)
 {
 	(void)state;
 	for (int late = 0; late < 2; late++) {
-		open_empty();
-		qdb_tree_tick(tree, 100 * S);
+		start_empty();
+		qdb_tree_tick(tree, 100 * S, WALL);
 		apply(11, 0, 1001);
 		apply(12, 10, 1002);
-		qdb_tree_tick(tree, 110 * S - !late);
+		qdb_tree_tick(tree, 110 * S - !late, WALL);
 		put("/postern/confirm", "12");
 		assert_string_equal(told(), late ? "12 reverted nobody confirmed it in time" : "12 confirmed");
-		qdb_tree_tick(tree, 500 * S);
+		qdb_tree_tick(tree, 500 * S, WALL);
 		expect(late ? 1001 : 1002);
 		unmake(state);
 		make(state);
@@ -351,13 +279,13 @@ static void test_confirm_before_and_after(void **state)
 static void test_confirmed_without_the_store(void **state)
 {
 	(void)state;
-	open_empty();
-	qdb_tree_tick(tree, S);
+	start_empty();
+	qdb_tree_tick(tree, S, WALL);
 	apply(1, 0, 1001);
 	apply(2, 10, 1002);
 	qdb_closed(q);
 	assert_true(qdb_tree_confirm(tree));
-	qdb_tree_tick(tree, 100 * S);
+	qdb_tree_tick(tree, 100 * S, WALL);
 	expect(1002);
 	/* the store has taken it back meanwhile, but hears of it */
 	qdb_opened(q);
@@ -369,8 +297,8 @@ static void test_confirmed_without_the_store(void **state)
 static void test_redump_while_unconfirmed(void **state)
 {
 	(void)state;
-	open_empty();
-	qdb_tree_tick(tree, S);
+	start_empty();
+	qdb_tree_tick(tree, S, WALL);
 	apply(1, 0, 1001);
 	apply(2, 10, 1002);
 	qdb_opened(q);
@@ -381,7 +309,7 @@ static void test_redump_while_unconfirmed(void **state)
 	dump("", "");
 	expect(1002);
 	assert_true(qdb_tree_deadline(tree) == 11 * S);
-	qdb_tree_tick(tree, 11 * S);
+	qdb_tree_tick(tree, 11 * S, WALL);
 	expect(1001);
 }
 
@@ -389,10 +317,10 @@ static void test_redump_while_unconfirmed(void **state)
 static void test_unconfirmed_comes_in_a_dump(void **state)
 {
 	(void)state;
-	open_empty();
+	start_empty();
 	apply(1, 0, 1001);
 	qdb_closed(q);
-	qdb_tree_tick(tree, 50 * S);
+	qdb_tree_tick(tree, 50 * S, WALL);
 	qdb_opened(q);
 	for (uint8_t client = 1; client <= 2; client++) {
 		char path[64];
@@ -405,7 +333,7 @@ static void test_unconfirmed_comes_in_a_dump(void **state)
 	dump("", "");
 	expect(1004);
 	assert_string_equal(told(), "4 unconfirmed");
-	qdb_tree_tick(tree, 60 * S);
+	qdb_tree_tick(tree, 60 * S, WALL);
 	expect(1001);
 	assert_string_equal(told(), "4 reverted nobody confirmed it in time");
 }
@@ -414,12 +342,12 @@ static void test_unconfirmed_comes_in_a_dump(void **state)
 static void test_later_change_outlives(void **state)
 {
 	(void)state;
-	open_empty();
-	qdb_tree_tick(tree, S);
+	start_empty();
+	qdb_tree_tick(tree, S, WALL);
 	apply(1, 0, 1001);
 	apply(2, 10, 1002);
 	write_tree(2, 1005, 1);
-	qdb_tree_tick(tree, 20 * S);
+	qdb_tree_tick(tree, 20 * S, WALL);
 	assert_true(accepts(1, 1001));
 	assert_true(accepts(2, 1005));
 }
@@ -440,7 +368,7 @@ static void test_gap(void **state)
 	static uint8_t all[4 << 20], bytes[4096], answer[QDB_OUT_BYTES];
 	char path[64], value[64];
 	size_t total = 0;
-	open_empty();
+	start_empty();
 	apply(1, 0, 1001);
 	total += message(all + total, 1, "/postern/hold", "2 0", 3);
 	total += message(all + total, 1, "/qubes-firewall/10.137.0.1/policy", "drop", 4);

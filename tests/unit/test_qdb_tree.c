@@ -1,4 +1,4 @@
-/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/treecommit.c rules/sets.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,67 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "qdb_message.h"
-#include "qdb_tree.h"
 
-enum { CLIENTS = 8, RULES = 8192, LOG_BYTES = 1 << 16 };
-
-static const struct secret secret = { { 1, 2 }, 0 };
-static void *memory;
-static struct qdb *q;
-static struct policy *policy;
-static struct qdb_tree *tree;
-static struct config config;
-static char logged[LOG_BYTES];
-
-static void on_log(void *self, const char *line, size_t len)
-{
-	size_t at = strlen(logged);
-	(void)self;
-	assert_int_equal(line[len], 0);
-	snprintf(logged + at, LOG_BYTES - at, "%s\n", line);
-}
-
-static int make(void **state)
-{
-	(void)state;
-	size_t bytes = policy_bytes(CLIENTS, RULES) + qdb_tree_bytes(CLIENTS, RULES) + 32768;
-	memory = malloc(bytes);
-	struct arena a = { memory, bytes };
-	config_init(&config);
-	q = qdb_new(&a);
-	policy = policy_new(&a, &secret, CLIENTS, RULES);
-	tree = qdb_tree_new(&a, &secret, CLIENTS, RULES, q, policy, &config, (struct log_sink){ NULL, on_log });
-	logged[0] = 0;
-	return tree ? 0 : -1;
-}
-
-static int unmake(void **state)
-{
-	(void)state;
-	free(memory);
-	return 0;
-}
-
-static void send_one(uint8_t type, const char *path, const char *value)
-{
-	static uint8_t bytes[4096], answer[QDB_OUT_BYTES];
-	size_t n = message(bytes, type, path, value, strlen(value));
-	assert_int_equal(qdb_feed(q, bytes, n), n);
-	assert_int_not_equal(qdb_state(q), QDB_BROKEN);
-	if (qdb_want(q) < 4096)
-		qdb_output(q, answer, sizeof(answer));
-}
-
-static void dump(const char *path, const char *value) { send_one(11, path, value); }
-static void put(const char *path, const char *value) { send_one(1, path, value); }
-static void rm(const char *path) { send_one(4, path, ""); }
-
-static void start_empty(void)
-{
-	qdb_opened(q);
-	dump("", "");
-}
+enum { CLIENTS = 8, RULES = 8192 };
+#include "qdb_feed.h"
 
 /* What qdb_tree_poll sends, as "path=value\n" lines. */
 static const char *handled(void)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -120,6 +121,99 @@ static void a_frontend_that_writes_all_the_time_waits_its_turn(void **state)
 	assert_string_equal(guest_state(&bad, true), "6");
 }
 
+/* The same without a pause, and the attaching of another counted in steps: a bound, however many write. */
+static void who_writes_without_end_delays_nobody_s_attaching(void **state)
+{
+	(void)state;
+	enum { FLOODERS = 20, STEPS_MAX = 10 * (FLOODERS + 2) };
+	struct guest flood[FLOODERS], late = LINUX;
+	char ip[32], mac[32], path[XS_PATH_BYTES];
+	uint32_t token, steps = 0;
+	for (uint32_t i = 0; i < FLOODERS; i++) { /* made first: before it in the table */
+		snprintf(ip, sizeof(ip), "10.137.1.%u", i + 1);
+		snprintf(mac, sizeof(mac), "00:16:3e:5e:6c:%02x", i);
+		attach(&flood[i], (uint16_t)(20 + i), ip, mac);
+	}
+	guest_settle(10000 * MS);
+	guest_create(&late, 5, IP1, MAC1);
+	guest_offer(&late);
+	while (strcmp(guest_state(&late, true), "4") != 0) {
+		assert_true(++steps < STEPS_MAX);
+		for (uint32_t i = 0; i < FLOODERS; i++)
+			guest_front_state(&flood[i], XENBUS_CONNECTED);
+		while (xs_event(path, &token))
+			netback_changed(path);
+		(void)netback_step(guest_now_ns);
+	}
+	assert_int_equal(next_event().kind, EVENT_PORT_ATTACHED);
+	/* found by looking alone too: no event told of its folder */
+	struct guest unseen = LINUX;
+	guest_create(&unseen, 6, IP2, MAC2);
+	while (xs_event(path, &token))
+		;
+	netback_changed(NULL);
+	for (steps = 0; strcmp(guest_state(&unseen, true), "2") != 0; steps++) {
+		assert_true(steps < STEPS_MAX * 2);
+		for (uint32_t i = 0; i < FLOODERS; i++)
+			guest_front_state(&flood[i], XENBUS_CONNECTED);
+		while (xs_event(path, &token))
+			netback_changed(path);
+		(void)netback_step(guest_now_ns);
+	}
+}
+
+/*
+ * A client that posts no buffers holds frames, but of no kind those that others need: not the large
+ * ones either, also when a small one stands first in its queue.
+ */
+static void a_lagging_client_leaves_large_frames_to_others(void **state)
+{
+	(void)state;
+	static uint8_t bytes[20000];
+	struct guest lag, good;
+	uint16_t lag_port = attach(&lag, 3, IP1, MAC1), port = attach(&good, 4, IP2, MAC2);
+	uint32_t small = framepool_left(0), large = framepool_left(FRAMEPOOL_SMALL_BYTES), kept = large;
+	guest_frame_udp(bytes, sizeof(bytes), "192.0.2.1", 1);
+	send(frame_of(lag_port, bytes, 100));
+	for (uint32_t i = 0; i < 4 * large; i++) {
+		struct frame *f = framepool_take(sizeof(bytes));
+		assert_non_null(f); /* there is always one left */
+		framepool_give(f);
+		send(frame_of(lag_port, bytes, 9000));
+		kept = framepool_left(FRAMEPOOL_SMALL_BYTES) < kept ? framepool_left(FRAMEPOOL_SMALL_BYTES) : kept;
+	}
+	assert_in_range(kept, large / 4 - 1, large - 1); /* it does hold some */
+	assert_true(netback.tx_dropped > 0);
+	assert_hears(&good, port, IP2, 300, 300);
+	assert_reaches(&good, port, 300);
+	guest_vanish(&lag);
+	guest_settle(0);
+	assert_int_equal(framepool_left(0), small);
+	assert_int_equal(framepool_left(FRAMEPOOL_SMALL_BYTES), large);
+}
+
+/* What its owner hides is as good as gone, and of no concern to others (netbus.c: DENIED). */
+static void a_frontend_that_hides_its_folder(void **state)
+{
+	(void)state;
+	struct guest shy, good;
+	uint16_t port = attach(&good, 4, IP2, MAC2);
+	attach(&shy, 3, IP1, MAC1);
+	for (uint32_t round = 0; round < 3; round++) {
+		fake_hide("/local/domain/3", true);
+		guest_front_state(&shy, XENBUS_CONNECTED);
+		guest_settle(1000 * MS);
+		assert_string_equal(guest_state(&shy, true), "6");
+		assert_int_equal(next_event().kind, EVENT_LINK_DOWN);
+		assert_int_equal(fake_held().mapped, 2); /* the other one's */
+		assert_hears(&good, port, IP2, 200, 200);
+		fake_hide("/local/domain/3", false);
+		guest_front_state(&shy, XENBUS_INITIALISING);
+		guest_connect(&shy);
+		assert_int_equal(next_event().kind, EVENT_LINK_UP);
+	}
+}
+
 static void refused_offers(void **state)
 {
 	(void)state;
@@ -193,6 +287,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_liar_loses_its_vif_and_nobody_else),
 		TEST(a_frontend_that_writes_all_the_time_waits_its_turn),
+		TEST(who_writes_without_end_delays_nobody_s_attaching),
+		TEST(a_lagging_client_leaves_large_frames_to_others),
+		TEST(a_frontend_that_hides_its_folder),
 		TEST(refused_offers),
 		TEST(a_random_peer),
 	};

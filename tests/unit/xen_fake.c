@@ -24,6 +24,7 @@ static uint32_t event_head, event_count;
 static void *pages[PAGES_MAX];
 static uint32_t page_count, pages_taken;
 static struct grant_counts counts;
+static char hidden[XS_PATH_BYTES];
 uint32_t fake_deny, fake_again, fake_requests;
 
 static void *page_new(void)
@@ -49,6 +50,7 @@ void fake_reset(void)
 	memset(port, 0, sizeof(port));
 	memset(channel, 0, sizeof(channel));
 	memset(watch, 0, sizeof(watch));
+	hidden[0] = 0;
 	page_count = pages_taken = nodes = event_head = event_count = channels = 0;
 	lent_count = FIRST_REF;
 	fake_deny = fake_again = fake_requests = 0;
@@ -352,6 +354,11 @@ const char *fake_read(const char *path)
 	return i < nodes ? node[i].value : "";
 }
 
+void fake_hide(const char *path, bool on)
+{
+	snprintf(hidden, sizeof(hidden), "%s", on ? path : "");
+}
+
 void fake_write(const char *path, const char *value)
 {
 	uint32_t i = find(path);
@@ -408,6 +415,8 @@ enum xs_result xs_read(uint32_t tx, const char *path, char *value, size_t room)
 	if (denied())
 		return XS_RESULT_TIMEOUT;
 	absolute(path, full);
+	if (hidden[0] && under(full, hidden))
+		return XS_RESULT_DENIED;
 	if (!fake_exists(full))
 		return XS_RESULT_NOENT;
 	const char *at = fake_read(full);

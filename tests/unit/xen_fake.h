@@ -40,6 +40,7 @@ void fake_writef(const char *value, const char *format, ...) __attribute__((form
 void fake_rm(const char *path);
 const char *fake_read(const char *path);    /* "" when not there */
 bool fake_exists(const char *path);
+void fake_hide(const char *path, bool hidden); /* one at a time: we may read nothing of it */
 extern uint32_t fake_deny;                  /* the next n requests get no answer in time */
 extern uint32_t fake_requests;              /* made so far */
 extern uint32_t fake_again;                 /* the next n transactions meet another */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cross.h: flows that no client opens towards the world (cross_rule.h): the world's, to a port of ours that leads to a
+ * client, and those between clients. Their rules are two rule sets of the policy, of addresses that no client can
+ * have: so they are staged, published, taken back and counted like a client's.
+ */
+#ifndef CROSS_H
+#define CROSS_H
+
+#include "cross_rule.h"
+#include "fw.h"
+
+/* Whose rule set it is, to the policy. */
+static inline struct ip_addr cross_owner(enum rule_kind kind)
+{
+	return ip_v4(0, 0, 0, (uint8_t)kind);
+}
+
+/* RULE_OUTWARD: of no such address. */
+static inline enum rule_kind cross_kind(struct ip_addr owner)
+{
+	return ip_eq(owner, cross_owner(RULE_INBOUND)) ? RULE_INBOUND :
+	       ip_eq(owner, cross_owner(RULE_BETWEEN)) ? RULE_BETWEEN : RULE_OUTWARD;
+}
+
+/* Where a flow from the world goes on to. */
+struct cross_lead {
+	struct ip_addr to;
+	uint16_t to_port;
+	uint16_t port;  /* of the firewall */
+	uint32_t rule;
+};
+
+/* Rules were published or closed: finds their sets, and keeps translation off the ports that lead somewhere. */
+void cross_refresh(struct fw *);
+/*
+ * May the world open this flow, and where does it lead? DROP_NONE; NEW_FROM_UPLINK: no rule is about it, RULE: one
+ * refuses it, PORT_GONE: nobody is there; as fw_admits judges the answers.
+ */
+enum drop cross_inbound(const struct fw *, const struct tuple *, struct cross_lead *);
+/* May a client open this flow to another one? DROP_NONE; INTER_CLIENT: no rule is about it, RULE: one refuses it. */
+enum drop cross_between(const struct fw *, const struct tuple *, uint32_t *rule);
+/* Is the flow, which is one of these, admitted by today's rules? */
+enum drop cross_again(const struct fw *, const struct flow *, uint32_t *rule);
+/* Cuts the flows between clients of which this port's client is the far end. */
+void cross_detached(struct fw *, uint16_t port);
+/* Does this rule, of kind RULE_BETWEEN, agree with the tuple? As ruleset_try; TRIAL_SRC: another source. */
+enum rule_trial cross_try(const struct rule *, const struct tuple *, const struct rule_context *);
+
+#endif

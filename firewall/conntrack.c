@@ -46,6 +46,11 @@ struct ct *ct_new(struct arena *a, uint32_t flows, struct secret *secret)
 	return ct;
 }
 
+void ct_set_accounts(struct ct *ct, struct accounts *accounts)
+{
+	ct->accounts = accounts;
+}
+
 struct flow *ct_flow(struct ct *ct, uint32_t i)
 {
 	return in_use(ct, i) ? &ct->flow[i] : NULL;
@@ -140,6 +145,8 @@ void ct_release(struct ct *ct, uint32_t i)
 	table_remove(&ct->index, 2 * i + CT_ORIG);
 	table_remove(&ct->index, 2 * i + CT_REPLY);
 	dequeue(ct, i, flow_class(f));
+	if (ct->accounts)
+		accounts_close(ct->accounts, i, rule_ref_account(f->rule), f->sent, f->touched_ns);
 	/* a hint to the slot that a burst still has must find that nothing holds; the rest is the next tenant's to store */
 	f->serial = 0;
 	f->epoch = 0;
@@ -188,6 +195,8 @@ static enum drop track_tcp(struct ct *ct, uint32_t i, enum ct_dir dir, const str
 		ct->stats.opened++;
 		f->opened_ns = ct->now_ns;
 		f->replied = side == CT_REPLY;
+		if (ct->accounts)
+			accounts_restart(ct->accounts, i, rule_ref_account(f->rule), f->sent, ct->now_ns);
 		f->sent[CT_ORIG] = f->sent[CT_REPLY] = (struct flow_sent){ 0 };
 		break;
 	case TCP_MOVED:
@@ -250,6 +259,17 @@ enum drop ct_track(struct ct *ct, uint32_t i, enum ct_dir dir, const struct pack
 struct tuple ct_quoted(const struct flow *f, enum ct_dir dir)
 {
 	return dir == CT_ORIG ? flow_reply(f) : f->orig;
+}
+
+void ct_readmit(struct ct *ct, uint32_t i, const struct ct_admission *by)
+{
+	struct flow *f = &ct->flow[i];
+	if (ct->accounts)
+		accounts_move(ct->accounts, i, rule_ref_account(f->rule), rule_ref_account(by->rule), f->sent,
+			      ct->now_ns);
+	f->client = (uint16_t)by->client;
+	f->generation = by->generation;
+	f->rule = by->rule;
 }
 
 void ct_cut(struct ct *ct, uint32_t i)

@@ -25,6 +25,7 @@
 #ifndef CONNTRACK_H
 #define CONNTRACK_H
 
+#include "accounts.h"
 #include "flow_key.h"
 #include "nat.h"
 #include "table.h"
@@ -77,15 +78,13 @@ enum {
 	CT_POLL_MAX = 256, /* flows that expire in one ct_poll; ct_deadline stays due while there are more */
 };
 
-struct flow_sent { uint64_t packets, bytes; }; /* IP bytes */
-
 /* Three cache lines: who it is, what each packet changes, and what only TCP needs. */
 struct flow {
 	/* fixed when opened; generation follows the rules */
 	_Alignas(64) struct tuple orig; /* as the opener sends it (client -> world) */
 	struct ip_addr nat_ip;          /* the opener's address and port as the world sees them */
 	uint16_t nat_port;
-	uint16_t client;                /* of the policy; stored by the pipeline, as are: */
+	uint16_t client;                /* of the policy; ct_admit's, as are: */
 	uint32_t generation;            /* of the rule set that admitted it last */
 	/* per packet */
 	struct flow_sent sent[2];       /* by enum ct_dir: what that side sent */
@@ -97,7 +96,7 @@ struct flow {
 	uint8_t state;                  /* TCP: enum tcp_state; else FLOW_UNREPLIED or FLOW_REPLIED */
 	bool replied : 1;               /* by the side that did not open it */
 	uint8_t kind : 2;               /* fixed: enum flow_kind */
-	uint32_t rule;                  /* that admitted it; the pipeline's */
+	uint32_t rule;                  /* that admitted it, a rule_ref (rule.h): its account has what the flow sent when it ends */
 	/* TCP */
 	struct ct_half half[2];         /* by flow_side: the opener's first */
 	struct tcp_probe probe;
@@ -130,6 +129,9 @@ struct ct_stats {
 size_t ct_bytes(uint32_t flows);
 /* NULL when the arena is too small. The secret is drawn from, for ports, and must outlive it. */
 struct ct *ct_new(struct arena *, uint32_t flows, struct secret *);
+
+/* Flows are counted here from now on: before the first. They outlive ct. */
+void ct_set_accounts(struct ct *, struct accounts *);
 
 /* The flow at index; NULL when the slot is free. Compare the serial of a handle kept elsewhere. */
 struct flow *ct_flow(struct ct *, uint32_t index);
@@ -221,6 +223,21 @@ struct ct_opening {
 };
 /* ct_open, at the time of the last ct_view, of a packet that may open a flow. */
 enum drop ct_open_new(struct ct *, const struct ct_opening *, struct ip_addr nat_src, uint32_t *flow);
+
+/* Who admitted a flow: a client of the policy, under this generation, by this rule_ref. */
+struct ct_admission {
+	uint32_t client, generation, rule;
+};
+/* A flow that was just opened is admitted. */
+static inline void ct_admit(struct accounts *accounts, struct flow *f, const struct ct_admission *by)
+{
+	f->client = (uint16_t)by->client;
+	f->generation = by->generation;
+	f->rule = by->rule;
+	accounts_open(accounts, rule_ref_account(by->rule), f->opened_ns);
+}
+/* One that was admitted before is judged again, and stays. */
+void ct_readmit(struct ct *, uint32_t flow, const struct ct_admission *by);
 
 void ct_cut(struct ct *, uint32_t flow);
 /* Cuts all flows of a client port; returns how many. */

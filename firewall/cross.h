@@ -10,19 +10,6 @@
 #include "cross_rule.h"
 #include "fw.h"
 
-/* Whose rule set it is, to the policy. */
-static inline struct ip_addr cross_owner(enum rule_kind kind)
-{
-	return ip_v4(0, 0, 0, (uint8_t)kind);
-}
-
-/* RULE_OUTWARD: of no such address. */
-static inline enum rule_kind cross_kind(struct ip_addr owner)
-{
-	return ip_eq(owner, cross_owner(RULE_INBOUND)) ? RULE_INBOUND :
-	       ip_eq(owner, cross_owner(RULE_BETWEEN)) ? RULE_BETWEEN : RULE_OUTWARD;
-}
-
 /* Where a flow from the world goes on to. */
 struct cross_lead {
 	struct ip_addr to;

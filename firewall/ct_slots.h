@@ -24,6 +24,7 @@ struct ct {
 	struct link *class_link; /* of `free` and `class` */
 	struct link *port_link;
 	struct ct_port *port;    /* CT_OWNERS */
+	struct accounts *accounts; /* or NULL */
 	struct secret *secret;
 	struct flow_key key;
 	uint32_t capacity;

@@ -2,6 +2,7 @@
 /* Walks one question through the source check, the rules, the translation and the route. */
 #include "explain.h"
 #include "jsonline.h"
+#include "rulereport.h"
 
 static bool take_port(struct cursor *c, uint16_t *value)
 {
@@ -134,14 +135,12 @@ static bool rule(struct explain *e, const struct fw *fw, struct text *t)
 	if (!r)
 		return false;
 	enum rule_trial trial = ruleset_try(r, &e->tuple, policy_context(fw->policy));
-	struct parsed_rule parsed = { .rule = *r, .host = hosts_text(policy_hosts(fw->policy), r->host) };
-	while (parsed.host[parsed.host_len])
-		parsed.host_len++;
-	rule_text(&words, &parsed);
+	rule_report_text(fw, r, &words);
 	json_begin(t, "rule");
 	json_u64(t, "number", r->number);
 	json_text(t, "text", buffer);
 	json_text(t, "trial", rule_trial_word(trial));
+	json_rule_id(t, "id", fw, rule_ref(r->number, r->account));
 	json_end(t);
 	if (trial == TRIAL_HIT)
 		e->stage = EXPLAIN_VERDICT;
@@ -173,11 +172,11 @@ static void translation(const struct explain *e, const struct fw *fw, struct tex
 
 static void verdict(const struct explain *e, const struct fw *fw, struct text *t)
 {
-	uint32_t number = RULE_POLICY;
+	uint32_t decided = RULE_POLICY;
 	enum drop reason = before_rules(e, fw);
 	bool judged = reason == DROP_NONE, to_us = reason == DROP_LOCAL_REFUSED;
 	if (judged)
-		policy_judge(fw->policy, e->client, &e->tuple, &number, &reason);
+		policy_judge(fw->policy, e->client, &e->tuple, &decided, &reason);
 	bool pass = reason == DROP_NONE;
 	if (pass && !fw_uplink_ready(fw))
 		reason = DROP_NO_ROUTE;
@@ -187,16 +186,17 @@ static void verdict(const struct explain *e, const struct fw *fw, struct text *t
 		json_text(t, "reason", drop_word(reason));
 		json_text(t, "text", drop_text(reason));
 	}
-	if (judged && number != RULE_POLICY)
-		json_u64(t, "rule", number);
-	else if (judged && reason != DROP_CLOSED)
-		json_text(t, "rule", "policy");
+	bool ruled = judged && reason != DROP_CLOSED;
+	if (ruled)
+		json_rule_number(t, "rule", decided);
 	if (judged && !pass)
 		json_text(t, "told", "icmp 3/13");
 	else if (to_us)
 		json_text(t, "told", "icmp 3/10");
 	if (reason == DROP_NONE)
 		translation(e, fw, t);
+	if (ruled)
+		json_rule_id(t, "rule_id", fw, decided);
 	json_end(t);
 }
 

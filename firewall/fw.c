@@ -124,9 +124,8 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 		ct_cut(fw->ct, index);
 		return false;
 	}
-	flow->client = (uint16_t)client;
-	flow->generation = (uint32_t)policy_generation(fw->policy, client);
-	flow->rule = rule;
+	ct_readmit(fw->ct, index,
+		   &(struct ct_admission){ client, (uint32_t)policy_generation(fw->policy, client), rule });
 	return true;
 }
 
@@ -147,10 +146,8 @@ bool fw_is_stray(const struct packet *p)
 /* The flow is new, and this is why it may be. */
 static void admitted(struct fw *fw, const struct way *w, uint32_t client, uint32_t rule)
 {
-	struct flow *flow = ct_flow(fw->ct, w->flow);
-	flow->client = (uint16_t)client;
-	flow->generation = (uint32_t)policy_generation(fw->policy, client);
-	flow->rule = rule;
+	ct_admit(policy_accounts(fw->policy), ct_flow(fw->ct, w->flow),
+		 &(struct ct_admission){ client, (uint32_t)policy_generation(fw->policy, client), rule });
 }
 
 /* A packet that belongs to no flow yet: the rules decide. False: p is gone. */
@@ -168,6 +165,7 @@ static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 		policy_judge(fw->policy, client, &p->tuple, &rule, &reason);
 	if (reason != DROP_NONE) {
 		fw->refused = (struct fw_refused){ p->tuple.src, reason == DROP_CLOSED ? NONE : client, rule };
+		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(rule), fw->now_ns);
 		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
 		return false;
 	}

@@ -4,6 +4,7 @@
 
 #include "jsonline.h"
 #include "latencyby.h"
+#include "rulereport.h"
 
 enum {
 	BUCKETS_LINE_BYTES = 800,  /* of a line, from where on no further bucket begins */
@@ -163,18 +164,11 @@ static void client_line(struct latency_report *r, const struct fw *fw, struct te
 	whole_histogram(r, latency_by_client(fw->latency->by, port, way), t);
 }
 
-static void put_rule(struct text *t, uint32_t number)
+static void rule_line(struct latency_report *r, const struct fw *fw, struct text *t)
 {
-	if (number == RULE_POLICY)
-		json_text(t, "rule", "policy");
-	else
-		json_u64(t, "rule", number);
-}
-
-static void rule_line(struct latency_report *r, const struct latency_rule *rule, struct text *t)
-{
+	const struct latency_rule *rule = &fw->latency->by->rule[r->at];
 	enum latency_kind way = (enum latency_kind)(rule->whose >> 16 & 3);
-	uint32_t number = (uint32_t)rule->rule;
+	uint32_t number = rule_ref_number((uint32_t)rule->rule);
 	char buffer[IP_TEXT + 48];
 	struct text name = text_on(buffer);
 	text_ip(&name, rule->client);
@@ -189,7 +183,8 @@ static void rule_line(struct latency_report *r, const struct latency_rule *rule,
 	begin_line(latency_kind_word(way), way, t);
 	json_text(t, "of", buffer);
 	json_ip(t, "client", rule->client);
-	put_rule(t, number);
+	json_rule_id(t, "id", fw, (uint32_t)rule->rule);
+	json_rule_number(t, "rule", (uint32_t)rule->rule);
 	json_u64(t, "generation", rule->rule >> 32);
 	json_u64(t, "weight", rule->weight);
 	whole_histogram(r, &rule->stay, t);
@@ -233,7 +228,7 @@ static void slow_line(const struct latency_slow *s, struct text *t)
 	}
 	if (s->rule != NONE) {
 		json_u64(t, "generation", s->generation);
-		put_rule(t, s->rule);
+		json_rule_number(t, "rule", s->rule);
 	}
 	json_end(t);
 }
@@ -305,7 +300,7 @@ bool latency_report_next(struct latency_report *r, const struct fw *fw, struct t
 		return more;
 	case LATENCY_REPORT_RULES:
 		if (more)
-			rule_line(r, &l->by->rule[r->at], line);
+			rule_line(r, fw, line);
 		return more;
 	case LATENCY_REPORT_HEAT:
 		if (more)

@@ -15,7 +15,7 @@
  *            index being histogram.h's. More buckets than a line holds follow in further
  *            lines of the same direction, stage and "of"; a line that is followed by
  *            another of its kind has "more":true. Not of the whole: "of" names it and "client"
- *            has its address ("uplink": what was dropped there); of a rule also "rule" (a number or "policy"),
+ *            has its address ("uplink": what was dropped there); of a rule also "rule" (a number or "policy"), "id",
  *            "generation" and "weight" (latencyby.h).
  *   slow     one of each of the slowest packets
  *   heat     residence of both directions and of drops together in coarser steps, four to a power of two:

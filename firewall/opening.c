@@ -80,9 +80,8 @@ enum fw_opening fw_open_usual(struct fw *fw, const struct quick *q, uint64_t has
 	if (*reason != DROP_NONE)
 		return FW_REFUSED;
 	struct flow *f = ct_flow(fw->ct, *flow);
-	f->client = (uint16_t)client;
-	f->generation = (uint32_t)policy_generation(fw->policy, client);
-	f->rule = rule;
+	ct_admit(policy_accounts(fw->policy), f,
+		 &(struct ct_admission){ client, (uint32_t)policy_generation(fw->policy, client), rule });
 	f->epoch = fw->uplink_plain ? fw->epoch : 0;
 	return FW_OPENED;
 }

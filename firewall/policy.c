@@ -19,18 +19,23 @@ struct client {
 struct stage {
 	struct ip_addr ip;
 	struct ruleset *rules; /* NULL: nothing is staged */
+	uint64_t serial;       /* of the set */
+	uint32_t number;       /* of the rule before; NONE: none */
+	uint16_t account;      /* of that one */
 	bool active, full;
 };
 
 struct policy {
 	struct word_key key; /* fixed at creation */
 	struct rule_pool *pool;
+	struct accounts *accounts;
 	struct client *client;
 	uint64_t *generation; /* by client, side by side for the data path; 0: free */
 	uint32_t capacity;
 	struct table index;
 	uint32_t free;
 	uint64_t stamp; /* the global generation */
+	uint64_t sets;  /* staged since boot */
 	struct rule_context context;
 	struct hosts *hosts; /* or NULL */
 	struct stage stage;
@@ -39,6 +44,8 @@ struct policy {
 	enum policy_keeping keeping;
 	const char *fault;
 };
+
+enum { RULES_PER_ACCOUNT = 3 }; /* all of them at work at once is rare, and packets need the room more */
 
 static const char never[] = "no rules yet";
 static const char full[] = "too many rules: no room left";
@@ -52,6 +59,13 @@ static uint32_t with_stage(uint32_t rules)
 	return rules + (rules < RULE_NUMBER_MAX + 1 ? rules : RULE_NUMBER_MAX + 1);
 }
 
+/* A client's policy has one too. */
+static uint32_t accounts_for(uint32_t clients, uint32_t rules)
+{
+	uint32_t count = clients + rules / RULES_PER_ACCOUNT;
+	return count < ACCOUNTS_MAX ? count : ACCOUNTS_MAX;
+}
+
 /* One set more than clients for the staged one, and those that wait or are kept. */
 static uint32_t sets_of(uint32_t clients)
 {
@@ -61,7 +75,8 @@ static uint32_t sets_of(uint32_t clients)
 size_t policy_bytes(uint32_t clients, uint32_t rules)
 {
 	return sizeof(struct policy) + clients * (sizeof(struct client) + sizeof(uint64_t)) +
-	       table_bytes(clients) + rule_pool_bytes(sets_of(clients), with_stage(rules)) + (size_t)5 * 64;
+	       table_bytes(clients) + rule_pool_bytes(sets_of(clients), with_stage(rules)) +
+	       accounts_bytes(accounts_for(clients, rules)) + (size_t)5 * 64;
 }
 
 struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients,
@@ -73,12 +88,14 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 	struct client *client = arena_take(&rest, clients, sizeof(*client));
 	uint64_t *generation = arena_take(&rest, clients, sizeof(*generation));
 	struct rule_pool *pool = rule_pool_new(&rest, sets_of(clients), with_stage(rules));
-	if (!p || !client || !generation || !pool || !table_init(&p->index, &rest, clients))
+	struct accounts *accounts = accounts_new(&rest, secret, accounts_for(clients, rules));
+	if (!p || !client || !generation || !pool || !accounts || !table_init(&p->index, &rest, clients))
 		return NULL;
 	for (uint32_t i = 0; i < clients; i++)
 		client[i].next_free = i + 1 < clients ? i + 1 : NONE;
 	p->key = word_key_of(secret, 1);
 	p->pool = pool;
+	p->accounts = accounts;
 	p->client = client;
 	p->generation = generation;
 	p->capacity = clients;
@@ -111,19 +128,24 @@ bool policy_find(const struct policy *p, struct ip_addr ip, uint32_t *client)
 }
 
 enum rule_verdict policy_judge(const struct policy *p, uint32_t client, const struct tuple *tuple,
-			       uint32_t *number, enum drop *reason)
+			       uint32_t *rule, enum drop *reason)
 {
-	*number = RULE_POLICY;
+	*rule = RULE_POLICY;
 	*reason = DROP_CLOSED;
 	if (client == NONE || !p->client[client].rules)
 		return VERDICT_DROP;
 	const struct ruleset *rules = p->client[client].rules;
-	enum rule_verdict verdict = ruleset_judge(rules, tuple, &p->context, number);
+	enum rule_verdict verdict = ruleset_judge(rules, tuple, &p->context, rule);
 	if (verdict == VERDICT_ACCEPT)
 		*reason = DROP_NONE;
 	else
-		*reason = *number == RULE_POLICY ? DROP_POLICY : DROP_RULE;
+		*reason = rule_ref_number(*rule) == RULE_POLICY ? DROP_POLICY : DROP_RULE;
 	return verdict;
+}
+
+struct accounts *policy_accounts(const struct policy *p)
+{
+	return p->accounts;
 }
 
 const struct rule_context *policy_context(const struct policy *p)
@@ -148,24 +170,35 @@ const uint64_t *policy_generations(const struct policy *p)
 
 /* --- clients coming and going --------------------------------------------------- */
 
-static void drop(struct ruleset **rules, bool *has)
+static void free_rules(struct policy *p, struct ruleset *rules)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	const struct rule *rule;
+	while ((rule = ruleset_next(rules, &walk)))
+		accounts_release(p->accounts, rule->account);
+	accounts_release(p->accounts, ruleset_account(rules));
+	ruleset_free(rules);
+}
+
+static void drop(struct policy *p, struct ruleset **rules, bool *has)
 {
 	if (*has && *rules)
-		ruleset_free(*rules);
+		free_rules(p, *rules);
 	*rules = NULL;
 	*has = false;
 }
 
 /* rules NULL: error says why it is closed. */
-static void replace(struct client *c, struct ruleset *rules, const char *error, enum policy_keeping keeping)
+static void replace(struct policy *p, struct client *c, struct ruleset *rules, const char *error,
+		    enum policy_keeping keeping)
 {
 	bool keep = keeping == POLICY_KEEP && !c->has_before;
 	if (keeping == POLICY_FORGET)
-		drop(&c->before, &c->has_before);
+		drop(p, &c->before, &c->has_before);
 	if (keep)
 		c->before = c->rules;
 	else if (c->rules)
-		ruleset_free(c->rules);
+		free_rules(p, c->rules);
 	c->has_before |= keep;
 	c->rules = rules;
 	set_error(c, error);
@@ -173,14 +206,14 @@ static void replace(struct client *c, struct ruleset *rules, const char *error, 
 
 static void publish(struct policy *p, struct client *c, struct ruleset *rules, const char *error)
 {
-	replace(c, rules, error, p->keeping);
+	replace(p, c, rules, error, p->keeping);
 	p->generation[c - p->client] = ++p->stamp;
 	c->committed = p->stamp;
 }
 
-static void pend(struct client *c, struct ruleset *rules)
+static void pend(struct policy *p, struct client *c, struct ruleset *rules)
 {
-	drop(&c->pending, &c->has_pending);
+	drop(p, &c->pending, &c->has_pending);
 	c->pending = rules;
 	c->has_pending = true;
 }
@@ -201,7 +234,7 @@ static bool evict(struct policy *p)
 		return false;
 	table_remove(&p->index, oldest);
 	if (p->client[oldest].rules)
-		ruleset_free(p->client[oldest].rules);
+		free_rules(p, p->client[oldest].rules);
 	p->client[oldest] = (struct client){ .next_free = p->free };
 	p->generation[oldest] = 0;
 	p->free = oldest;
@@ -336,7 +369,7 @@ uint32_t policy_next_expiry(const struct policy *p)
 static void unstage(struct policy *p)
 {
 	if (p->stage.rules)
-		ruleset_free(p->stage.rules);
+		free_rules(p, p->stage.rules);
 	p->stage = (struct stage){ .active = false };
 }
 
@@ -346,9 +379,14 @@ void policy_stage(struct policy *p, struct ip_addr ip, enum rule_verdict policy)
 	p->fault = "";
 	/* NULL: only when more clients change at once than POLICY_HOLD_MAX */
 	struct ruleset *rules = ruleset_new(p->pool, policy);
-	p->stage = (struct stage){ .ip = ip, .rules = rules, .active = true, .full = !rules };
-	if (!rules)
+	p->stage = (struct stage){ .ip = ip, .rules = rules, .serial = ++p->sets, .number = NONE, .active = true,
+				   .full = !rules };
+	if (!rules) {
 		p->fault = "more than 256 clients change at once";
+		return;
+	}
+	ruleset_set_account(rules, accounts_of_policy(p->accounts, ip));
+	accounts_hold(p->accounts, ruleset_account(rules));
 }
 
 void policy_stage_rule(struct policy *p, const struct rule *rule)
@@ -359,10 +397,19 @@ void policy_stage_rule(struct policy *p, const struct rule *rule)
 		staged.flags |= RULE_EXPIRED;
 	else if (rule->expire > 0 && rule->expire < p->next_expiry)
 		p->next_expiry = rule->expire;
-	if (p->stage.full || ruleset_append(p->stage.rules, &staged))
+	/* a line that became several rules is one */
+	if (rule->number != p->stage.number)
+		p->stage.account = accounts_next_line(p->accounts, rule->account, p->stage.serial);
+	p->stage.number = rule->number;
+	staged.account = p->stage.account;
+	if (p->stage.full)
 		return;
-	p->stage.full = true;
-	p->fault = full;
+	if (!ruleset_append(p->stage.rules, &staged)) {
+		p->stage.full = true;
+		p->fault = full;
+		return;
+	}
+	accounts_hold(p->accounts, staged.account);
 }
 
 static bool is_same(const struct ruleset *a, const struct ruleset *b)
@@ -390,14 +437,14 @@ bool policy_publish(struct policy *p)
 		return false;
 	}
 	if ((p->held || p->keeping == POLICY_KEEP) && is_same(c->rules, p->stage.rules)) {
-		drop(&c->pending, &c->has_pending);
+		drop(p, &c->pending, &c->has_pending);
 		unstage(p);
 		return true;
 	}
 	/* no room for an image is no fault: the set is then walked, and policy_rules_walked says so */
 	ruleset_compile(p->stage.rules);
 	if (p->held)
-		pend(c, p->stage.rules);
+		pend(p, c, p->stage.rules);
 	else
 		publish(p, c, p->stage.rules, "");
 	p->stage = (struct stage){ .active = false };
@@ -412,7 +459,7 @@ void policy_close(struct policy *p, struct ip_addr ip, const char *error)
 	if (!c)
 		return;
 	if (p->held)
-		pend(c, NULL);
+		pend(p, c, NULL);
 	else
 		publish(p, c, NULL, error);
 }
@@ -438,7 +485,7 @@ bool policy_is_held(const struct policy *p)
 void policy_abandon(struct policy *p)
 {
 	for (uint32_t i = 0; i < p->capacity; i++)
-		drop(&p->client[i].pending, &p->client[i].has_pending);
+		drop(p, &p->client[i].pending, &p->client[i].has_pending);
 	p->held = false;
 }
 
@@ -450,7 +497,7 @@ void policy_release(struct policy *p, bool keep)
 		struct client *c = &p->client[i];
 		if (!c->has_pending)
 			continue;
-		replace(c, c->pending, c->pending ? "" : emptied, keep ? POLICY_KEEP : POLICY_FORGET);
+		replace(p, c, c->pending, c->pending ? "" : emptied, keep ? POLICY_KEEP : POLICY_FORGET);
 		c->pending = NULL;
 		c->has_pending = false;
 		c->committed = p->generation[i] = p->stamp;
@@ -465,7 +512,7 @@ void policy_keeping(struct policy *p, enum policy_keeping keeping)
 void policy_settle(struct policy *p)
 {
 	for (uint32_t i = 0; i < p->capacity; i++)
-		drop(&p->client[i].before, &p->client[i].has_before);
+		drop(p, &p->client[i].before, &p->client[i].has_before);
 }
 
 void policy_revert(struct policy *p)
@@ -478,7 +525,7 @@ void policy_revert(struct policy *p)
 		struct ruleset *before = c->before;
 		c->before = NULL;
 		c->has_before = false;
-		replace(c, before, before ? "" : as_before, POLICY_FORGET);
+		replace(p, c, before, before ? "" : as_before, POLICY_FORGET);
 		p->generation[i] = p->stamp;
 	}
 }

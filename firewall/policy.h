@@ -13,7 +13,7 @@
 #ifndef POLICY_H
 #define POLICY_H
 
-#include "hash.h"
+#include "accounts.h"
 #include "ruleset.h"
 
 enum {
@@ -38,11 +38,13 @@ size_t policy_bytes(uint32_t clients, uint32_t rules);
 /* false and *client = NONE: never heard of. */
 bool policy_find(const struct policy *, struct ip_addr, uint32_t *client);
 /*
- * The tuple must be in request direction. client may be NONE. *number: the rule
- * that decided or RULE_POLICY; *reason: DROP_NONE, DROP_RULE, DROP_POLICY, DROP_CLOSED.
+ * The tuple must be in request direction. client may be NONE. *rule: the rule_ref (rule.h)
+ * of what decided; *reason: DROP_NONE, DROP_RULE, DROP_POLICY, DROP_CLOSED.
  */
 enum rule_verdict policy_judge(const struct policy *, uint32_t client, const struct tuple *,
-			       uint32_t *number, enum drop *reason);
+			       uint32_t *rule, enum drop *reason);
+/* Where what rules decide is counted, and what they are called. */
+struct accounts *policy_accounts(const struct policy *);
 /* What rules refer to beyond themselves, as it is now. */
 const struct rule_context *policy_context(const struct policy *);
 uint64_t policy_generation(const struct policy *, uint32_t client); /* 0 for NONE */

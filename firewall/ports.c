@@ -41,6 +41,8 @@ bool fw_init(struct fw *fw, struct arena *arena, const struct fw_sizes *sizes, s
 	fw->neigh = neigh_new(arena, sizes->neighbours, &fw->secret);
 	fw->fragments = fragments_new(arena, sizes->datagrams, &fw->secret);
 	fw->ct = ct_new(arena, sizes->flows, &fw->secret);
+	if (fw->ct)
+		ct_set_accounts(fw->ct, policy_accounts(policy));
 	return fw->neigh && fw->fragments && fw->ct;
 }
 

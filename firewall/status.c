@@ -81,7 +81,7 @@ static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct t
 		enter(s, STATUS_END);
 		return;
 	}
-	status_flow(ct_flow(fw->ct, i), now_ns, t);
+	status_flow(fw, ct_flow(fw->ct, i), now_ns, t);
 	s->index = i + 1;
 }
 

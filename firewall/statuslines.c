@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 /* What the appliance says of itself, a JSON line each. */
 #include "jsonline.h"
+#include "rulereport.h"
 #include "statuslines.h"
 
 enum { NS_PER_S = 1000000000 };
@@ -71,7 +72,7 @@ void status_drop(const struct fw *fw, enum drop reason, struct text *t)
 	json_end(t);
 }
 
-void status_flow(const struct flow *flow, uint64_t now_ns, struct text *t)
+void status_flow(const struct fw *fw, const struct flow *flow, uint64_t now_ns, struct text *t)
 {
 	char buffer[16];
 	struct text proto = text_on(buffer);
@@ -86,15 +87,13 @@ void status_flow(const struct flow *flow, uint64_t now_ns, struct text *t)
 	json_u64(t, "nat_port", flow->nat_port);
 	json_text(t, "state", flow_state_word(flow));
 	json_ip(t, "client", flow->orig.src);
-	if (flow->rule == RULE_POLICY)
-		json_text(t, "rule", "policy");
-	else
-		json_u64(t, "rule", flow->rule);
+	json_rule_number(t, "rule", flow->rule);
 	json_u64(t, "idle_s", now_ns > flow->touched_ns ? (now_ns - flow->touched_ns) / NS_PER_S : 0);
 	json_u64(t, "up_packets", flow->sent[CT_ORIG].packets);
 	json_u64(t, "up_bytes", flow->sent[CT_ORIG].bytes);
 	json_u64(t, "down_packets", flow->sent[CT_REPLY].packets);
 	json_u64(t, "down_bytes", flow->sent[CT_REPLY].bytes);
+	json_rule_id(t, "rule_id", fw, flow->rule);
 	json_end(t);
 }
 

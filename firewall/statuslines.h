@@ -12,7 +12,7 @@ void status_appliance(struct fw *, const struct status_facts *, uint64_t now_ns,
 void status_port(const struct fw *, uint32_t number, struct text *);
 void status_client(const struct policy_view *, struct text *);
 void status_drop(const struct fw *, enum drop, struct text *);
-void status_flow(const struct flow *, uint64_t now_ns, struct text *);
+void status_flow(const struct fw *, const struct flow *, uint64_t now_ns, struct text *);
 void status_platform(const struct status_facts *, struct text *);
 
 #endif

@@ -4,6 +4,7 @@
  *
  * Invariant: unconfirmed is 0 or current, and only then the policy keeps something.
  */
+#include "cross_rule.h"
 #include "generation.h"
 
 static const uint64_t NS_PER_S = 1000000000;
@@ -131,8 +132,8 @@ void generation_fault(struct generation *g, struct ip_addr ip, const char *why)
 	if (g->fault[0])
 		return;
 	struct text t = text_on(g->fault);
-	text_put(&t, "client ");
-	text_ip(&t, ip);
+	text_put(&t, cross_kind(ip) == RULE_OUTWARD ? "client " : "rules ");
+	cross_owner_text(&t, ip);
 	text_put(&t, ": ");
 	text_put(&t, why);
 }

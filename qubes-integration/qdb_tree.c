@@ -2,6 +2,7 @@
 /*
  * qdb_tree.c: the trees below /qubes-firewall, by client, and their commits.
  */
+#include "cross_rule.h"
 #include "generation.h"
 #include "qdb_tree.h"
 #include "treecommit.h"
@@ -49,6 +50,8 @@ static void commit(struct qdb_tree *t, struct tree *tree)
 	treecommit(&t->commit, tree);
 	tree->committed = false;
 	tree->stamp = ++t->commits;
+	if (cross_kind(tree->ip) != RULE_OUTWARD)
+		return; /* nobody counts those */
 	tree->handled++;
 	t->trees.waiting += !tree->handled_waits;
 	tree->handled_waits = true;
@@ -259,6 +262,19 @@ static bool remove_postern(struct qdb_tree *t, const char *path)
 	return true;
 }
 
+/* The tree that a path is in, and what follows its commit key; false: in none. *is_tree: so it should be. */
+static bool take_owner(struct cursor *key, struct ip_addr *ip, bool *is_tree)
+{
+	*is_tree = true;
+	if (parse_word(key, rules_dir))
+		return parse_ip(key, ip) && cross_kind(*ip) == RULE_OUTWARD;
+	struct cursor own = *key;
+	*is_tree = parse_word(&own, postern_dir) && cross_owner_parse(&own, ip) && cross_kind(*ip) != RULE_OUTWARD;
+	if (*is_tree)
+		*key = own;
+	return *is_tree;
+}
+
 static void sink_write(void *self, const char *path, const uint8_t *value, size_t len)
 {
 	struct qdb_tree *t = self;
@@ -268,16 +284,16 @@ static void sink_write(void *self, const char *path, const uint8_t *value, size_
 		write_handled(t, key, value, len);
 		return;
 	}
-	if (write_postern(t, path, cursor_of(value, len)))
+	bool is_tree, known = take_owner(&key, &ip, &is_tree), is_commit = key.left == 0;
+	if (!is_tree && write_postern(t, path, cursor_of(value, len)))
 		return;
-	if (!parse_word(&key, rules_dir)) {
+	if (!is_tree) {
 		if (config_write(t->config, path, value, len) == CONFIG_MALFORMED)
 			storelog_key(&t->log, path, ": malformed value: ignored");
 		if (!t->in_dump)
 			apply_dns(t);
 		return;
 	}
-	bool known = parse_ip(&key, &ip), is_commit = key.left == 0;
 	if (!known || (!is_commit && !parse_word(&key, "/"))) {
 		storelog_key(&t->log, path, ": not a client's address: ignored");
 		return;
@@ -295,24 +311,38 @@ static void sink_write(void *self, const char *path, const uint8_t *value, size_
 		commit(t, tree);
 }
 
+/* The clients', or those of our own. */
+static void empty_trees(struct qdb_tree *t, bool clients)
+{
+	for (uint32_t i = 0; i < t->trees.capacity; i++) {
+		struct tree *tree = &t->trees.tree[i];
+		if (tree->used && (cross_kind(tree->ip) == RULE_OUTWARD) == clients)
+			trees_empty(&t->trees, tree);
+	}
+}
+
 static void sink_remove(void *self, const char *path)
 {
 	struct qdb_tree *t = self;
 	struct cursor key = cursor_of_string(path);
 	struct ip_addr ip;
-	if (is_word(key, "/") || is_word(key, rules_dir))
-		trees_empty_all(&t->trees);
-	if (is_word(key, "/"))
+	bool all = is_word(key, "/");
+	if (all || is_word(key, rules_dir))
+		empty_trees(t, true);
+	if (all || is_word(key, postern_dir))
+		empty_trees(t, false);
+	if (all)
 		remove_sets(t, cursor_of("", 0));
-	if (remove_postern(t, path))
+	bool is_tree, known = take_owner(&key, &ip, &is_tree);
+	if (!is_tree && remove_postern(t, path))
 		return;
-	if (!parse_word(&key, rules_dir)) {
+	if (!is_tree) {
 		config_remove(t->config, path);
 		apply_dns(t);
 		return;
 	}
 	/* the commit key itself may go: what holds, holds */
-	if (!parse_ip(&key, &ip) || !parse_word(&key, "/"))
+	if (!known || !parse_word(&key, "/"))
 		return;
 	struct tree *tree = trees_find(&t->trees, ip);
 	if (tree && key.left == 0)

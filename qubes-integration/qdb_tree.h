@@ -10,6 +10,9 @@
  * rules that hold. A tree that is not right closes its client, with the place.
  * After each handling /qubes-firewall-handled/IP is counted up in the store.
  *
+ * Below /postern/inbound/ and /postern/between/ stand rules of cross_rule.h in the same way, without a policy and
+ * without a counter; an empty tree that is committed switches them off.
+ *
  * Many clients can change at once, and for a while only: generation.h.
  *
  * Wiring:

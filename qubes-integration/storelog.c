@@ -2,6 +2,7 @@
 /*
  * storelog.c: the words that lines about the store begin with.
  */
+#include "cross_rule.h"
 #include "storelog.h"
 
 void storelog_say(const struct log_sink *log, const struct text *line)
@@ -13,8 +14,8 @@ void storelog_client(const struct log_sink *log, struct ip_addr ip, const char *
 {
 	char buffer[STORELOG_BYTES];
 	struct text line = text_on(buffer);
-	text_put(&line, "client ");
-	text_ip(&line, ip);
+	text_put(&line, cross_kind(ip) == RULE_OUTWARD ? "client " : "rules ");
+	cross_owner_text(&line, ip);
 	text_put(&line, ": ");
 	text_put(&line, what);
 	text_put(&line, end);

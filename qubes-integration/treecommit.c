@@ -2,6 +2,7 @@
 /*
  * treecommit.c: stages the rules of a tree, those with a set once for each of its members.
  */
+#include "cross_rule.h"
 #include "treecommit.h"
 
 static void stage(const struct treecommit *c, const struct rule *rule, bool v6)
@@ -72,6 +73,11 @@ static bool commit_now(const struct treecommit *c, const struct tree *tree)
 	struct text why = text_on(buffer);
 	const char *fault = buffer;
 	uint32_t count;
+	if (tree_is_empty(tree) && cross_kind(tree->ip) != RULE_OUTWARD) {
+		policy_close(c->policy, tree->ip, "no rules");
+		storelog_client(c->log, tree->ip, "none", ": off");
+		return true;
+	}
 	if (!tree_is_whole(tree, &why) || !stage_rules(c, tree, &why, &count)) {
 		policy_close(c->policy, tree->ip, buffer);
 	} else if (policy_publish(c->policy)) {

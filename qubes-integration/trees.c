@@ -2,6 +2,7 @@
 /*
  * trees.c: the trees below /qubes-firewall by client address, and their keys.
  */
+#include "cross_rule.h"
 #include "trees.h"
 
 /* --- words ------------------------------------------------------------------------ */
@@ -104,7 +105,10 @@ static void write_rule(struct trees *t, struct tree *tree, uint32_t number, cons
 		tree->full = true;
 		return;
 	}
-	if (!rule_parse((const char *)value, len, !ip_is_v4(tree->ip), &parsed, &s->error))
+	const char *line = (const char *)value;
+	enum rule_kind kind = cross_kind(tree->ip);
+	if (kind == RULE_OUTWARD ? !rule_parse(line, len, !ip_is_v4(tree->ip), &parsed, &s->error) :
+				   !cross_rule_parse(kind, line, len, &parsed, &s->error))
 		return;
 	parsed.rule.number = (uint16_t)number;
 	if (parsed.rule.flags & RULE_HAS_HOST)
@@ -131,7 +135,7 @@ void trees_write(struct trees *t, struct tree *tree, struct cursor child,
 {
 	uint32_t number;
 	tree->changed = true;
-	if (is_word(child, "policy")) {
+	if (is_word(child, "policy") && cross_kind(tree->ip) == RULE_OUTWARD) {
 		struct cursor v = cursor_of(value, len);
 		tree->policy = is_word(v, "drop") ? TREE_DROP :
 			       is_word(v, "accept") ? TREE_ACCEPT : TREE_BAD_POLICY;
@@ -165,7 +169,7 @@ bool tree_is_whole(const struct tree *tree, struct text *why)
 		text_put(why, "' is neither policy nor a rule of four digits");
 	} else if (tree->stray_more) {
 		text_put(why, "keys that are neither policy nor a rule of four digits");
-	} else if (tree->policy == TREE_NO_POLICY) {
+	} else if (tree->policy == TREE_NO_POLICY && cross_kind(tree->ip) == RULE_OUTWARD) {
 		text_put(why, "no policy");
 	} else if (tree->policy == TREE_BAD_POLICY) {
 		text_put(why, "policy is neither accept nor drop");

@@ -18,6 +18,28 @@ static const struct {
 };
 _Static_assert(array_len(shared) + 1 <= WORDS_MAX, "with src4, and to instead of two");
 
+void cross_owner_text(struct text *t, struct ip_addr owner)
+{
+	enum rule_kind kind = cross_kind(owner);
+	if (kind == RULE_OUTWARD)
+		text_ip(t, owner);
+	else
+		text_put(t, kind == RULE_INBOUND ? "inbound" : "between");
+}
+
+bool cross_owner_parse(struct cursor *c, struct ip_addr *owner)
+{
+	if (parse_word(c, "inbound")) {
+		*owner = cross_owner(RULE_INBOUND);
+		return true;
+	}
+	if (parse_word(c, "between")) {
+		*owner = cross_owner(RULE_BETWEEN);
+		return true;
+	}
+	return parse_ip(c, owner);
+}
+
 static uint16_t column_of(struct rule_word w)
 {
 	return (uint16_t)(w.column < UINT16_MAX ? w.column : UINT16_MAX);

@@ -22,6 +22,24 @@
 
 #include "rule.h"
 
+/* Whose such a rule set is, where others are a client's: an address that no client can have. */
+static inline struct ip_addr cross_owner(enum rule_kind kind)
+{
+	return ip_v4(0, 0, 0, (uint8_t)kind);
+}
+
+/* RULE_OUTWARD: it is no such address. */
+static inline enum rule_kind cross_kind(struct ip_addr owner)
+{
+	return ip_eq(owner, cross_owner(RULE_INBOUND)) ? RULE_INBOUND :
+	       ip_eq(owner, cross_owner(RULE_BETWEEN)) ? RULE_BETWEEN : RULE_OUTWARD;
+}
+
+/* "inbound", "between", or the address. */
+void cross_owner_text(struct text *, struct ip_addr owner);
+/* Likewise; takes what it reads, and touches nothing on failure. */
+bool cross_owner_parse(struct cursor *, struct ip_addr *owner);
+
 /* A rule under construction; starts as zeros but for kind. */
 struct cross_draft {
 	enum rule_kind kind; /* not RULE_OUTWARD */

@@ -77,6 +77,22 @@ struct rule {
 };
 _Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
 
+/* A rule that decided, in 32 bits: its number, or RULE_POLICY, and its account above (firewall/accounts.h; 0: none). */
+static inline uint32_t rule_ref(uint32_t number, uint16_t account)
+{
+	return number | (uint32_t)account << 16;
+}
+
+static inline uint32_t rule_ref_number(uint32_t ref)
+{
+	return ref & UINT16_MAX;
+}
+
+static inline uint16_t rule_ref_account(uint32_t ref)
+{
+	return (uint16_t)(ref >> 16);
+}
+
 struct parsed_rule {
 	struct rule rule;
 	const char *host; /* inside the line parsed; RULE_HAS_HOST */

@@ -26,22 +26,6 @@ enum { RULE_DNS_MAX = 4 };
 struct rule_pool;
 struct ruleset;
 
-/* A rule that decided, in 32 bits: its number, or RULE_POLICY, and its account above (firewall/accounts.h; 0: none). */
-static inline uint32_t rule_ref(uint32_t number, uint16_t account)
-{
-	return number | (uint32_t)account << 16;
-}
-
-static inline uint32_t rule_ref_number(uint32_t ref)
-{
-	return ref & UINT16_MAX;
-}
-
-static inline uint16_t rule_ref_account(uint32_t ref)
-{
-	return (uint16_t)(ref >> 16);
-}
-
 /* What rules refer to beyond themselves. */
 struct rule_context {
 	struct ip_addr dns[RULE_DNS_MAX]; /* specialtarget=dns */

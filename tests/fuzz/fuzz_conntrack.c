@@ -1,4 +1,4 @@
-/* links: firewall/conntrack.c firewall/ct_open.c firewall/ct_timeouts.c firewall/ct_valid.c firewall/tcp_track.c firewall/nat.c netstack/hash.c netstack/table.c netstack/queue.c netstack/arena.c netstack/addr.c netstack/text.c */
+/* links: firewall/conntrack.c firewall/ct_open.c firewall/accounts.c rules/rule_id.c rules/rule.c firewall/ct_timeouts.c firewall/ct_valid.c firewall/tcp_track.c firewall/nat.c netstack/hash.c netstack/table.c netstack/queue.c netstack/arena.c netstack/addr.c netstack/text.c */
 /* SPDX-License-Identifier: ISC */
 /*
  * fuzz_conntrack.c: a small table under steps of eight bytes: a packet of any

@@ -1,4 +1,4 @@
-/* links: firewall/policy.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: firewall/policy.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,7 +79,7 @@ static void test_states(void **state)
 	assert_int_equal(judge(p, 5, 80, &number), DROP_NONE);
 	assert_int_equal(number, 7);
 	assert_int_equal(judge(p, 5, 81, &number), DROP_POLICY);
-	assert_int_equal(number, RULE_POLICY);
+	assert_int_equal(rule_ref_number(number), RULE_POLICY);
 	assert_int_equal(judge(p, 6, 80, &number), DROP_CLOSED);
 	commit(p, 5, "action=drop proto=tcp dstports=80-80");
 	assert_int_equal(judge(p, 5, 80, &number), DROP_RULE);
@@ -113,7 +113,7 @@ static void test_publish(void **state)
 	assert_int_equal(judge(p, 5, 80, &number), DROP_NONE);
 	assert_int_equal(policy_generation(p, index_of(p, 5)), before);
 	assert_int_equal(judge(p, 6, 80, &number), DROP_NONE);
-	assert_int_equal(number, RULE_POLICY);
+	assert_int_equal(rule_ref_number(number), RULE_POLICY);
 	assert_true(policy_generation(p, index_of(p, 6)) > before);
 	policy_close(p, client_ip(5), "x");
 	assert_true(policy_generation(p, index_of(p, 5)) > before);

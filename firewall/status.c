@@ -27,6 +27,9 @@ void status_begin(struct status *s, const struct fw *fw, const char *request, si
 	} else if (parse_word(&c, "latency")) {
 		s->error = latency_report_begin(&s->latency, fw->latency, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_LATENCY;
+	} else if (parse_word(&c, "rules")) {
+		s->error = rule_report_begin(&s->rules, fw, (const char *)c.at, c.left);
+		s->stage = s->error ? STATUS_ERROR : STATUS_RULES;
 	} else if (parse_word(&c, "names")) {
 		s->error = names_status_begin(&s->names, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_NAMES;
@@ -115,6 +118,10 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 		return true;
 	case STATUS_LATENCY:
 		if (!latency_report_next(&s->latency, fw->latency, line))
+			enter(s, STATUS_END);
+		return true;
+	case STATUS_RULES:
+		if (!rule_report_next(&s->rules, fw, now_ns, line))
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_NAMES:

@@ -9,6 +9,7 @@
  *   flows    flow...
  *   latency [on|off|reset]    latency..., slow... (latencyreport.h); or switches, with no line
  *   names [refresh]    resolver, name... (names_status.h)
+ *   rules [CLIENT]    accounts, rule... (rulereport.h)
  *   kill PROTO SRC SPORT DST DPORT    killed (flowkill.h)
  *   explain CLIENT PROTO SRC SPORT DST DPORT    explain, rule..., verdict (explain.h)
  */
@@ -19,6 +20,7 @@
 #include "flowkill.h"
 #include "latencyreport.h"
 #include "names_status.h"
+#include "rulereport.h"
 
 enum { STATUS_LINE_BYTES = 2048, STATUS_SCHEMA = 1 };
 
@@ -33,7 +35,7 @@ struct status_facts {
 
 enum status_stage {
 	STATUS_APPLIANCE, STATUS_PORTS, STATUS_CLIENTS, STATUS_DROPS, STATUS_PLATFORM,
-	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_NAMES, STATUS_KILL, STATUS_ERROR, STATUS_END, STATUS_IDLE,
+	STATUS_FLOWS, STATUS_EXPLAIN, STATUS_LATENCY, STATUS_NAMES, STATUS_RULES, STATUS_KILL, STATUS_ERROR, STATUS_END, STATUS_IDLE,
 };
 
 struct status {
@@ -44,6 +46,7 @@ struct status {
 	struct flowkill kill;
 	struct latency_report latency;
 	struct names_status names;
+	struct rule_report rules;
 };
 
 /* Begins the answer to a request line. */

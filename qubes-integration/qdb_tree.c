@@ -108,6 +108,7 @@ void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns, uint64_t wall_ns)
 	struct text line = text_on(buffer);
 	t->now_ns = now_ns;
 	t->wall_ns = wall_ns;
+	accounts_clock(policy_accounts(t->policy), now_ns);
 	expire(t);
 	if (!generation_tick(&t->generation, now_ns))
 		return;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "checksum.h"
+#include "cross_rule.h"
 #include "lab.h"
 #include "status.h"
 
@@ -72,13 +73,16 @@ void lab_free(struct lab *l)
 	free(l);
 }
 
-void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, const char *const *lines)
+static void stage(struct lab *l, struct ip_addr owner, enum rule_verdict policy, const char *const *lines)
 {
-	policy_stage(l->policy, client, policy);
+	enum rule_kind kind = cross_kind(owner);
+	policy_stage(l->policy, owner, policy);
 	for (uint16_t n = 0; lines && lines[n]; n++) {
 		struct parsed_rule parsed;
 		struct rule_error error;
-		if (!rule_parse(lines[n], strlen(lines[n]), false, &parsed, &error))
+		size_t len = strlen(lines[n]);
+		if (kind == RULE_OUTWARD ? !rule_parse(lines[n], len, false, &parsed, &error) :
+					   !cross_rule_parse(kind, lines[n], len, &parsed, &error))
 			abort();
 		parsed.rule.number = n;
 		policy_stage_rule(l->policy, &parsed.rule);
@@ -86,6 +90,16 @@ void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, c
 	if (!policy_publish(l->policy))
 		abort();
 	fw_rules_changed(&l->fw);
+}
+
+void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, const char *const *lines)
+{
+	stage(l, client, policy, lines);
+}
+
+void lab_cross_rules(struct lab *l, enum rule_kind kind, const char *const *lines)
+{
+	stage(l, cross_owner(kind), VERDICT_DROP, lines);
 }
 
 /* --- frames -------------------------------------------------------------------------- */

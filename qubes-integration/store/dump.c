@@ -15,6 +15,18 @@ static const char ascending[] =
 	"SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 ORDER BY path";
 static const char descending[] = "SELECT path, value FROM kv ORDER BY path DESC";
 
+/* The same without what nobody committed: in its place the first old value of each key. */
+#define HALF "WITH half AS (SELECT path, old FROM change WHERE rowid IN" \
+	" (SELECT min(c.rowid) FROM generation g JOIN change c ON g.number = c.generation" \
+	"  WHERE g.closed = 0 GROUP BY c.path))"
+static const char committed_ascending[] =
+	HALF " SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 AND path NOT IN"
+	" (SELECT path FROM half) UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL"
+	" AND path >= ?1 AND path < ?2 ORDER BY path";
+static const char committed_descending[] =
+	HALF " SELECT path, value FROM kv WHERE path NOT IN (SELECT path FROM half)"
+	" UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL ORDER BY path DESC";
+
 /* Generations of rules, each as a JSON object in a line; the value stays below WIRE_VALUE_MAX. */
 static const char log_sql[] =
 	"SELECT printf('" HISTORY_LOG "%010d', g.number), CAST(json_object('number', g.number,"
@@ -33,29 +45,32 @@ static const char at_sql[] =
 	"  WHERE c.tree IS NOT NULL AND c.generation <= ?1 AND g.closed = 1 GROUP BY c.path)"
 	" ORDER BY path";
 
-static const char *sql_of(const char *prefix)
+static const char *sql_of(const char *prefix, bool committed)
 {
 	if (!strcmp(prefix, HISTORY_LOG))
 		return log_sql;
 	if (!strncmp(prefix, HISTORY_AT, sizeof(HISTORY_AT) - 1))
 		return at_sql;
+	if (committed)
+		return *prefix ? committed_ascending : committed_descending;
 	return *prefix ? ascending : descending;
 }
 
-bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix)
+bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix, bool committed)
 {
+	const char *sql = sql_of(prefix, committed);
 	char to[WIRE_PATH_BYTES];
 	size_t len = strlen(prefix);
 
 	*dump = (struct db_dump){ .sqlite = NULL };
 	if (sqlite3_open_v2(db->file, &dump->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(dump->sqlite, sql_of(prefix), -1, &dump->walk, NULL) != SQLITE_OK) {
+	    sqlite3_prepare_v2(dump->sqlite, sql, -1, &dump->walk, NULL) != SQLITE_OK) {
 		db_dump_close(dump);
 		return false;
 	}
-	if (sql_of(prefix) == at_sql) {
+	if (sql == at_sql) {
 		sqlite3_bind_int64(dump->walk, 1, atoll(prefix + sizeof(HISTORY_AT) - 1));
-	} else if (sql_of(prefix) == ascending) {
+	} else if (sql == ascending || sql == committed_ascending) {
 		memcpy(to, prefix, len + 1);
 		to[len - 1]++;
 		sqlite3_bind_text(dump->walk, 1, prefix, -1, SQLITE_TRANSIENT);

@@ -126,6 +126,9 @@ $(O)/postern-store: $(call host_o,$(STORE_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -lsqlite3
 
+# The page is carried by its object.
+$(O)/host/tools/web_files.c.o $(O)/asan/tools/web_files.c.o: $(wildcard tools/web/*)
+
 $(O)/postern: $(call host_o,$(TOOL_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lpcap -lnftnl -lmnl -lm

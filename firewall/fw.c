@@ -112,7 +112,12 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 	/* no two clients have had this place and this generation */
 	if ((uint32_t)policy_generation(fw->policy, flow->client) == flow->generation)
 		return true;
-	enum drop reason = DROP_CLOSED;
+	enum drop reason = policy_blocked(fw->policy, &flow->orig);
+	if (reason != DROP_NONE) {
+		ct_cut(fw->ct, index);
+		return false;
+	}
+	reason = DROP_CLOSED;
 	if (flow->kind != FLOW_OUTWARD) {
 		client = flow->client;
 		reason = cross_again(fw, flow, &rule);
@@ -386,6 +391,8 @@ static void judge(struct fw *fw, struct packet *p, uint16_t from)
 	enum drop reason = p->v6 ? DROP_IPV6 : fw_admits(fw, &p->tuple, from);
 	if (reason == DROP_NONE && p->broadcast)
 		reason = DROP_MARTIAN;
+	if (reason == DROP_NONE && from != PORT_UPLINK)
+		reason = policy_blocked(fw->policy, &p->tuple);
 	if (reason != DROP_NONE) {
 		fw_drop(fw, p->frame, from, reason);
 		return;

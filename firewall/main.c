@@ -310,10 +310,20 @@ static bool confirm(void)
 	return done;
 }
 
+static bool ask(const char *words, size_t len, const char **error)
+{
+	if (!qdb_tree_ask(self.tree, words, len, error))
+		return false;
+	qdb_tree_poll(self.tree);
+	store_send();
+	return true;
+}
+
 /* True when the answer goes on. */
 static bool control_round(void)
 {
-	static const struct operator_io io = { .read = control_read, .write = control_write, .confirm = confirm };
+	static const struct operator_io io = { .read = control_read, .write = control_write, .confirm = confirm,
+					       .ask = ask };
 	return operator_round(&self.operator, &io, &self.fw, &self.facts, self.platform->now_ns());
 }
 

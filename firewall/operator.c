@@ -15,15 +15,23 @@ static void refuse(struct operator *o, const char *why)
 	o->status.error = why;
 }
 
+static void finish(struct operator *o)
+{
+	o->status.stage = STATUS_END;
+}
+
 static void begin(struct operator *o, const struct operator_io *io, const struct fw *fw)
 {
 	static const char confirm[] = "confirm";
+	const char *error = NULL;
 	if (o->too_long)
 		refuse(o, "a request is at most 1024 bytes long");
+	else if (io->ask(o->request, o->request_len, &error))
+		error ? refuse(o, error) : finish(o);
 	else if (o->request_len != sizeof(confirm) - 1 || memcmp(o->request, confirm, sizeof(confirm) - 1))
 		status_begin(&o->status, fw, o->request, o->request_len);
 	else if (io->confirm())
-		o->status.stage = STATUS_END;
+		finish(o);
 	else
 		refuse(o, "nothing waits for a confirmation");
 	o->request_len = 0;

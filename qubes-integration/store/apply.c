@@ -359,6 +359,7 @@ static bool write_confirm(struct apply *a, const struct wire_message *m)
 bool apply_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 {
 	bool changes = m->header.type == WIRE_WRITE || m->header.type == WIRE_RM;
+	char tree[WIRE_PATH_BYTES];
 	bool done;
 
 	if (!m->header.terminated || p->kind != PEER_LOCAL || (!changes && m->header.type != WIRE_READ))
@@ -371,7 +372,8 @@ bool apply_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 		done = write_apply(a, p, m);
 	else if (m->header.type == WIRE_WRITE && !strcmp(m->header.path, APPLY_CONFIRM))
 		done = write_confirm(a, m);
-	else if (changes && p->drafting && !strncmp(m->header.path, rules_dir, sizeof(rules_dir) - 1))
+	else if (changes && p->drafting &&
+		 (!strncmp(m->header.path, rules_dir, sizeof(rules_dir) - 1) || db_tree_of(m->header.path, tree)))
 		done = draft_message(p, m);
 	else
 		return false;

@@ -114,8 +114,9 @@ void change_remove(struct change_list *list, struct db *db, struct peer *p,
 	enum db_result result = DB_FAILED;
 
 	/* with all trees goes what was begun in any: it must not come back */
-	if (m->header.terminated && !strncmp(m->header.path, "/qubes-firewall/", strlen(m->header.path)) &&
-	    wire_is_directory(m->header.path)) {
+	if (m->header.terminated && wire_is_directory(m->header.path) &&
+	    (!strncmp(m->header.path, "/qubes-firewall/", strlen(m->header.path)) ||
+	     !strcmp(m->header.path, "/postern/"))) {
 		if (!history_undo(db, NULL))
 			db->failed = true;
 		half_over(&list->half, NULL);

@@ -14,6 +14,7 @@
 enum { BUSY_MS = 200 }; /* how long another program's write lock may hold the loop up */
 
 static const char firewall[] = "/qubes-firewall/";
+static const char *const own[] = { "/postern/inbound", "/postern/between" };
 
 static const char *const text[DB_STATEMENTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -213,6 +214,13 @@ bool db_tree_of(const char *path, char tree[WIRE_PATH_BYTES])
 	size_t fixed = sizeof(firewall) - 1;
 	size_t len;
 
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		len = strlen(own[i]);
+		if (strncmp(path, own[i], len) == 0 && (path[len] == 0 || path[len] == '/')) {
+			memcpy(tree, own[i], len + 1);
+			return true;
+		}
+	}
 	if (strncmp(path, firewall, fixed) != 0)
 		return false;
 	len = strcspn(path + fixed, "/");

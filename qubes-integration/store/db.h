@@ -8,7 +8,7 @@
  *
  * Every change belongs to a generation. Changes below /qubes-firewall/IP/ join the
  * open generation of that IP, which the empty value written to /qubes-firewall/IP
- * closes; every other change is a generation of its own, unless a batch is open
+ * closes; likewise those below /postern/inbound/ and /postern/between/. Every other change is a generation of its own, unless a batch is open
  * (history.h): then all of them are that one. Nothing is ever forgotten (schema.h).
  */
 #ifndef DB_H
@@ -69,7 +69,7 @@ enum db_result db_write(struct db *db, const char *key, const uint8_t *value, si
 /* Target: a key, or a directory ending in '/'. */
 enum db_result db_remove(struct db *db, const char *target, const struct db_author *author);
 
-/* The rule tree that a path is in: /qubes-firewall/IP, its commit key. False: in none. */
+/* The rule tree that a path is in: /qubes-firewall/IP or one of our own; its commit key. False: in none. */
 bool db_tree_of(const char *path, char tree[WIRE_PATH_BYTES]);
 /* Opens the transaction, unless it is open; for history.c. False: it has failed. */
 bool db_begin(struct db *db);

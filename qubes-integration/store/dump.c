@@ -35,9 +35,10 @@ static const char log_sql[] =
 	" 'confirm_by_ms', g.confirm_by, 'clients_cut', coalesce(length(t.list) > 2000, 0),"
 	" 'clients', coalesce(substr(t.list, 1, 2000), '')) AS BLOB)"
 	" FROM generation g LEFT JOIN (SELECT generation, group_concat(client, ' ') AS list FROM"
-	"  (SELECT DISTINCT generation, substr(tree, 17) AS client FROM change"
+	"  (SELECT DISTINCT generation, substr(tree, CASE WHEN tree LIKE '/postern/%' THEN 10 ELSE 17 END) AS client"
+	"   FROM change"
 	"   WHERE tree IS NOT NULL ORDER BY tree) GROUP BY generation) t ON t.generation = g.number"
-	" WHERE g.closed = 1 AND (g.path = '" HISTORY_APPLY "' OR"
+	" WHERE g.closed = 1 AND (g.path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between') OR"
 	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number";
 static const char at_sql[] =
 	"SELECT path, new FROM change WHERE new IS NOT NULL AND rowid IN"

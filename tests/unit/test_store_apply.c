@@ -351,6 +351,42 @@ static void test_what_was_begun_is_taken_back(void **state)
 	expect("/qubes-firewall/1/0000", NULL);
 }
 
+static void apply_inbound(const char *rule, const char *commit, const char *said)
+{
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "begin"), WIRE_OK);
+	assert_int_equal(send_one(WIRE_RM, "/postern/inbound/", ""), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/inbound/0000", rule), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/inbound", ""), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/inboundx", ""), 0); /* none of a tree */
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", commit), WIRE_OK);
+	assert_true(db_commit(&db));
+	assert_string_equal(peer->said, said);
+}
+
+/* Trees of our own are changed, counted and taken back as the clients' are. */
+static void test_own_trees(void **state)
+{
+	(void)state;
+	apply("action=accept", "commit");
+	apply_inbound("one", "commit\nif=1", "2 alone");
+	a.linked = true;
+	apply_inbound("two", "commit\nif=2\nconfirm=60", "3 linked");
+	expect("/postern/inbound/0000", "two");
+	outcome("3 unconfirmed");
+	outcome("3 reverted nobody confirmed it in time");
+	expect("/postern/inbound/0000", "one");
+	expect("/postern/inbound", "");
+	expect("/qubes-firewall/10.0.0.1/0000", "action=accept");
+	/* one at a time, without a batch: its commit closes the generation */
+	const struct db_author *by = &author;
+	db_write(&db, "/postern/between/0000", (const uint8_t *)"a", 1, by);
+	db_write(&db, "/postern/between/0001", (const uint8_t *)"b", 1, by);
+	int64_t before = history_latest(&db);
+	db_write(&db, "/postern/between", (const uint8_t *)"", 0, by);
+	assert_true(db_commit(&db));
+	assert_int_equal(history_latest(&db), before + 1);
+}
+
 static void test_file_of_the_first_version(void **state)
 {
 	static const char first[] =
@@ -397,6 +433,7 @@ int main(void)
 		TEST(test_takes_over_a_half_written_tree),
 		TEST(test_half_a_tree_is_told_to_nobody),
 		TEST(test_what_was_begun_is_taken_back),
+		TEST(test_own_trees),
 		TEST(test_file_of_the_first_version),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

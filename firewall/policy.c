@@ -206,7 +206,7 @@ static void replace(struct policy *p, struct client *c, struct ruleset *rules, c
 		    enum policy_keeping keeping)
 {
 	bool keep = keeping == POLICY_KEEP && !c->has_before;
-	if (keeping == POLICY_FORGET)
+	if (keeping != POLICY_KEEP)
 		drop(p, &c->before, &c->has_before);
 	if (keep)
 		c->before = c->rules;
@@ -462,7 +462,7 @@ bool policy_publish(struct policy *p)
 		unstage(p);
 		return false;
 	}
-	if ((p->held || p->keeping == POLICY_KEEP) && is_same(c->rules, p->stage.rules)) {
+	if ((p->held || p->keeping != POLICY_FORGET) && is_same(c->rules, p->stage.rules)) {
 		drop(p, &c->pending, &c->has_pending);
 		unstage(p);
 		return true;

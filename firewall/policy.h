@@ -121,7 +121,7 @@ void policy_abandon(struct policy *);
 enum policy_keeping {
 	POLICY_FORGET, /* the usual: and forgets what was kept of this client */
 	POLICY_KEEP,   /* keeps it, if nothing of this client is kept; the same rules again change nothing */
-	POLICY_LEAVE,  /* forgets it, and leaves alone what is kept */
+	POLICY_LEAVE,  /* the usual, but the same rules again change nothing, and leave what is kept */
 };
 void policy_keeping(struct policy *, enum policy_keeping);
 /* What was kept is forgotten. */

@@ -12,6 +12,7 @@
  */
 #include "fw.h"
 #include "quick.h"
+#include "watch.h"
 
 /* What stays the same all through a burst. */
 struct burst {
@@ -293,6 +294,16 @@ static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[
 	}
 }
 
+/* One at a time, so that it is seen what becomes of each. */
+static __attribute__((noinline)) void looked_at(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		watch_begin(fw, burst[i]);
+		one_burst(fw, b, &burst[i], 1);
+		watch_end(fw);
+	}
+}
+
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy), fw_uplink_ready(fw),
@@ -301,6 +312,9 @@ void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_n
 	latency_begin(fw->latency);
 	for (size_t n; count; burst += n, count -= n) {
 		n = count < FW_BURST ? count : FW_BURST;
-		one_burst(fw, &b, burst, n);
+		if (watch_runs(fw->watch))
+			looked_at(fw, &b, burst, n);
+		else
+			one_burst(fw, &b, burst, n);
 	}
 }

@@ -31,6 +31,7 @@ void fw_drop(struct fw *fw, struct frame *f, uint16_t from, enum drop reason)
 	fw->drops[reason]++;
 	if (from < PORT_COUNT)
 		fw->port[from].drops++;
+	fw_tell_drop(fw, f, from, reason);
 	frames_put(&fw->done, f);
 }
 
@@ -469,6 +470,7 @@ void fw_rules_changed(struct fw *fw)
 void fw_poll(struct fw *fw, uint64_t now_ns)
 {
 	struct frame_queue gone = { 0 };
+	const struct frame *last = fw->tx.tail;
 	fw->now_ns = now_ns;
 	ct_poll(fw->ct, now_ns);
 	ask_neighbours(fw);
@@ -476,6 +478,8 @@ void fw_poll(struct fw *fw, uint64_t now_ns)
 	for (struct frame *f; (f = frames_take(&gone));)
 		fw_drop(fw, f, f->port, DROP_FRAGMENT_TIMEOUT);
 	sweep(fw);
+	fw_tell_sent(fw, last);
+	fw_tell_poll(fw);
 }
 
 uint64_t fw_deadline(const struct fw *fw)
@@ -484,6 +488,8 @@ uint64_t fw_deadline(const struct fw *fw)
 		return fw->now_ns;
 	uint64_t deadline = ct_deadline(fw->ct);
 	uint64_t neigh = neigh_deadline(fw->neigh), fragments = fragments_deadline(fw->fragments);
+	uint64_t told = fw_tell_deadline(fw);
 	deadline = neigh < deadline ? neigh : deadline;
+	deadline = told < deadline ? told : deadline;
 	return fragments < deadline ? fragments : deadline;
 }

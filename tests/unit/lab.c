@@ -189,10 +189,10 @@ bool lab_conserved(struct lab *l)
 void lab_answer(struct lab *l, const char *request, char *all, size_t room)
 {
 	char line[STATUS_LINE_BYTES];
-	struct status_facts facts = { .platform = "test" };
+	struct status_facts facts = { .platform = "test", .now_ns = l->now_ns, .unix_ns = l->now_ns };
 	struct status s;
 	size_t len = 0;
-	status_begin(&s, &l->fw, request, strlen(request));
+	status_begin(&s, &l->fw, &facts, request, strlen(request));
 	for (;;) {
 		struct text t = text_on(line);
 		if (!status_next(&s, &l->fw, &facts, l->now_ns, &t))

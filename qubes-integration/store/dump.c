@@ -27,19 +27,24 @@ static const char committed_descending[] =
 	HALF " SELECT path, value FROM kv WHERE path NOT IN (SELECT path FROM half)"
 	" UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL ORDER BY path DESC";
 
-/* Generations of rules, each as a JSON object in a line; the value stays below WIRE_VALUE_MAX. */
+/*
+ * Generations of rules, each as a JSON object. One of more than 40 clients is several
+ * objects, which differ in their clients: so the value stays below WIRE_VALUE_MAX.
+ */
 static const char log_sql[] =
-	"SELECT printf('" HISTORY_LOG "%010d', g.number), CAST(json_object('number', g.number,"
+	"WITH who AS (SELECT generation, client,"
+	" (row_number() OVER (PARTITION BY generation ORDER BY client) - 1) / 40 AS part FROM"
+	"  (SELECT DISTINCT generation, substr(tree, CASE WHEN tree LIKE '/postern/%' THEN 10 ELSE 17 END)"
+	"   AS client FROM change WHERE tree IS NOT NULL)),"
+	" t AS (SELECT generation, part, group_concat(client, ' ') AS list FROM who GROUP BY generation, part)"
+	" SELECT printf('" HISTORY_LOG "%010d', g.number) || iif(t.part > 0, printf('.%04d', t.part), ''),"
+	" CAST(json_object('number', g.number,"
 	" 'time_ms', g.time, 'uid', g.uid, 'pid', g.pid, 'comm', g.comm, 'via', g.via,"
 	" 'reason', g.reason, 'outcome', g.outcome, 'undoes', g.undoes, 'confirm_s', g.confirm_s,"
-	" 'confirm_by_ms', g.confirm_by, 'clients_cut', coalesce(length(t.list) > 2000, 0),"
-	" 'clients', coalesce(substr(t.list, 1, 2000), '')) AS BLOB)"
-	" FROM generation g LEFT JOIN (SELECT generation, group_concat(client, ' ') AS list FROM"
-	"  (SELECT DISTINCT generation, substr(tree, CASE WHEN tree LIKE '/postern/%' THEN 10 ELSE 17 END) AS client"
-	"   FROM change"
-	"   WHERE tree IS NOT NULL ORDER BY tree) GROUP BY generation) t ON t.generation = g.number"
+	" 'confirm_by_ms', g.confirm_by, 'clients', coalesce(t.list, '')) AS BLOB)"
+	" FROM generation g LEFT JOIN t ON t.generation = g.number"
 	" WHERE g.closed = 1 AND (g.path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between') OR"
-	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number";
+	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number, t.part";
 static const char at_sql[] =
 	"SELECT path, new FROM change WHERE new IS NOT NULL AND rowid IN"
 	" (SELECT max(c.rowid) FROM change c JOIN generation g ON g.number = c.generation"

@@ -5,6 +5,7 @@
 Every case gets a store of its own; afterwards that store must still run, serve a new
 peer, and end in order. The link cases include all that would end the genuine daemon.
 """
+import json
 import os
 import socket
 import sqlite3
@@ -432,6 +433,23 @@ def half_a_tree_goes_with_its_writer(store):
         stays.close()
         with Peer(store.link) as link:
             same(dict(link.series(MULTIREAD, ''))['/qubes-firewall/10.137.0.6/0000'], b'1')
+
+
+@case
+def a_log_of_very_many_clients(store):
+    clients = [f'10.{i // 250}.200.{i % 250 + 1}' for i in range(1000)]
+    with Peer(store.local) as p:
+        same(p.ask(WRITE, '/postern/apply', b'begin')[0], OK)
+        for c in clients:
+            same(p.ask(WRITE, f'/qubes-firewall/{c}/policy', b'drop')[0], OK)
+        same(p.ask(WRITE, '/postern/apply', b'commit\nreason=' + b'"' * 255)[0], OK)
+        write_tree(p, b'one')
+        log = p.series(MULTIREAD, '/postern/log/')
+        said = [json.loads(v) for _, v in log]
+        same({k.split('.')[0] for k, _ in log}, {'/postern/log/0000000001', '/postern/log/0000000002'})
+        same(sorted(' '.join(s['clients'] for s in said if s['number'] == 1).split()), sorted(clients))
+        same([s['clients'] for s in said if s['number'] != 1], ['10.137.0.5'])
+        same(log, sorted(log))
 
 
 @case

@@ -15,6 +15,7 @@
 #include "web_files.h"
 #include "web_flows.h"
 #include "web_history.h"
+#include "web_rules.h"
 
 enum {
 	PERIOD_MS = 1000,     /* of samples; also the least age at which anything is asked for again */
@@ -32,11 +33,13 @@ enum {
 	"X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"               \
 	"Cross-Origin-Resource-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\n"
 
-/* An answer that is asked for when a page wants it, and kept for a while. */
+/* The objects of an answer that is asked for when a page wants it, and kept for a while. */
 struct kept {
-	const char *request, *type, *member; /* objects of that type become the array under that name */
-	json_t *document;		     /* NULL: none, and why */
-	int64_t taken_ms, again_ms;
+	const char *request;
+	answer_each *take; /* into an array */
+	json_t *array;	   /* NULL: there is none, and why */
+	int code;
+	int64_t again_ms;
 	char why[WEB_WHY_BYTES];
 };
 
@@ -93,7 +96,8 @@ static int look(struct web *w)
 		json_decref(now.document);
 		now.document = NULL;
 	}
-	web_history_add(&w->history, &w->look, &now, clock_ms(CLOCK_REALTIME));
+	if (w->look.taken_ms || code != EXIT_YES) /* the first look has nothing to be compared with */
+		web_history_add(&w->history, &w->look, &now, clock_ms(CLOCK_REALTIME));
 	web_look_free(&w->look);
 	w->look = now;
 	return code;
@@ -126,33 +130,29 @@ static void look_at_flows(struct web *w)
 	w->flows = now;
 }
 
-struct list {
-	const char *type;
-	json_t *array;
-};
-
-static void take_one(void *context, json_t *object)
+static void take_event(void *array, json_t *object)
 {
-	struct list *l = context;
 	const char *type = json_string_value(json_object_get(object, "type"));
-	if (!type || strcmp(type, l->type))
+	if (!type || strcmp(type, "event"))
 		return;
 	json_object_del(object, "type");
-	json_array_append(l->array, object);
+	json_array_append(array, object);
+	if (json_array_size(array) > EVENTS_MAX)
+		json_array_remove(array, 0);
 }
 
 static void look_at(struct web *w, struct kept *k)
 {
 	int64_t began = clock_ms(CLOCK_MONOTONIC);
-	struct list l = { k->type, json_array() };
-	if (began < k->again_ms) {
-		json_decref(l.array);
+	if (began < k->again_ms)
 		return;
+	json_decref(k->array);
+	k->array = json_array();
+	k->code = web_ask(w->socket, k->request, k->take, k->array, k->why);
+	if (k->code != EXIT_YES) {
+		json_decref(k->array);
+		k->array = NULL;
 	}
-	int code = web_ask(w->socket, k->request, take_one, &l, k->why);
-	json_decref(k->document);
-	k->document = code == EXIT_YES ? json_pack("{s:i, s:O}", "schema", 1, k->member, l.array) : NULL;
-	json_decref(l.array);
 	k->again_ms = again_ms(began);
 }
 
@@ -174,6 +174,14 @@ static void say_why(struct http_answer *a, const char *why)
 	a->status = HTTP_UNAVAILABLE;
 	say_document(a, document);
 	json_decref(document);
+}
+
+/* An older appliance that does not know the request is no failure. */
+static void say_none(struct http_answer *a, const struct kept *k)
+{
+	say_why(a, k->why);
+	if (k->code == EXIT_REFUSED)
+		a->status = HTTP_OK;
 }
 
 static void say_text(struct http_answer *a, char *text)
@@ -237,25 +245,33 @@ static void say_flows(struct web *w, const struct http_request *r, struct http_a
 				   number_in(r, "top", WEB_FLOWS_TOP_MAX, WEB_FLOWS_TOP), &a->len));
 }
 
-static void say_kept(struct web *w, struct kept *k, struct http_answer *a)
-{
-	look_at(w, k);
-	if (k->document)
-		say_document(a, k->document);
-	else
-		say_why(a, k->why);
-}
-
 static void say_rules(struct web *w, const struct http_request *r, struct http_answer *a)
 {
-	(void)r;
-	say_kept(w, &w->rules, a);
+	char client[IP_TEXT], word[16];
+	http_query(r, "client", client, sizeof(client));
+	bool by_hits = http_query(r, "sort", word, sizeof(word)) && !strcmp(word, "hits");
+	look_at(w, &w->rules);
+	if (!w->rules.array) {
+		say_none(a, &w->rules);
+		return;
+	}
+	json_t *document = web_rules_pick(w->rules.array, client, by_hits,
+					  number_in(r, "top", WEB_RULES_TOP_MAX, WEB_RULES_TOP));
+	say_document(a, document);
+	json_decref(document);
 }
 
 static void say_events(struct web *w, const struct http_request *r, struct http_answer *a)
 {
 	(void)r;
-	say_kept(w, &w->events, a);
+	look_at(w, &w->events);
+	if (!w->events.array) {
+		say_none(a, &w->events);
+		return;
+	}
+	json_t *document = json_pack("{s:i, s:O}", "schema", 1, "events", w->events.array);
+	say_document(a, document);
+	json_decref(document);
 }
 
 static void answer(void *context, const struct http_request *r, struct http_answer *a)
@@ -288,16 +304,16 @@ static int serve(const char *where, const char *socket)
 	const struct http_site site = { .answer = answer, .tick = tick, .context = &w, .fields = FIELDS,
 					.greeting = "postern web:" };
 	w.socket = socket;
-	w.rules = (struct kept){ .request = "rules", .type = "rule", .member = "rules" };
-	w.events = (struct kept){ .request = "events", .type = "event", .member = "events" };
+	w.rules = (struct kept){ .request = "rules", .take = web_rules_take };
+	w.events = (struct kept){ .request = "events", .take = take_event };
 	web_look_init(&w.look);
 	web_history_init(&w.history, clock_ms(CLOCK_REALTIME));
 	int code = http_serve(where, &site);
 	web_look_free(&w.look);
 	web_history_free(&w.history);
 	web_flows_free(&w.flows);
-	json_decref(w.rules.document);
-	json_decref(w.events.document);
+	json_decref(w.rules.array);
+	json_decref(w.events.array);
 	return code;
 }
 

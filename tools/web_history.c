@@ -180,7 +180,8 @@ static json_t *sample_of(const struct web_look *before, const struct web_look *n
 
 void web_history_add(struct web_history *h, const struct web_look *before, const struct web_look *now, int64_t time_ms)
 {
-	int64_t span_ms = now->taken_ms - before->taken_ms;
+	/* The first look of all has nothing before it. */
+	int64_t span_ms = before->taken_ms ? now->taken_ms - before->taken_ms : 0;
 	json_t *sample = sample_of(before, now, span_ms);
 	char **place = &h->sample[h->next % WEB_SAMPLES];
 	json_object_set_new(sample, "seq", json_integer((json_int_t)h->next));

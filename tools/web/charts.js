@@ -3,6 +3,7 @@
 import { clock, nanoseconds, packets, rate } from "./words.js";
 
 const LEFT = 62, RIGHT = 10, TOP = 8, BOTTOM = 20; // of the plot, in CSS pixels
+const TAKEN_IN = /-consumed$/; // counted with the drops, though nothing of it is lost
 const FIRST_ROW = 4, FIRST_NS = 32; // from where on four rows are a power of two
 
 export const rowOf = (ns) => FIRST_ROW + 4 * Math.log2(ns / FIRST_NS);
@@ -25,7 +26,7 @@ function niceAbove(value) {
 export class Clockwork {
 	constructor() {
 		this.samples = [];
-		this.windowMs = 600000;
+		this.windowMs = 180000;
 		this.endMs = Date.now();
 		this.atMs = null;
 		this.charts = [];
@@ -183,6 +184,8 @@ export class Chart {
 	}
 }
 
+export const lost = (s) => Object.entries(s?.drops ?? {}).filter(([reason]) => !TAKEN_IN.test(reason));
+export const isLoss = (reason) => !TAKEN_IN.test(reason);
 export const uplinkOf = (s) => s?.ports?.["0"] ?? [0, 0, 0, 0, 0];
 
 // Up above the line, down below it.
@@ -266,7 +269,7 @@ export class Drops extends Chart {
 		this.begin();
 		const samples = this.work.shown(), g = this.g;
 		const perS = (s, n) => n * 1000 / Math.max(1, s.span_ms);
-		const sum = (s) => Object.values(s.drops ?? {}).reduce((a, n) => a + n, 0);
+		const sum = (s) => lost(s).reduce((a, [, n]) => a + n, 0);
 		const top = niceAbove(Math.max(5, ...samples.map((s) => perS(s, sum(s)))));
 		const y = (v) => this.bottom - (this.bottom - TOP) * v / top;
 		this.timeAxis();
@@ -276,8 +279,8 @@ export class Drops extends Chart {
 		for (const s of samples) {
 			let height = 0;
 			const left = Math.max(LEFT, this.x(s.time_ms - s.span_ms)), width = Math.max(1, this.x(s.time_ms) - left - (this.work.windowMs < 200000 ? 1 : 0));
-			for (const reason of Object.keys(s.drops ?? {}).sort((a, b) => this.rank(a) - this.rank(b))) {
-				const n = perS(s, s.drops[reason]);
+			for (const [reason, count] of lost(s).sort((a, b) => this.rank(a[0]) - this.rank(b[0]))) {
+				const n = perS(s, count);
 				g.fillStyle = this.paint(reason);
 				g.fillRect(left, y(height + n), width, y(height) - y(height + n));
 				height += n;
@@ -417,12 +420,12 @@ export class Heat extends Chart {
 
 	// What the shades and the lines mean, in the corner.
 	legend(ramp, most) {
-		const g = this.g, width = 84, x = this.width - RIGHT - width - 6, y = TOP + 5;
+		const g = this.g, width = 84, x = LEFT + 8, y = TOP + 5;
 		g.textBaseline = "middle";
-		g.textAlign = "right";
+		g.textAlign = "left";
 		g.fillStyle = color("--panel");
 		g.globalAlpha = 0.8;
-		g.fillRect(x - 124, y - 4, width + 130, 16);
+		g.fillRect(x - 4, y - 4, width + 16 + g.measureText(`1 … ${most || 1} packets`).width, 16);
 		g.globalAlpha = 1;
 		for (let i = 0; i < width; i++) {
 			const at = i / (width - 1) * (ramp.length - 1), k = Math.min(ramp.length - 2, Math.floor(at));
@@ -430,7 +433,7 @@ export class Heat extends Chart {
 			g.fillRect(x + i, y, 1, 8);
 		}
 		g.fillStyle = color("--muted");
-		g.fillText(`1 … ${most || 1} packets`, x - 6, y + 4.5);
+		g.fillText(`1 … ${most || 1} packets`, x + width + 6, y + 4.5);
 	}
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
 // Asks once a second while somebody looks, and puts the answers where they belong.
-import { Clockwork, Drops, Heat, Traffic, sparkline, uplinkOf } from "./charts.js";
-import { Table, bar, pill } from "./tables.js";
+import { Clockwork, Drops, Heat, Traffic, isLoss, lost, sparkline, uplinkOf } from "./charts.js";
+import { Table, bar, end, pill } from "./tables.js";
 import { bytes, choice, clock, element, nanoseconds, number, packets, plain, rate, say, seconds, short } from "./words.js";
 
-const PERIOD_MS = 1000, PATIENCE_MS = 8000, KEEP = 600, FLOWS = 60;
+const PERIOD_MS = 1000, PATIENCE_MS = 8000, KEEP = 600, FLOWS = 60, RULES = 200;
 const $ = (id) => document.getElementById(id);
 
 const state = {
@@ -25,7 +25,7 @@ async function ask(path) {
 	try {
 		const answer = await fetch(path, { signal: stop.signal, cache: "no-store", credentials: "omit" });
 		const document = await answer.json();
-		document.ok = answer.ok;
+		document.ok = answer.ok && document.error === undefined;
 		return document;
 	} finally {
 		clearTimeout(timer);
@@ -55,7 +55,7 @@ async function askAll() {
 	const [history, status, flows, rules, events, latency] = await Promise.all([
 		ask(`/api/history?since=${since}`), ask("/api/status"),
 		seen.get("flows") || !state.flows ? ask(`/api/flows?${query}`) : state.flows,
-		often ? ask("/api/rules") : state.rules, often ? ask("/api/events") : state.events,
+		often ? ask(`/api/rules?sort=${state.ruleOrder}&top=${RULES}`) : state.rules, often ? ask("/api/events") : state.events,
 		seldom ? ask("/api/latency") : state.latency,
 	]);
 	take(history);
@@ -166,14 +166,33 @@ function showReadings() {
 		return;
 	}
 	const u = uplinkOf(s), of = s.latency?.[heat.series];
-	const dropped = Object.entries(s.drops ?? {}), sum = dropped.reduce((n, [, v]) => n + v, 0) * 1000 / Math.max(1, s.span_ms);
+	const dropped = lost(s), sum = dropped.reduce((n, [, v]) => n + v, 0) * 1000 / Math.max(1, s.span_ms);
 	reading("say-traffic", [...when, ["▲", rate(u[1])], ["", packets(u[3])], ["▼", rate(u[0])], ["", packets(u[2])]]);
-	reading("say-drops", [...when, ["", packets(sum)], ...(pointed ? dropped.map(([r, n]) => [plain(r), number(n)]) : [])]);
+	reading("say-drops", [...when, ["", packets(sum).replace("/s", "packets/s")], ...(pointed ? dropped.map(([r, n]) => [plain(r), number(n)]) : [])]);
 	reading("say-latency", of ? [...when, ["", `${number(of.count)} packets`], ["median", nanoseconds(of.p50)], ["p99", of.count < 100 ? "–" : nanoseconds(of.p99)]]
 		: [...when, ["", "no packets"]]);
 	const chart = document.activeElement;
 	if (pointed && chart?.classList.contains("chart"))
 		chart.setAttribute("aria-label", $(`say-${chart.id === "heat" ? "latency" : chart.id}`).dataset.text);
+}
+
+function showSums() {
+	let up = 0, down = 0, peakUp = 0, peakDown = 0;
+	for (const s of work.shown()) {
+		const u = uplinkOf(s);
+		up += u[1] * s.span_ms / 1000;
+		down += u[0] * s.span_ms / 1000;
+		peakUp = Math.max(peakUp, u[1]);
+		peakDown = Math.max(peakDown, u[0]);
+	}
+	const place = $("sums"), words = [["up", bytes(up), `up, at most ${rate(peakUp)}`], ["down", bytes(down), `down, at most ${rate(peakDown)}`]];
+	while (place.children.length < words.length)
+		place.append(element("li", {}, element("i"), element("b"), element("span")));
+	words.forEach(([name, value, rest], i) => {
+		place.children[i].firstChild.style.background = `var(--${name})`;
+		say(place.children[i].children[1], value);
+		say(place.children[i].children[2], rest);
+	});
 }
 
 const reasons = new Map(); // reason: its element
@@ -183,8 +202,8 @@ function showReasons() {
 	for (const s of work.shown())
 		for (const [reason, n] of Object.entries(s.drops ?? {}))
 			recent.set(reason, (recent.get(reason) ?? 0) + n);
-	const list = (state.status?.drops ?? []).filter((d) => recent.get(d.reason)).concat(
-		(state.status?.drops ?? []).filter((d) => !recent.get(d.reason))).slice(0, 8);
+	const all = (state.status?.drops ?? []).filter((d) => isLoss(d.reason));
+	const list = all.filter((d) => recent.get(d.reason)).concat(all.filter((d) => !recent.get(d.reason))).slice(0, 8);
 	const place = $("reasons"), wanted = new Set();
 	for (const d of list) {
 		const name = plain(d.reason);
@@ -208,7 +227,7 @@ function showReasons() {
 		}
 }
 
-const RANKS = [["half", "p50", 50, 2], ["90 %", "p90", 90, 100], ["99 %", "p99", 99, 1000], ["99.9 %", "p999", 99.9, 10000]];
+const RANKS = [["50 %", "p50", 50, 20], ["90 %", "p90", 90, 100], ["99 %", "p99", 99, 1000], ["99.9 %", "p999", 99.9, 10000]];
 
 function sinceStart() {
 	const names = { passed: ["up residence", "down residence"], up: ["up residence"], down: ["down residence"], drop: ["any drop"] };
@@ -250,9 +269,11 @@ function showPercentiles() {
 		if (!row.cells[0].firstChild)
 			row.cells[0].append(element("span", { class: "mark" }), name);
 		row.cells[0].firstChild.style.background = p === 50 ? "var(--p50)" : p === 99 ? "var(--p99)" : "transparent";
-		say(row.cells[1], now && now.count >= least ? nanoseconds(now[member]) : "–");
-		row.cells[1].title = now && now.count < least ? "too few packets for this percentile" : "";
-		say(row.cells[2], of && of.reliable !== false ? nanoseconds(of.ns) : "–");
+		for (const [cell, ns, sure] of [[row.cells[1], now?.[member], now?.count >= least], [row.cells[2], of?.ns, of?.reliable]]) {
+			say(cell, nanoseconds(ns));
+			cell.classList.toggle("dim", !sure);
+			cell.title = sure || ns === undefined ? "" : "fewer than 10 packets beyond: not to be relied on";
+		}
 	});
 	const last = [["slowest", "", whole ? nanoseconds(whole.max_ns) : "–"], ["packets", now ? short(now.count) : "0", whole ? short(whole.count) : "–"]];
 	last.forEach((words, i) => words.forEach((w, k) => say(body.rows[RANKS.length + i].cells[k], w)));
@@ -305,9 +326,9 @@ const clients = new Table($("clients"), [
 		sparkline(cell.firstChild, work.shown(), String(c.port), work.windowMs, work.endMs, c.state === "uplink");
 	} },
 	{ title: "Up", n: true, text: (c) => c.port === undefined ? "–" : rate(c.up) },
-	{ title: "", n: true, hide: "tablet", text: (c) => c.port === undefined ? "" : packets(c.upP) },
+	{ title: "Packets", n: true, hide: "tablet", text: (c) => c.port === undefined ? "" : packets(c.upP) },
 	{ title: "Down", n: true, text: (c) => c.port === undefined ? "–" : rate(c.down) },
-	{ title: "", n: true, hide: "tablet", text: (c) => c.port === undefined ? "" : packets(c.downP) },
+	{ title: "Packets", n: true, hide: "tablet", text: (c) => c.port === undefined ? "" : packets(c.downP) },
 	{ title: "Dropped", n: true, hide: "phone", text: (c) => c.port === undefined ? "–" : `${number(c.drops)}` },
 	{ title: "What is wrong", hide: "tablet", class: "bad-text", text: (c) => c.error ? plain(c.error) : "" },
 ], (c) => c.key, "No clients.");
@@ -325,9 +346,9 @@ let fastest = 1;
 
 const flows = new Table($("flows"), [
 	{ title: "Proto", text: (f) => plain(f.proto) },
-	{ title: "From", class: "mono", text: (f) => `${plain(f.src)}:${plain(f.sport)}` },
-	{ title: "To", class: "mono", text: (f) => `${plain(f.dst)}:${plain(f.dport)}` },
-	{ title: "As", class: "mono dim", hide: "tablet", text: (f) => `${plain(f.nat_ip)}:${plain(f.nat_port)}` },
+	{ title: "From", class: "mono", draw: (cell, f) => end(cell, f.src, f.sport) },
+	{ title: "To", class: "mono", draw: (cell, f) => end(cell, f.dst, f.dport) },
+	{ title: "As", class: "mono dim", hide: "tablet", draw: (cell, f) => end(cell, f.nat_ip, f.nat_port) },
 	{ title: "State", hide: "phone", draw: (cell, f) => pill(cell, plain(f.state), IDLE_WORDS.has(f.state) ? "idle" : "good") },
 	{ title: "Rule", n: true, hide: "tablet", text: (f) => plain(f.rule) },
 	{ title: "Idle", n: true, hide: "phone", text: (f) => seconds(f.idle_s) },
@@ -353,26 +374,29 @@ function showFlows() {
 
 let hottest = 1;
 const hits = (r) => (r.packets ?? 0) + (r.refused ?? 0);
+const action = (r) => /\b(?:action|policy)=(\w+)/.exec(r.text ?? "")?.[1] ?? "";
+const condition = (r) => r.rule === "policy" ? "everything else" : plain(r.text).replace(/^action=\w+ ?/, "") || "everything";
+
 const rules = new Table($("rules"), [
 	{ title: "Client", class: "mono nowrap", text: (r) => plain(r.client) },
-	{ title: "No.", n: true, text: (r) => plain(r.number ?? r.rule) },
-	{ title: "Rule", class: "mono", text: (r) => plain(r.text) },
-	{ title: "Id", class: "mono dim", hide: "tablet", text: (r) => plain(r.label || r.id) },
-	{ title: "Hits", n: true, class: "barred", hint: "Packets that it let through or refused", draw: (cell, r) =>
-		bar(cell, Math.log1p(hits(r)) / Math.log1p(hottest), short(hits(r)), "up") },
-	{ title: "Flows", n: true, hide: "phone", text: (r) => short(r.flows) },
-	{ title: "Bytes", n: true, hide: "phone", text: (r) => bytes(r.bytes) },
-	{ title: "Last hit", n: true, hide: "phone", text: (r) => r.last_hit_s === undefined || r.last_hit_s === null ? "never" : `${seconds(r.last_hit_s)} ago` },
-], (r) => `${r.client} ${r.number ?? r.rule} ${r.id}`, "No rules.");
+	{ title: "No.", n: true, hide: "phone", text: (r) => r.rule === "policy" ? "" : plain(r.rule) },
+	{ title: "Does", draw: (cell, r) => pill(cell, plain(action(r)), action(r) === "accept" ? "good" : "bad") },
+	{ title: "With", class: "mono", text: condition },
+	{ title: "Id", class: "mono dim", hide: "tablet", text: (r) => plain(r.id) },
+	{ title: "Packets", n: true, class: "barred", hint: "that it let through or refused; the bar is logarithmic", draw: (cell, r) =>
+		bar(cell, Math.log1p(hits(r)) / Math.log1p(hottest), hits(r) ? short(hits(r)) : "0", action(r) === "accept" ? "up" : "bad") },
+	{ title: "Bytes", n: true, hide: "tablet", text: (r) => bytes(r.bytes) },
+	{ title: "Flows", n: true, hide: "phone", hint: "open now, of all so far", text: (r) => r.flows ? `${short(r.live)} of ${short(r.flows)}` : "–" },
+	{ title: "Last hit", n: true, hide: "phone", text: (r) => r.last_s === undefined ? "never" : `${seconds(r.last_s)} ago` },
+], (r) => `${r.client} ${r.rule} ${r.id}`, "No rules are in force.");
 
 function showRules() {
-	const list = state.rules?.ok ? [...state.rules.rules] : [];
-	$("s-rules").hidden = !state.rules?.ok;
+	const r = state.rules, list = r?.ok ? r.rules : [];
+	$("s-rules").hidden = !r?.ok;
 	hottest = Math.max(1, ...list.map(hits));
-	if (state.ruleOrder === "hits")
-		list.sort((a, b) => hits(b) - hits(a));
-	rules.show(list.slice(0, 400));
-	reading("say-rules", [["", number(list.length)], ["rules,", `${number(list.filter((r) => !hits(r)).length)} never hit`]]);
+	rules.show(list);
+	if (r?.ok)
+		reading("say-rules", [["", number(r.total)], ["rules,", number(r.unused)], ["never hit", list.length < r.total ? `, the first ${number(list.length)} shown` : ""]]);
 }
 
 const events = new Table($("events"), [
@@ -395,6 +419,7 @@ function show() {
 	showHead();
 	showFacts();
 	showReadings();
+	showSums();
 	showReasons();
 	showPercentiles();
 	showClients();
@@ -436,7 +461,7 @@ function nextTheme() {
 	setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);
 }
 
-choice($("window"), [["60000", "1 min"], ["180000", "3"], ["600000", "10 min"]], "600000", (ms) => {
+choice($("window"), [["60000", "1 min"], ["180000", "3 min"], ["600000", "10 min"]], "180000", (ms) => {
 	work.windowMs = Number(ms);
 	show();
 });
@@ -450,7 +475,8 @@ choice($("order"), [["rate", "Rate"], ["bytes", "Bytes"], ["packets", "Packets"]
 });
 choice($("rule-order"), [["client", "In order"], ["hits", "By hits"]], "client", (order) => {
 	state.ruleOrder = order;
-	showRules();
+	state.round = 0;
+	round();
 });
 let typing = 0;
 $("filter").addEventListener("input", () => {

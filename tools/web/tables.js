@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Tables whose rows are kept from one second to the next, so that what is selected or focused stays.
-import { element, say } from "./words.js";
+import { element, plain, say } from "./words.js";
 
 // columns: { title, key, n: it is a number, text(row), draw(cell, row): instead of text, hide: "phone" | "tablet" }
 export class Table {
@@ -11,10 +11,9 @@ export class Table {
 		this.body = element("tbody");
 		const head = element("tr");
 		for (const c of columns)
-			head.append(element("th", { scope: "col", class: this.classOf(c), title: c.hint }, c.title));
+			head.append(element("th", { scope: "col", class: this.classOf({ ...c, class: "" }), title: c.hint }, c.title));
 		this.empty = element("tr", { class: "empty" }, element("td", { colspan: columns.length }, empty));
-		table.replaceChildren(element("thead", {}, head), this.body);
-		this.body.append(this.empty);
+		table.replaceChildren(element("thead", {}, head), this.body, element("tfoot", {}, this.empty));
 	}
 
 	classOf(column) {
@@ -57,8 +56,10 @@ export class Table {
 // A share as a bar behind its number.
 export function bar(cell, share, text, kind) {
 	if (!cell.firstElementChild)
-		cell.append(element("span", { class: `bar ${kind}` }), element("span", { class: "over" }));
-	cell.firstElementChild.style.width = `${Math.round(Math.min(1, Math.max(0, share)) * 100)}%`;
+		cell.append(element("span"), element("span", { class: "over" }));
+	cell.firstElementChild.className = `bar ${kind}`;
+	const part = Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0;
+	cell.firstElementChild.style.width = `calc((100% - 30px) * ${part.toFixed(3)})`;
 	say(cell.lastElementChild, text);
 }
 
@@ -67,4 +68,12 @@ export function pill(cell, text, kind) {
 		cell.append(element("span"));
 	cell.firstElementChild.className = `pill ${kind}`;
 	say(cell.firstElementChild, text);
+}
+
+// One end of a flow: the port may stand below its address where there is little room.
+export function end(cell, ip, port) {
+	if (!cell.firstElementChild)
+		cell.append(element("span"), element("span", { class: "port" }));
+	say(cell.firstElementChild, plain(ip));
+	say(cell.lastElementChild, `:${plain(port)}`);
 }

@@ -47,7 +47,7 @@ GUEST_SRC := $(PURE) firewall/main.c $(QUBES) $(wildcard tender/guest/*.c qubes-
 GUEST_ASM := $(wildcard tender/guest/*.S qubes-integration/xen/*.S)
 TENDER_SRC := $(wildcard tender/host/*.c) netstack/text.c netstack/addr.c netstack/checksum.c netstack/segment.c
 STORE_SRC := $(wildcard qubes-integration/store/*.c)
-TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c netstack/histogram.c \
+TOOL_SRC := $(wildcard tools/*.c rules/*.c) netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/histogram.c \
 	netstack/histogram.c
 
 guest_o = $(patsubst %,$(O)/guest/%.o,$(1))
@@ -125,6 +125,9 @@ $(O)/postern-tender: $(call host_o,$(TENDER_SRC)) $(O)/host/tools/hostpanic.c.o
 $(O)/postern-store: $(call host_o,$(STORE_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HOST_LDFLAGS) $(LDFLAGS) -o $@ $^ -lsqlite3
+
+# The page is carried by its object.
+$(O)/host/tools/web_files.c.o $(O)/asan/tools/web_files.c.o: $(wildcard tools/web/*)
 
 $(O)/postern: $(call host_o,$(TOOL_SRC))
 	$(call say,LD,$@)

@@ -13,6 +13,7 @@
 #include "fw.h"
 #include "latencyby.h"
 #include "quick.h"
+#include "watch.h"
 
 enum { BLOCK = 8 }; /* packets */
 
@@ -358,8 +359,8 @@ static inline void look_up_block(const struct burst *b, struct arrival *arrival,
 		look_up(b, &arrival[i]);
 }
 
-/* As one_burst, and looks at the clock after every stage of every block. */
-static void one_burst_measured(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+/* As plain_burst, and looks at the clock after every stage of every block. */
+static void measured_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
 	struct arrival arrival[FW_BURST];
 	struct latency_block block[FW_BURST / BLOCK];
@@ -380,7 +381,7 @@ static void one_burst_measured(struct fw *fw, const struct burst *b, struct fram
 }
 
 /* Block by block: a packet's bucket has one block's time to come near, and its flow has one more. */
-static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+static void plain_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
 	struct arrival arrival[FW_BURST];
 	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
@@ -394,6 +395,24 @@ static void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[
 	}
 }
 
+static inline void one_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+{
+	if (latency_runs(fw->latency))
+		measured_burst(fw, b, burst, n);
+	else
+		plain_burst(fw, b, burst, n);
+}
+
+/* One at a time, so that it is seen what becomes of each. */
+static __attribute__((noinline)) void looked_at(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		watch_begin(fw, burst[i]);
+		one_burst(fw, b, &burst[i], 1);
+		watch_end(fw);
+	}
+}
+
 void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_ns)
 {
 	const struct burst b = { ct_view(fw->ct, now_ns), policy_generations(fw->policy), fw_uplink_ready(fw),
@@ -402,8 +421,8 @@ void fw_input(struct fw *fw, struct frame *burst[], size_t count, uint64_t now_n
 	latency_begin(fw->latency);
 	for (size_t n; count; burst += n, count -= n) {
 		n = count < FW_BURST ? count : FW_BURST;
-		if (latency_runs(fw->latency))
-			one_burst_measured(fw, &b, burst, n);
+		if (watch_runs(fw->watch))
+			looked_at(fw, &b, burst, n);
 		else
 			one_burst(fw, &b, burst, n);
 	}

@@ -48,28 +48,18 @@ void cross_refresh(struct fw *fw)
 
 /* --- from the world --------------------------------------------------------------------- */
 
-static const struct rule *rule_numbered(const struct ruleset *rules, uint32_t number)
-{
-	struct ruleset_walk walk = { 0, NONE };
-	const struct rule *r;
-	while ((r = ruleset_next(rules, &walk)) && r->number != number)
-		;
-	return r;
-}
-
 /* The rule that lets it in; NULL: *reason. */
 static const struct rule *admitting(const struct fw *fw, const struct tuple *t, uint32_t *rule, enum drop *reason)
 {
-	/* an image finds the far end's network, which is where this comes from */
-	struct tuple asked = { .src = t->dst, .dst = t->src, .dport = t->dport, .proto = t->proto };
-	uint32_t client = fw->cross.inbound;
+	const struct ruleset *rules = rules_of(fw, fw->cross.inbound);
+	*rule = RULE_POLICY;
 	*reason = DROP_NEW_FROM_UPLINK;
-	if (client == NONE || !ip_eq(t->dst, fw->uplink.ip) || (t->proto != PROTO_TCP && t->proto != PROTO_UDP))
+	if (!rules || !ip_eq(t->dst, fw->uplink.ip) || (t->proto != PROTO_TCP && t->proto != PROTO_UDP))
 		return NULL;
-	enum drop why;
-	if (policy_judge(fw->policy, client, &asked, rule, &why) == VERDICT_ACCEPT)
-		return rule_numbered(rules_of(fw, client), rule_ref_number(*rule));
-	*reason = why == DROP_RULE ? DROP_RULE : DROP_NEW_FROM_UPLINK;
+	const struct rule *r = cross_judge_inbound(rules, t, policy_context(fw->policy), rule);
+	if (r && r->action == VERDICT_ACCEPT)
+		return r;
+	*reason = r ? DROP_RULE : DROP_NEW_FROM_UPLINK;
 	return NULL;
 }
 
@@ -89,26 +79,12 @@ enum drop cross_inbound(const struct fw *fw, const struct tuple *t, struct cross
 
 /* --- between clients -------------------------------------------------------------------- */
 
-enum rule_trial cross_try(const struct rule *r, const struct tuple *t, const struct rule_context *context)
-{
-	enum rule_trial trial = ruleset_try(r, t, context);
-	struct ip_prefix from = { ip_of_v4(r->peer), r->peer_len };
-	return trial == TRIAL_HIT && !ip_in_prefix(t->src, from) ? TRIAL_SRC : trial;
-}
-
 enum drop cross_between(const struct fw *fw, const struct tuple *t, uint32_t *rule)
 {
 	const struct ruleset *rules = rules_of(fw, fw->cross.between);
-	struct ruleset_walk walk = { 0, NONE };
-	const struct rule *r;
-	*rule = rules ? rule_ref(RULE_POLICY, ruleset_account(rules)) : RULE_POLICY;
-	while (rules && (r = ruleset_next(rules, &walk))) {
-		if (cross_try(r, t, policy_context(fw->policy)) != TRIAL_HIT)
-			continue;
-		*rule = rule_ref(r->number, r->account);
-		return r->action == VERDICT_ACCEPT ? DROP_NONE : DROP_RULE;
-	}
-	return DROP_INTER_CLIENT;
+	*rule = RULE_POLICY;
+	const struct rule *r = rules ? cross_judge_between(rules, t, policy_context(fw->policy), rule) : NULL;
+	return !r ? DROP_INTER_CLIENT : r->action == VERDICT_ACCEPT ? DROP_NONE : DROP_RULE;
 }
 
 /* --- flows ------------------------------------------------------------------------------- */

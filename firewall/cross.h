@@ -7,7 +7,7 @@
 #ifndef CROSS_H
 #define CROSS_H
 
-#include "cross_rule.h"
+#include "cross_judge.h"
 #include "fw.h"
 
 /* Where a flow from the world goes on to. */
@@ -31,7 +31,5 @@ enum drop cross_between(const struct fw *, const struct tuple *, uint32_t *rule)
 enum drop cross_again(const struct fw *, const struct flow *, uint32_t *rule);
 /* Cuts the flows between clients of which this port's client is the far end. */
 void cross_detached(struct fw *, uint16_t port);
-/* Does this rule, of kind RULE_BETWEEN, agree with the tuple? As ruleset_try; TRIAL_SRC: another source. */
-enum rule_trial cross_try(const struct rule *, const struct tuple *, const struct rule_context *);
 
 #endif

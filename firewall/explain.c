@@ -114,6 +114,8 @@ static enum drop before_rules(const struct explain *e, const struct fw *fw)
 	if (e->port == PORT_NONE || !fw->port[e->port].up)
 		return DROP_PORT_GONE;
 	enum drop reason = fw_admits(fw, &e->tuple, e->port);
+	if (reason == DROP_NONE)
+		reason = policy_blocked(fw->policy, &e->tuple);
 	if (reason != DROP_NONE)
 		return reason;
 	if (fw_is_ours(fw, e->tuple.dst))

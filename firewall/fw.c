@@ -31,6 +31,7 @@ void fw_drop(struct fw *fw, struct frame *f, uint16_t from, enum drop reason)
 	fw->drops[reason]++;
 	if (from < PORT_COUNT)
 		fw->port[from].drops++;
+	fw_tell_drop(fw, f, from, reason);
 	frames_put(&fw->done, f);
 }
 
@@ -113,7 +114,12 @@ bool fw_flow_stands(struct fw *fw, uint32_t index)
 	/* no two clients have had this place and this generation */
 	if ((uint32_t)policy_generation(fw->policy, flow->client) == flow->generation)
 		return true;
-	enum drop reason = DROP_CLOSED;
+	enum drop reason = policy_blocked(fw->policy, &flow->orig);
+	if (reason != DROP_NONE) {
+		ct_cut(fw->ct, index);
+		return false;
+	}
+	reason = DROP_CLOSED;
 	if (flow->kind != FLOW_OUTWARD) {
 		client = flow->client;
 		reason = cross_again(fw, flow, &rule);
@@ -388,6 +394,8 @@ static void judge(struct fw *fw, struct packet *p, uint16_t from)
 	enum drop reason = p->v6 ? DROP_IPV6 : fw_admits(fw, &p->tuple, from);
 	if (reason == DROP_NONE && p->broadcast)
 		reason = DROP_MARTIAN;
+	if (reason == DROP_NONE && from != PORT_UPLINK)
+		reason = policy_blocked(fw->policy, &p->tuple);
 	if (reason != DROP_NONE) {
 		fw_drop(fw, p->frame, from, reason);
 		return;
@@ -464,6 +472,7 @@ void fw_rules_changed(struct fw *fw)
 void fw_poll(struct fw *fw, uint64_t now_ns)
 {
 	struct frame_queue gone = { 0 };
+	const struct frame *last = fw->tx.tail;
 	fw->now_ns = now_ns;
 	ct_poll(fw->ct, now_ns);
 	ask_neighbours(fw);
@@ -471,6 +480,8 @@ void fw_poll(struct fw *fw, uint64_t now_ns)
 	for (struct frame *f; (f = frames_take(&gone));)
 		fw_drop(fw, f, f->port, DROP_FRAGMENT_TIMEOUT);
 	sweep(fw);
+	fw_tell_sent(fw, last);
+	fw_tell_poll(fw);
 }
 
 uint64_t fw_deadline(const struct fw *fw)
@@ -479,6 +490,8 @@ uint64_t fw_deadline(const struct fw *fw)
 		return fw->now_ns;
 	uint64_t deadline = ct_deadline(fw->ct);
 	uint64_t neigh = neigh_deadline(fw->neigh), fragments = fragments_deadline(fw->fragments);
+	uint64_t told = fw_tell_deadline(fw);
 	deadline = neigh < deadline ? neigh : deadline;
+	deadline = told < deadline ? told : deadline;
 	return fragments < deadline ? fragments : deadline;
 }

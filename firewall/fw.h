@@ -59,6 +59,8 @@ struct fw_port {
 };
 
 struct resolver;
+struct watch;
+struct events;
 
 /* What the rules said no to last. */
 struct fw_refused {
@@ -86,6 +88,8 @@ struct fw {
 	struct policy *policy;
 	struct latency *latency;  /* NULL: not measured */
 	struct resolver *resolver; /* NULL: nothing is asked */
+	struct watch *watch;      /* NULL: nobody can look */
+	struct events *events;    /* NULL: nothing is told of */
 	struct table owners;      /* client address -> owner slot */
 	struct owner *owner;      /* port * FW_PORT_ADDRS_MAX + n */
 	struct secret secret;
@@ -164,6 +168,12 @@ void fw_poll(struct fw *, uint64_t now_ns);
 uint64_t fw_deadline(const struct fw *);
 
 /* Steps of the pipeline that live in files of their own. */
+/* told.c: whoever looks on is told of a drop, while the frame is what it was. */
+void fw_tell_drop(struct fw *, const struct frame *, uint16_t from, enum drop);
+/* Of frames that were put on tx behind `last`, by no packet that came in. */
+void fw_tell_sent(struct fw *, const struct frame *last);
+void fw_tell_poll(struct fw *);
+uint64_t fw_tell_deadline(const struct fw *);
 void fw_drop(struct fw *, struct frame *, uint16_t from, enum drop);
 static inline void fw_send(struct fw *fw, struct frame *f, uint16_t port) /* link header is right already */
 {

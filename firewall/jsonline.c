@@ -42,6 +42,24 @@ void json_bool(struct text *t, const char *name, bool value)
 	text_put(t, value ? "true" : "false");
 }
 
+void json_base64(struct text *t, const char *name, const uint8_t *bytes, size_t n)
+{
+	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	name_of(t, name);
+	text_char(t, '"');
+	for (size_t i = 0; i < n; i += 3) {
+		size_t left = n - i;
+		uint32_t v = (uint32_t)bytes[i] << 16;
+		v |= left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0;
+		v |= left > 2 ? bytes[i + 2] : 0;
+		text_char(t, digit[v >> 18]);
+		text_char(t, digit[v >> 12 & 63]);
+		text_char(t, left > 1 ? digit[v >> 6 & 63] : '=');
+		text_char(t, left > 2 ? digit[v & 63] : '=');
+	}
+	text_char(t, '"');
+}
+
 void json_ip(struct text *t, const char *name, struct ip_addr ip)
 {
 	char buffer[IP_TEXT];

@@ -13,6 +13,7 @@ void json_end(struct text *); /* with the newline */
 void json_text(struct text *, const char *name, const char *value);
 void json_u64(struct text *, const char *name, uint64_t value);
 void json_bool(struct text *, const char *name, bool value);
+void json_base64(struct text *, const char *name, const uint8_t *bytes, size_t n); /* RFC 4648 4, padded */
 void json_ip(struct text *, const char *name, struct ip_addr); /* zero: "" */
 
 #endif

@@ -27,12 +27,17 @@ void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason,
 	struct frame *f = p->frame;
 	bool may = !ip_is_zero(ours) && reply_error_allowed(p) &&
 		   (from == PORT_UPLINK || limit_allows(&fw->port[from].icmp_limit, fw->now_ns));
-	if (!may || !reply_icmp_error(p, ours, type, code, info)) {
+	if (!may) {
 		fw_drop(fw, f, from, reason);
 		return;
 	}
 	fw->drops[reason]++;
 	fw->port[from].drops++;
+	fw_tell_drop(fw, f, from, reason);
+	if (!reply_icmp_error(p, ours, type, code, info)) {
+		frames_put(&fw->done, f);
+		return;
+	}
 	struct packet answer = { .frame = f };
 	rewrite_link(&answer, sender, fw->port[from].config.ours);
 	fw_send(fw, f, from);

@@ -3,12 +3,15 @@
 #include <bearssl.h>
 
 #include "fakeip_frame.h"
+#include "events.h"
 #include "fw.h"
 #include "operator.h"
 #include "platform.h"
 #include "qdb_names.h"
 #include "qdb_tree.h"
 #include "resolver.h"
+#include "told.h"
+#include "watch.h"
 
 enum {
 	SEED_BYTES = 48,
@@ -55,6 +58,13 @@ static void log_sink(void *unused, const char *line, size_t len)
 {
 	(void)unused;
 	log_text(line, len);
+	told_line(&self.fw, line, len, "generation", self.platform->now_ns());
+}
+
+static void log_name(const char *line, size_t len)
+{
+	log_text(line, len);
+	told_line(&self.fw, line, len, "name", self.platform->now_ns());
 }
 
 /* --- boot -------------------------------------------------------------------------- */
@@ -80,7 +90,7 @@ static void boot(const struct platform *platform)
 	uint32_t rules = (uint32_t)(arena->left >> 20) * RULES_PER_MIB;
 	rules = rules > RULES_MAX ? RULES_MAX : rules < RULES_PER_MIB ? RULES_PER_MIB : rules;
 	self.policy = policy_new(arena, &self.secret, CLIENTS, rules);
-	self.names = names_new(arena, &self.secret, log_text);
+	self.names = names_new(arena, &self.secret, log_name);
 	self.resolver = self.names ? resolver_new(arena, &self.fw, self.names) : NULL;
 	if (!self.policy || !self.resolver)
 		panic("not enough memory");
@@ -91,10 +101,14 @@ static void boot(const struct platform *platform)
 		self.tree = qdb_tree_new(arena, &self.secret, CLIENTS, rules, self.qdb, self.policy, &self.config,
 					 (struct log_sink){ .log = log_sink });
 	struct latency *latency = latency_new(arena, platform->ticks);
+	struct watch *watch = watch_new(arena);
+	struct events *events = events_new(arena, random_next(&self.secret), platform->now_ns());
 	struct fw_sizes sizes = fw_sizes_for(arena->left);
 	if (!self.tree || sizes.flows == 0 || !fw_init(&self.fw, arena, &sizes, self.policy, seed))
 		panic("not enough memory");
 	self.fw.latency = latency;
+	self.fw.watch = watch;
+	self.fw.events = events;
 	self.fw.resolver = self.resolver;
 	self.dns.qdb = self.qdb;
 	self.dns.policy = self.policy;
@@ -113,6 +127,7 @@ static void boot(const struct platform *platform)
 	text_u64(&t, rules);
 	text_put(&t, " rules");
 	log_text(buffer, t.len);
+	told_start(&self.fw, platform->name, platform->now_ns());
 }
 
 /* --- configuration ------------------------------------------------------------------- */
@@ -177,6 +192,7 @@ static void attach(const struct platform_event *e)
 	bool ok = fw_attach(&self.fw, e->port, &config, self.platform->now_ns());
 	if (ok && config.addr_count > 0)
 		fakeip_attach(&self.fakeip, &self.config.fakeip, e->port, config.addr[0]);
+	told_port(&self.fw, e->port, ok ? "attached" : "refused", self.platform->now_ns());
 	log_port(e, ok ? ": attached" : ": refused, its address is taken or cannot be a client's");
 }
 
@@ -187,6 +203,7 @@ static void handle(const struct platform_event *e)
 		attach(e);
 		return;
 	case EVENT_PORT_DETACHED:
+		told_port(&self.fw, e->port, "detached", self.platform->now_ns());
 		fw_detach(&self.fw, e->port);
 		fakeip_attach(&self.fakeip, &self.config.fakeip, e->port, (struct ip_addr){ { 0 } });
 		log_port(e, ": detached");
@@ -194,6 +211,7 @@ static void handle(const struct platform_event *e)
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:
 		fw_link(&self.fw, e->port, e->kind == EVENT_LINK_UP);
+		told_port(&self.fw, e->port, e->kind == EVENT_LINK_UP ? "link-up" : "link-down", self.platform->now_ns());
 		log_port(e, e->kind == EVENT_LINK_UP ? ": link up" : ": link down");
 		return;
 	case EVENT_CHANNEL_OPEN:
@@ -263,6 +281,7 @@ static bool store_round(void)
 	qdb_tree_poll(self.tree);
 	store_send();
 	self.facts.store = store_word();
+	told_store(&self.fw, self.facts.store, self.platform->now_ns());
 	if (self.config.changed) {
 		self.config.changed = false;
 		apply_config();
@@ -282,6 +301,7 @@ static bool names_round(uint64_t now_ns)
 	if (generation != self.generation) {
 		self.generation = generation;
 		fw_rules_changed(&self.fw);
+		told_clients(&self.fw, now_ns);
 	}
 	bool more = qdb_names_poll(&self.dns);
 	const uint8_t *left;
@@ -310,11 +330,23 @@ static bool confirm(void)
 	return done;
 }
 
+static bool ask(const char *words, size_t len, const char **error)
+{
+	if (!qdb_tree_ask(self.tree, words, len, error))
+		return false;
+	qdb_tree_poll(self.tree);
+	store_send();
+	return true;
+}
+
 /* True when the answer goes on. */
 static bool control_round(void)
 {
-	static const struct operator_io io = { .read = control_read, .write = control_write, .confirm = confirm };
-	return operator_round(&self.operator, &io, &self.fw, &self.facts, self.platform->now_ns());
+	static const struct operator_io io = { .read = control_read, .write = control_write, .confirm = confirm,
+					       .ask = ask };
+	self.facts.now_ns = self.platform->now_ns();
+	self.facts.unix_ns = self.platform->wall_ns();
+	return operator_round(&self.operator, &io, &self.fw, &self.facts, self.facts.now_ns);
 }
 
 /* --- the loop ---------------------------------------------------------------------------- */

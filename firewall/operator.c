@@ -15,27 +15,36 @@ static void refuse(struct operator *o, const char *why)
 	o->status.error = why;
 }
 
-static void begin(struct operator *o, const struct operator_io *io, const struct fw *fw)
+static void finish(struct operator *o)
+{
+	o->status.stage = STATUS_END;
+}
+
+static void begin(struct operator *o, const struct operator_io *io, struct fw *fw, const struct status_facts *facts)
 {
 	static const char confirm[] = "confirm";
+	const char *error = NULL;
 	if (o->too_long)
 		refuse(o, "a request is at most 1024 bytes long");
+	else if (io->ask(o->request, o->request_len, &error))
+		error ? refuse(o, error) : finish(o);
 	else if (o->request_len != sizeof(confirm) - 1 || memcmp(o->request, confirm, sizeof(confirm) - 1))
-		status_begin(&o->status, fw, o->request, o->request_len);
+		status_begin(&o->status, fw, facts, o->request, o->request_len);
 	else if (io->confirm())
-		o->status.stage = STATUS_END;
+		finish(o);
 	else
 		refuse(o, "nothing waits for a confirmation");
 	o->request_len = 0;
 	o->too_long = false;
 }
 
-static void read_request(struct operator *o, const struct operator_io *io, const struct fw *fw)
+static void read_request(struct operator *o, const struct operator_io *io, struct fw *fw,
+			 const struct status_facts *facts)
 {
 	char c;
 	while (o->status.stage == STATUS_IDLE && io->read(&c, 1) == 1) {
 		if (c == '\n')
-			begin(o, io, fw);
+			begin(o, io, fw, facts);
 		else if (o->request_len < sizeof(o->request))
 			o->request[o->request_len++] = c;
 		else
@@ -46,7 +55,7 @@ static void read_request(struct operator *o, const struct operator_io *io, const
 bool operator_round(struct operator *o, const struct operator_io *io, struct fw *fw, const struct status_facts *facts,
 		    uint64_t now_ns)
 {
-	read_request(o, io, fw);
+	read_request(o, io, fw, facts);
 	for (uint32_t n = 0; n < OPERATOR_LINES; n++) {
 		if (o->line_sent == o->line_len) {
 			struct text t = text_on(o->line);

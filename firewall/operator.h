@@ -19,6 +19,8 @@ struct operator_io {
 	size_t (*write)(const void *bytes, size_t len);
 	/* Keeps what was applied for a while; false: nothing was. */
 	bool (*confirm)(void);
+	/* Requests about what the store keeps (qdb_tree_ask). */
+	bool (*ask)(const char *words, size_t len, const char **error);
 };
 
 struct operator {

@@ -32,7 +32,9 @@ bool fw_own_send(struct fw *fw, struct ip_addr to, uint16_t dport, struct cursor
 		struct flow *flow = ct_flow(fw->ct, own->flow);
 		flow->rule = RULE_POLICY;
 		own->serial = flow->serial;
+		const struct frame *last = fw->tx.tail;
 		fw_route(fw, &p, PORT_UPLINK);
+		fw_tell_sent(fw, last);
 		return true;
 	}
 	frames_put(&fw->spare, f);

@@ -36,6 +36,7 @@ struct policy {
 	uint32_t free;
 	uint64_t stamp; /* the global generation */
 	uint64_t sets;  /* staged since boot */
+	struct blocks blocks;
 	struct rule_context context;
 	struct hosts *hosts; /* or NULL */
 	struct stage stage;
@@ -134,6 +135,8 @@ enum rule_verdict policy_judge(const struct policy *p, uint32_t client, const st
 	*reason = DROP_CLOSED;
 	if (client == NONE || !p->client[client].rules)
 		return VERDICT_DROP;
+	if (p->blocks.any && (*reason = blocks_judge(&p->blocks, tuple)) != DROP_NONE)
+		return VERDICT_DROP;
 	const struct ruleset *rules = p->client[client].rules;
 	enum rule_verdict verdict = ruleset_judge(rules, tuple, &p->context, rule);
 	if (verdict == VERDICT_ACCEPT)
@@ -146,6 +149,16 @@ enum rule_verdict policy_judge(const struct policy *p, uint32_t client, const st
 struct accounts *policy_accounts(const struct policy *p)
 {
 	return p->accounts;
+}
+
+enum drop policy_blocked(const struct policy *p, const struct tuple *t)
+{
+	return p->blocks.any ? blocks_judge(&p->blocks, t) : DROP_NONE;
+}
+
+const struct blocks *policy_blocks(const struct policy *p)
+{
+	return &p->blocks;
 }
 
 const struct rule_context *policy_context(const struct policy *p)
@@ -193,7 +206,7 @@ static void replace(struct policy *p, struct client *c, struct ruleset *rules, c
 		    enum policy_keeping keeping)
 {
 	bool keep = keeping == POLICY_KEEP && !c->has_before;
-	if (keeping == POLICY_FORGET)
+	if (keeping != POLICY_KEEP)
 		drop(p, &c->before, &c->has_before);
 	if (keep)
 		c->before = c->rules;
@@ -280,6 +293,14 @@ bool policy_is_attached(const struct policy *p, struct ip_addr ip)
 	return policy_find(p, ip, &at) && p->client[at].attached > 0;
 }
 
+static void stamp_all(struct policy *p)
+{
+	p->stamp++;
+	for (uint32_t i = 0; i < p->capacity; i++)
+		if (p->client[i].used)
+			p->generation[i] = p->stamp;
+}
+
 void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t count)
 {
 	ensure(count <= RULE_DNS_MAX);
@@ -289,10 +310,15 @@ void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t co
 	if (!memcmp(&context, &p->context, sizeof(context)))
 		return;
 	p->context = context;
-	p->stamp++;
-	for (uint32_t i = 0; i < p->capacity; i++)
-		if (p->client[i].used)
-			p->generation[i] = p->stamp;
+	stamp_all(p);
+}
+
+void policy_set_blocks(struct policy *p, const struct blocks *blocks)
+{
+	if (blocks_same(blocks, &p->blocks))
+		return;
+	p->blocks = *blocks;
+	stamp_all(p);
 }
 
 void policy_set_hosts(struct policy *p, struct hosts *hosts)
@@ -436,7 +462,7 @@ bool policy_publish(struct policy *p)
 		unstage(p);
 		return false;
 	}
-	if ((p->held || p->keeping == POLICY_KEEP) && is_same(c->rules, p->stage.rules)) {
+	if ((p->held || p->keeping != POLICY_FORGET) && is_same(c->rules, p->stage.rules)) {
 		drop(p, &c->pending, &c->has_pending);
 		unstage(p);
 		return true;
@@ -549,6 +575,7 @@ struct policy_view policy_show(const struct policy *p, uint32_t client)
 		.error = c->error,
 		.generation = p->generation[client],
 		.attached = c->attached,
+		.isolated = blocks_isolates(&p->blocks, c->ip),
 		.rules = c->rules,
 		.walked = c->rules && !ruleset_is_compiled(c->rules),
 	};

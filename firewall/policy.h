@@ -14,6 +14,7 @@
 #define POLICY_H
 
 #include "accounts.h"
+#include "blocks.h"
 #include "ruleset.h"
 
 enum {
@@ -39,12 +40,15 @@ size_t policy_bytes(uint32_t clients, uint32_t rules);
 bool policy_find(const struct policy *, struct ip_addr, uint32_t *client);
 /*
  * The tuple must be in request direction. client may be NONE. *rule: the rule_ref (rule.h)
- * of what decided; *reason: DROP_NONE, DROP_RULE, DROP_POLICY, DROP_CLOSED.
+ * of what decided; *reason: DROP_NONE, DROP_RULE, DROP_POLICY, DROP_CLOSED, or policy_blocked's.
  */
 enum rule_verdict policy_judge(const struct policy *, uint32_t client, const struct tuple *,
 			       uint32_t *rule, enum drop *reason);
 /* Where what rules decide is counted, and what they are called. */
 struct accounts *policy_accounts(const struct policy *);
+/* What an operator has stopped. DROP_NONE: neither end of the flow; policy_judge asks it too. */
+enum drop policy_blocked(const struct policy *, const struct tuple *);
+const struct blocks *policy_blocks(const struct policy *);
 /* What rules refer to beyond themselves, as it is now. */
 const struct rule_context *policy_context(const struct policy *);
 uint64_t policy_generation(const struct policy *, uint32_t client); /* 0 for NONE */
@@ -61,6 +65,9 @@ uint64_t policy_latest(const struct policy *); /* the newest generation of any c
  */
 bool policy_mark_attached(struct policy *, struct ip_addr, bool attached);
 bool policy_is_attached(const struct policy *, struct ip_addr);
+
+/* A change stamps every client. */
+void policy_set_blocks(struct policy *, const struct blocks *);
 
 /* The name servers of specialtarget=dns; at most RULE_DNS_MAX. A change stamps every client. */
 void policy_set_dns(struct policy *, const struct ip_addr *servers, uint32_t count);
@@ -114,7 +121,7 @@ void policy_abandon(struct policy *);
 enum policy_keeping {
 	POLICY_FORGET, /* the usual: and forgets what was kept of this client */
 	POLICY_KEEP,   /* keeps it, if nothing of this client is kept; the same rules again change nothing */
-	POLICY_LEAVE,  /* forgets it, and leaves alone what is kept */
+	POLICY_LEAVE,  /* the usual, but the same rules again change nothing, and leave what is kept */
 };
 void policy_keeping(struct policy *, enum policy_keeping);
 /* What was kept is forgotten. */
@@ -130,6 +137,7 @@ struct policy_view {
 	const char *error;      /* why CLOSED; "" when OPEN */
 	uint64_t generation;    /* stamp of the last change */
 	uint32_t attached;      /* ports */
+	bool isolated;
 	const struct ruleset *rules; /* NULL when CLOSED */
 	bool walked;            /* the rules found no room as an image: judging costs as much as they are many */
 };

@@ -16,7 +16,7 @@ static void enter(struct status *s, enum status_stage stage)
 	s->index = 0;
 }
 
-void status_begin(struct status *s, const struct fw *fw, const char *request, size_t len)
+void status_begin(struct status *s, struct fw *fw, const struct status_facts *facts, const char *request, size_t len)
 {
 	struct cursor c = cursor_of(request, len);
 	enter(s, STATUS_ERROR);
@@ -27,12 +27,22 @@ void status_begin(struct status *s, const struct fw *fw, const char *request, si
 	} else if (parse_word(&c, "latency")) {
 		s->error = latency_report_begin(&s->latency, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_LATENCY;
+	} else if (parse_word(&c, "rules")) {
+		s->error = rule_report_begin(&s->rules, fw, (const char *)c.at, c.left);
+		s->stage = s->error ? STATUS_ERROR : STATUS_RULES;
 	} else if (parse_word(&c, "names")) {
 		s->error = names_status_begin(&s->names, fw, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_NAMES;
 	} else if (parse_word(&c, "kill ")) {
 		s->error = flowkill_begin(&s->kill, (const char *)c.at, c.left);
 		s->stage = s->error ? STATUS_ERROR : STATUS_KILL;
+	} else if (parse_word(&c, "watch ")) {
+		s->error = watchreport_begin(&s->watch, fw, (const char *)c.at, c.left, facts);
+		s->stage = s->error ? STATUS_ERROR : STATUS_WATCH;
+	} else if (parse_word(&c, "events ")) {
+		s->error = eventsreport_begin(&s->events, fw->events, (const char *)c.at, c.left,
+					      facts->unix_ns - facts->now_ns);
+		s->stage = s->error ? STATUS_ERROR : STATUS_EVENTS;
 	} else if (is_word(request, len, "status")) {
 		s->stage = STATUS_APPLIANCE;
 	} else if (is_word(request, len, "flows")) {
@@ -117,12 +127,24 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 		if (!latency_report_next(&s->latency, fw, line))
 			enter(s, STATUS_END);
 		return true;
+	case STATUS_RULES:
+		if (!rule_report_next(&s->rules, fw, now_ns, line))
+			enter(s, STATUS_END);
+		return true;
 	case STATUS_NAMES:
 		if (!names_status_next(&s->names, fw, now_ns, line))
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_KILL:
 		if (!flowkill_next(&s->kill, fw, line))
+			enter(s, STATUS_END);
+		return true;
+	case STATUS_WATCH:
+		if (!watchreport_next(&s->watch, fw, now_ns, line))
+			enter(s, STATUS_END);
+		return true;
+	case STATUS_EVENTS:
+		if (!eventsreport_next(&s->events, fw->events, now_ns, line))
 			enter(s, STATUS_END);
 		return true;
 	case STATUS_ERROR:

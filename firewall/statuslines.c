@@ -29,6 +29,8 @@ void status_appliance(struct fw *fw, const struct status_facts *facts, uint64_t 
 	json_u64(t, "datagrams", fragments_count(fw->fragments));
 	json_u64(t, "rules_free", policy_rules_free(fw->policy));
 	json_u64(t, "clients_walked", policy_rules_walked(fw->policy));
+	json_bool(t, "panic", policy_blocks(fw->policy)->panic);
+	json_u64(t, "isolated", policy_blocks(fw->policy)->count);
 	json_end(t);
 }
 
@@ -59,6 +61,7 @@ void status_client(const struct policy_view *view, struct text *t)
 	json_text(t, "policy", view->rules && ruleset_policy(view->rules) == VERDICT_ACCEPT ? "accept" : "drop");
 	json_u64(t, "generation", view->generation);
 	json_bool(t, "attached", view->attached);
+	json_bool(t, "isolated", view->isolated);
 	json_text(t, "error", view->error);
 	json_end(t);
 }

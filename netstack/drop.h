@@ -47,6 +47,8 @@
 	X(RULE, "rule", "refused by a rule") \
 	X(POLICY, "policy", "refused by the policy at the end of the rules") \
 	X(CLOSED, "closed", "client has no valid rule set") \
+	X(ISOLATED, "isolated", "the client is isolated") \
+	X(PANIC, "panic", "panic is on: nothing is forwarded") \
 	X(NEW_FROM_UPLINK, "new-from-uplink", "unsolicited from the uplink") \
 	X(CT_INVALID, "ct-invalid", "belongs to no flow and cannot open one") \
 	X(TCP_WINDOW, "tcp-window", "TCP segment outside the window") \

@@ -92,6 +92,7 @@ bool generation_confirm(struct generation *g, uint64_t number)
 	if (number == 0 || number != g->current)
 		return false;
 	settle(g);
+	g->confirmed = number;
 	tell(g, GENERATION_CONFIRMED, number, "");
 	return true;
 }
@@ -163,11 +164,14 @@ bool generation_publish(struct generation *g, struct cursor value, struct text *
 	}
 	if (g->fault[0]) {
 		policy_abandon(g->policy);
+		g->refused = number;
 		tell(g, GENERATION_REFUSED, number, g->fault);
 		say(line, number, ": refused: ", g->fault);
 		return true;
 	}
 	policy_release(g->policy, seconds > 0);
+	if (number == g->refused)
+		g->refused = 0; /* another store counts anew */
 	begin(g, number, seconds);
 	say(line, number, seconds ? ": in force until confirmed" : ": in force", "");
 	return true;
@@ -200,6 +204,10 @@ bool generation_dump_commits(struct generation *g, bool seen)
 		tell(g, GENERATION_REVERTED, g->reverted, late);
 		return false;
 	}
+	if (g->dumped && g->dumped == g->refused) {
+		tell(g, GENERATION_REFUSED, g->refused, g->fault);
+		return false;
+	}
 	if (g->unconfirmed && g->dumped == g->unconfirmed) {
 		if (unconfirmed)
 			policy_keeping(g->policy, POLICY_LEAVE);
@@ -220,8 +228,10 @@ bool generation_dump_commits(struct generation *g, bool seen)
 void generation_dump_ends(struct generation *g)
 {
 	policy_keeping(g->policy, POLICY_FORGET);
-	if (!g->dumped || g->dumped == g->reverted)
+	if (!g->dumped || g->dumped == g->reverted || g->dumped == g->refused)
 		return;
+	if (g->dumped_s && g->dumped == g->confirmed)
+		tell(g, GENERATION_CONFIRMED, g->confirmed, "");
 	/* the store may never have heard it: a confirmation must not be lost behind anything */
 	bool kept = g->word == GENERATION_CONFIRMED || g->word == GENERATION_REVERTED;
 	g->current = g->dumped;

@@ -38,7 +38,7 @@ struct generation {
 	uint64_t current;      /* in force; 0: none that is known */
 	uint64_t unconfirmed;  /* the current one, while it has a deadline; else 0 */
 	uint64_t deadline_ns;
-	uint64_t reverted;     /* the last one that was; 0: none */
+	uint64_t reverted, confirmed, refused; /* the last one each that was; 0: none */
 	uint64_t dumped;       /* what the dump says; 0: nothing */
 	uint32_t dumped_s;
 	enum generation_word word; /* to be told */

@@ -3,6 +3,7 @@
  * qdb_tree.c: the trees below /qubes-firewall, by client, and their commits.
  */
 #include "cross_rule.h"
+#include "blockkeys.h"
 #include "generation.h"
 #include "qdb_tree.h"
 #include "treecommit.h"
@@ -14,6 +15,7 @@ struct qdb_tree {
 	struct log_sink log;
 	struct trees trees;
 	struct treecommit commit;
+	struct blockkeys blocks;
 	uint64_t commits;
 	struct generation generation;
 	uint64_t now_ns, wall_ns; /* of the last tick */
@@ -68,6 +70,7 @@ bool qdb_tree_poll(struct qdb_tree *t)
 {
 	enum qdb_state state = qdb_state(t->qdb);
 	bool told = !generation_tell(&t->generation, t->qdb);
+	told &= !blockkeys_poll(&t->blocks, t->qdb);
 	request_feature(t);
 	if (t->trees.waiting == 0 || (state != QDB_DUMP && state != QDB_LIVE))
 		return !told;
@@ -108,6 +111,7 @@ void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns, uint64_t wall_ns)
 	struct text line = text_on(buffer);
 	t->now_ns = now_ns;
 	t->wall_ns = wall_ns;
+	accounts_clock(policy_accounts(t->policy), now_ns);
 	expire(t);
 	if (!generation_tick(&t->generation, now_ns))
 		return;
@@ -135,6 +139,11 @@ uint64_t qdb_tree_deadline(const struct qdb_tree *t)
 bool qdb_tree_confirm(struct qdb_tree *t)
 {
 	return generation_confirm(&t->generation, 0);
+}
+
+bool qdb_tree_ask(struct qdb_tree *t, const char *words, size_t len, const char **error)
+{
+	return blockkeys_ask(&t->blocks, cursor_of(words, len), error);
 }
 
 /* --- keys ------------------------------------------------------------------------------ */
@@ -247,7 +256,7 @@ static bool write_postern(struct qdb_tree *t, const char *path, struct cursor va
 		return false;
 	if (parse_word(&key, "set/"))
 		write_set(t, path, key, value);
-	else
+	else if (!blockkeys_write(&t->blocks, key, value))
 		write_generation(t, key, value);
 	return true;
 }
@@ -257,6 +266,7 @@ static bool remove_postern(struct qdb_tree *t, const char *path)
 	struct cursor key = cursor_of_string(path);
 	if (!parse_word(&key, postern_dir))
 		return false;
+	blockkeys_remove(&t->blocks, key);
 	if (parse_word(&key, "set/") || key.left == 0)
 		remove_sets(t, key);
 	return true;
@@ -332,7 +342,7 @@ static void sink_remove(void *self, const char *path)
 	if (all || is_word(key, postern_dir))
 		empty_trees(t, false);
 	if (all)
-		remove_sets(t, cursor_of("", 0));
+		remove_postern(t, postern_dir);
 	bool is_tree, known = take_owner(&key, &ip, &is_tree);
 	if (!is_tree && remove_postern(t, path))
 		return;
@@ -362,6 +372,7 @@ static void sink_opened(void *self)
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		t->trees.tree[i].committed = false;
 	generation_opened(&t->generation);
+	blockkeys_opened(&t->blocks);
 	t->in_dump = true;
 	t->asked = false;
 }
@@ -372,6 +383,7 @@ static void sink_synced(void *self)
 	bool seen = t->synced;
 	t->in_dump = false;
 	t->synced = true;
+	blockkeys_synced(&t->blocks);
 	apply_dns(t);
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		t->trees.tree[i].committed |= t->trees.tree[i].used && t->trees.tree[i].policy != TREE_NO_POLICY;
@@ -410,6 +422,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	generation_init(&t->generation, policy);
 	t->config = config;
 	t->log = log;
+	blockkeys_init(&t->blocks, policy, &t->log);
 	t->commit = (struct treecommit){ &t->trees, policy, &t->generation, &t->log };
 	*arena = rest;
 	qdb_set_sink(q, &(struct qdb_sink){ t, sink_opened, sink_write, sink_remove, sink_synced,

@@ -18,6 +18,7 @@ struct staged_pool {
 	struct chunk *chunk; /* fixed at creation */
 	struct hosts *hosts; /* or NULL */
 	struct sets *sets;   /* or NULL */
+	struct accounts *accounts; /* or NULL */
 	uint32_t free;
 	uint32_t fresh, count; /* from fresh on none was ever used: boot touches none of them */
 };
@@ -41,7 +42,7 @@ struct staged_pool *staged_pool_new(struct arena *arena, uint32_t trees, uint32_
 	struct chunk *chunk = arena_take(&rest, chunks, sizeof(*chunk));
 	if (!pool || !chunk)
 		return NULL;
-	*pool = (struct staged_pool){ chunk, NULL, NULL, NONE, 0, chunks };
+	*pool = (struct staged_pool){ chunk, NULL, NULL, NULL, NONE, 0, chunks };
 	*arena = rest;
 	return pool;
 }
@@ -56,8 +57,15 @@ void staged_set_sets(struct staged_pool *pool, struct sets *sets)
 	pool->sets = sets;
 }
 
+void staged_set_accounts(struct staged_pool *pool, struct accounts *accounts)
+{
+	pool->accounts = accounts;
+}
+
 static void release(const struct staged_pool *pool, const struct staged *s)
 {
+	if (!s->bad && pool->accounts)
+		accounts_release(pool->accounts, s->rule.account);
 	if (!s->bad && s->rule.flags & RULE_HAS_HOST)
 		hosts_release(pool->hosts, s->rule.host);
 	if (!s->bad && (s->rule.flags & RULE_HAS_SET) && pool->sets)
@@ -128,6 +136,8 @@ void staged_set(struct staged_pool *pool, struct staged *s, const struct rule *r
 {
 	s->rule = *rule;
 	s->bad = false;
+	if (pool->accounts)
+		accounts_hold(pool->accounts, rule->account);
 	if (rule->flags & RULE_HAS_HOST)
 		hosts_hold(pool->hosts, rule->host);
 	if ((rule->flags & RULE_HAS_SET) && pool->sets)

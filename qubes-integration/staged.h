@@ -7,6 +7,7 @@
 #ifndef STAGED_H
 #define STAGED_H
 
+#include "accounts.h"
 #include "arena.h"
 #include "hosts.h"
 #include "sets.h"
@@ -36,6 +37,8 @@ struct staged_pool *staged_pool_new(struct arena *, uint32_t trees, uint32_t rul
 void staged_set_hosts(struct staged_pool *, struct hosts *);
 /* Likewise its set. */
 void staged_set_sets(struct staged_pool *, struct sets *);
+/* Where the rules to come are counted: a rule that is put holds its account likewise. */
+void staged_set_accounts(struct staged_pool *, struct accounts *);
 /* Does any of the rules refer to the set? */
 bool staged_uses_set(const struct staged_pool *, const struct staged_tree *, uint32_t set);
 size_t staged_pool_bytes(uint32_t trees, uint32_t rules);

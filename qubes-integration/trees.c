@@ -111,6 +111,7 @@ static void write_rule(struct trees *t, struct tree *tree, uint32_t number, cons
 				   !cross_rule_parse(kind, line, len, &parsed, &s->error))
 		return;
 	parsed.rule.number = (uint16_t)number;
+	parsed.rule.account = accounts_of_rule(policy_accounts(t->policy), tree->ip, &parsed);
 	if (parsed.rule.flags & RULE_HAS_HOST)
 		parsed.rule.host = hosts_handle(policy_hosts(t->policy), parsed.host, parsed.host_len);
 	if (parsed.rule.flags & RULE_HAS_SET)
@@ -207,5 +208,6 @@ bool trees_init(struct trees *t, struct arena *arena, const struct secret *secre
 		tree[i].next_free = i + 1 < clients ? i + 1 : NONE;
 	staged_set_hosts(pool, policy_hosts(policy));
 	staged_set_sets(pool, sets);
+	staged_set_accounts(pool, policy_accounts(policy));
 	return true;
 }

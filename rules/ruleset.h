@@ -87,7 +87,7 @@ enum rule_trial {
 	TRIAL_DST,   /* another destination */
 	TRIAL_HOST,  /* not an address of the name, or it accepts one that is not resolved */
 	TRIAL_DNS,   /* not port 53 of a name server */
-	TRIAL_SRC,   /* another source: of rules between clients only (cross.h) */
+	TRIAL_SRC,   /* another source: of cross_try alone */
 	TRIAL_EXPIRED, /* its time has come */
 	TRIAL_COUNT
 };

@@ -14,7 +14,7 @@
 #include "http_serve.h"
 #include "verbs.h"
 
-enum { HEAD_BYTES = 1024, IDLE_MS = 60000, DRAIN_BYTES = 1 << 20 };
+enum { HEAD_BYTES = 2048, IDLE_MS = 60000, DRAIN_BYTES = 1 << 20 };
 
 enum step { FREE, READING, WRITING, DRAINING };
 

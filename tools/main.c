@@ -28,6 +28,8 @@ static const struct verb {
 	  "postern top [-j] [--once] [--control SOCKET]\n" },
 	{ "metrics", verb_metrics, "counters and histograms for Prometheus, and a server of them",
 	  "postern metrics [--textfile FILE | --listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
+	{ "web", verb_web, "a page to look at all of it, for a browser on this machine",
+	  "postern web [--listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
 	{ "rules", verb_rules, "show or replace the rules of a client",
 	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },

@@ -19,11 +19,23 @@ static const struct column columns[] = {
 	{ "CLIENTS", "who", NULL, false },      { "REASON", "reason", NULL, false },
 };
 
+/* One that many clients belong to comes in pieces, one behind the other. */
+static bool goes_on(json_t *last, const json_t *one)
+{
+	const char *more = json_string_value(json_object_get(one, "clients"));
+	const char *before = json_string_value(json_object_get(last, "clients"));
+	if (!before || !more || !json_equal(json_object_get(last, "number"), json_object_get(one, "number")))
+		return false;
+	json_object_set_new(last, "clients", json_sprintf("%s %s", before, more));
+	return true;
+}
+
 static bool take_generation(void *context, const char *key, const uint8_t *value, size_t len)
 {
 	(void)key;
 	json_t *one = json_loadb((const char *)value, len, 0, NULL);
-	if (json_is_object(one))
+	size_t n = json_array_size(context);
+	if (json_is_object(one) && !goes_on(json_array_get(context, n ? n - 1 : 0), one))
 		json_array_append(context, one);
 	json_decref(one);
 	return true;
@@ -45,20 +57,17 @@ int generations_newest(struct storeclient *c, const char *store, long long *numb
 	return code;
 }
 
-/* "clients" becomes a list, which for very many is cut. */
+/* "clients" becomes a list. */
 static void split_clients(json_t *one)
 {
 	const char *at = json_string_value(json_object_get(one, "clients"));
-	bool cut = json_integer_value(json_object_get(one, "clients_cut")) != 0;
 	json_t *list = json_array();
 	while (at && *at) {
 		size_t n = strcspn(at, " ");
-		if (at[n] || !cut) /* the last of a list that was cut is no whole address */
-			json_array_append_new(list, json_stringn(at, n));
+		json_array_append_new(list, json_stringn(at, n));
 		at += n + (at[n] == ' ');
 	}
 	json_object_set_new(one, "clients", list);
-	json_object_set_new(one, "clients_cut", json_boolean(cut));
 }
 
 static bool concerns(const json_t *one, const char *client)
@@ -68,7 +77,7 @@ static bool concerns(const json_t *one, const char *client)
 	json_array_foreach(list, i, name)
 		if (!strcmp(json_string_value(name), client))
 			return true;
-	return json_is_true(json_object_get(one, "clients_cut"));
+	return false;
 }
 
 static void add_row(struct columns *table, json_t *one)
@@ -92,7 +101,7 @@ static void add_row(struct columns *table, json_t *one)
 	if (n == 1)
 		snprintf(who, sizeof(who), "%s", json_string_value(json_array_get(list, 0)));
 	else
-		snprintf(who, sizeof(who), "%zu%s clients", n, json_is_true(json_object_get(one, "clients_cut")) ? "+" : "");
+		snprintf(who, sizeof(who), "%zu clients", n);
 	json_object_set_new(one, "when", json_string(when));
 	json_object_set_new(one, "by", json_string(by));
 	json_object_set_new(one, "who", json_string(who));

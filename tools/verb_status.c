@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "base.h"
 #include "columns.h"
+#include "statusdoc.h"
 #include "verbs.h"
 
 static const struct column port_columns[] = {
@@ -50,52 +51,6 @@ static const struct column drop_columns[] = {
 	{ "REASON", "reason", NULL, false },
 	{ "MEANING", "text", NULL, false },
 };
-
-enum kind { APPLIANCE, PLATFORM, TENDER, PORT, CLIENT, DROP, KINDS };
-
-/* "tender" is what its own request is answered with, whatever type the line names. */
-static const struct {
-	const char *type;
-	const char *member; /* in the document */
-	bool many;
-} kinds[KINDS] = {
-	[APPLIANCE] = { "appliance", "appliance", false },
-	[PLATFORM] = { "platform", "platform", false },
-	[TENDER] = { "tender", "tender", false },
-	[PORT] = { "port", "ports", true },
-	[CLIENT] = { "client", "clients", true },
-	[DROP] = { "drop", "drops", true },
-};
-
-struct report {
-	json_t *of[KINDS]; /* objects are NULL until they are there */
-};
-
-static void keep(struct report *r, enum kind kind, json_t *object)
-{
-	json_object_del(object, "type");
-	if (kinds[kind].many) {
-		json_array_append(r->of[kind], object);
-		return;
-	}
-	json_decref(r->of[kind]);
-	r->of[kind] = json_incref(object);
-}
-
-static void take_status(void *context, json_t *object)
-{
-	const char *type = json_string_value(json_object_get(object, "type"));
-	for (size_t i = 0; type && i < KINDS; i++)
-		if (!strcmp(kinds[i].type, type)) {
-			keep(context, (enum kind)i, object);
-			return;
-		}
-}
-
-static void take_tender(void *context, json_t *object)
-{
-	keep(context, TENDER, object);
-}
 
 static const char *value_of(const json_t *object, const char *member)
 {
@@ -152,40 +107,30 @@ static void print_counters(const char *title, json_t *object)
 	}
 }
 
-static int print_report(struct report *r, bool json)
+static int print_report(const json_t *d)
 {
-	if (json) {
-		json_t *document = json_pack("{s:i}", "schema", 1);
-		for (size_t i = 0; i < KINDS; i++)
-			if (r->of[i])
-				json_object_set(document, kinds[i].member, r->of[i]);
-		return answer_print(document);
-	}
-	print_appliance(r->of[APPLIANCE]);
-	print_table(r->of[PORT], port_columns, array_len(port_columns));
-	print_table(r->of[CLIENT], client_columns, array_len(client_columns));
-	print_table(r->of[DROP], drop_columns, array_len(drop_columns));
-	print_counters("PLATFORM", r->of[PLATFORM]);
-	print_counters("TENDER", r->of[TENDER]);
-	print_table(json_object_get(r->of[TENDER], "ports"), tender_columns,
-		    array_len(tender_columns));
+	json_t *tender = json_object_get(d, "tender");
+	print_appliance(json_object_get(d, "appliance"));
+	print_table(json_object_get(d, "ports"), port_columns, array_len(port_columns));
+	print_table(json_object_get(d, "clients"), client_columns, array_len(client_columns));
+	print_table(json_object_get(d, "drops"), drop_columns, array_len(drop_columns));
+	print_counters("PLATFORM", json_object_get(d, "platform"));
+	print_counters("TENDER", tender);
+	print_table(json_object_get(tender, "ports"), tender_columns, array_len(tender_columns));
 	return EXIT_YES;
 }
 
 static int report_status(const char *socket, bool json)
 {
-	struct report r = { { NULL } };
-	for (size_t i = 0; i < KINDS; i++)
-		r.of[i] = kinds[i].many ? json_array() : NULL;
-	int code = answer_ask(socket, "tender", take_tender, &r);
+	json_t *d = statusdoc_new();
+	int code = answer_ask(socket, "tender", statusdoc_take_tender, d);
 	if (code == EXIT_YES)
-		code = answer_ask(socket, "status", take_status, &r);
-	if (code == EXIT_YES && !r.of[APPLIANCE])
+		code = answer_ask(socket, "status", statusdoc_take, d);
+	if (code == EXIT_YES && !json_object_get(d, "appliance"))
 		code = complain(EXIT_UNREACHED, "%s: the answer names no appliance", socket);
 	if (code == EXIT_YES)
-		code = print_report(&r, json);
-	for (size_t i = 0; i < KINDS; i++)
-		json_decref(r.of[i]);
+		code = json ? answer_print(json_incref(d)) : print_report(d);
+	json_decref(d);
 	return code;
 }
 

@@ -23,6 +23,7 @@ int verb_status(int argc, char **argv);
 int verb_flows(int argc, char **argv);
 int verb_top(int argc, char **argv);
 int verb_metrics(int argc, char **argv);
+int verb_web(int argc, char **argv);
 int verb_names(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_attach(int argc, char **argv);

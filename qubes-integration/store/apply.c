@@ -32,17 +32,27 @@ static void tell(struct apply *a, enum wire_type type, const char *path, const v
 		a->db->failed = true;
 }
 
+/* Keys of rule trees are told to the appliance tree by tree, see tell_trees. */
+static void tell_within(struct apply *a, enum wire_type type, const char *path, const void *value, size_t len)
+{
+	char tree[WIRE_PATH_BYTES];
+
+	tell(a, type, path, value, len);
+	if (!a->db->failed && db_tree_of(path, tree))
+		change_only_for(a->changes, CHANGE_FOR_PROGRAMS);
+}
+
 static void put(struct apply *a, const struct db_author *author, const char *path, const void *value,
 		size_t len)
 {
 	if (db_write(a->db, path, value, len, author) == DB_DONE)
-		tell(a, WIRE_WRITE, path, value, len);
+		tell_within(a, WIRE_WRITE, path, value, len);
 }
 
 static void take_away(struct apply *a, const struct db_author *author, const char *path)
 {
 	if (db_remove(a->db, path, author) == DB_DONE)
-		tell(a, WIRE_RM, path, NULL, 0);
+		tell_within(a, WIRE_RM, path, NULL, 0);
 }
 
 static void hold(struct apply *a, const struct history_batch *b)
@@ -51,6 +61,47 @@ static void hold(struct apply *a, const struct history_batch *b)
 
 	snprintf(value, sizeof(value), "%" PRId64 " %u", b->number, b->confirm_s);
 	tell(a, WIRE_WRITE, APPLY_HOLD, value, strlen(value));
+}
+
+struct touched {
+	struct touched_tree {
+		char path[WIRE_PATH_BYTES];
+		bool committed;
+	} *tree;
+	size_t count;
+	bool failed;
+};
+
+static void touch(void *context, const char *path, bool committed)
+{
+	struct touched *t = context;
+	struct touched_tree *more = reallocarray(t->tree, t->count + 1, sizeof(*more));
+
+	t->failed |= !more;
+	if (!more)
+		return;
+	t->tree = more;
+	more[t->count] = (struct touched_tree){ .committed = committed };
+	memcpy(more[t->count++].path, path, strnlen(path, WIRE_PATH_BYTES - 1));
+}
+
+/* What the batch made of each tree; a tree that it did not commit is committed with it. */
+static void tell_trees(struct apply *a, const struct db_author *author, int64_t number)
+{
+	struct touched t = { .tree = NULL };
+
+	if (!history_names(a->db, number, touch, &t) || t.failed)
+		a->db->failed = true;
+	for (size_t i = 0; i < t.count && !a->db->failed; i++) {
+		if (!t.tree[i].committed)
+			put(a, author, t.tree[i].path, "", 0);
+		change_tell_tree(a->changes, a->db, number, t.tree[i].path);
+		tell(a, WIRE_WRITE, t.tree[i].path, "", 0);
+		if (!a->db->failed)
+			change_only_for(a->changes, CHANGE_FOR_APPLIANCE);
+		half_over(&a->changes->half, t.tree[i].path);
+	}
+	free(t.tree);
 }
 
 /* Behind the trees: the appliance may take them over. */
@@ -106,6 +157,7 @@ static void restore(struct apply *a, const struct history_batch *b, int64_t at, 
 	if (!history_trees(a->db, b->number, at, unless_after, restore_key, &r))
 		a->db->failed = true;
 	commit_tree(&r);
+	tell_trees(a, &ourselves, next.number);
 	release(a, &ourselves, next.number, 0);
 	history_end(a->db);
 }
@@ -236,6 +288,7 @@ static bool commit(struct apply *a, struct peer *p, const struct wish *w)
 		return false;
 	hold(a, &b);
 	carry_out(a, p);
+	tell_trees(a, &p->author, b.number);
 	release(a, &p->author, b.number, b.confirm_s);
 	history_end(a->db);
 	snprintf(p->said, sizeof(p->said), "%" PRId64 " %s", b.number, a->linked ? "linked" : "alone");
@@ -306,6 +359,7 @@ static bool write_confirm(struct apply *a, const struct wire_message *m)
 bool apply_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 {
 	bool changes = m->header.type == WIRE_WRITE || m->header.type == WIRE_RM;
+	char tree[WIRE_PATH_BYTES];
 	bool done;
 
 	if (!m->header.terminated || p->kind != PEER_LOCAL || (!changes && m->header.type != WIRE_READ))
@@ -318,7 +372,8 @@ bool apply_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 		done = write_apply(a, p, m);
 	else if (m->header.type == WIRE_WRITE && !strcmp(m->header.path, APPLY_CONFIRM))
 		done = write_confirm(a, m);
-	else if (changes && p->drafting && !strncmp(m->header.path, rules_dir, sizeof(rules_dir) - 1))
+	else if (changes && p->drafting &&
+		 (!strncmp(m->header.path, rules_dir, sizeof(rules_dir) - 1) || db_tree_of(m->header.path, tree)))
 		done = draft_message(p, m);
 	else
 		return false;

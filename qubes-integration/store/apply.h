@@ -3,7 +3,8 @@
  * apply.h: many rule trees changed at once, confirmed, or taken back.
  *
  * A program writes "begin" to /postern/apply; from then on its WRITEs and RMs below
- * /qubes-firewall/ are gathered, until it writes "commit" there and, in lines of their own,
+ * /qubes-firewall/IP, /postern/inbound and /postern/between are gathered, until it writes "commit"
+ * there and, in lines of their own,
  *   confirm=SECONDS     taken back unless confirmed by then; at most APPLY_CONFIRM_MAX_S
  *   if=GENERATION       only if that is still the newest generation of rules
  *   reason=TEXT

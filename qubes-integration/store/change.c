@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "change.h"
+#include "history.h"
 
 bool change_note(struct change_list *list, const struct peer *by, enum wire_type type,
 		 const char *path, const uint8_t *value, size_t len)
@@ -19,6 +20,7 @@ bool change_note(struct change_list *list, const struct peer *by, enum wire_type
 	}
 	item = &list->item[list->count];
 	item->type = type;
+	item->whom = CHANGE_FOR_ALL;
 	memset(item->path, 0, sizeof(item->path));
 	memcpy(item->path, path, strnlen(path, sizeof(item->path) - 1));
 	item->by = by;
@@ -31,14 +33,56 @@ bool change_note(struct change_list *list, const struct peer *by, enum wire_type
 	return true;
 }
 
+void change_only_for(struct change_list *list, enum change_whom whom)
+{
+	list->item[list->count - 1].whom = whom;
+}
+
+static bool tell_key(void *context, const char *path, const uint8_t *value, size_t len)
+{
+	struct change_list *list = context;
+
+	if (!change_note(list, NULL, value ? WIRE_WRITE : WIRE_RM, path, value, len))
+		return false;
+	change_only_for(list, CHANGE_FOR_APPLIANCE);
+	return true;
+}
+
+void change_tell_tree(struct change_list *list, struct db *db, int64_t number, const char *tree)
+{
+	if (!history_tree(db, number, tree, tell_key, list))
+		db->failed = true;
+}
+
+/* What a change means for its rule tree, if it is in one, and for who is told of it. */
+static bool note(struct change_list *list, struct db *db, const struct peer *p, const struct wire_message *m)
+{
+	enum wire_type type = m->header.type == WIRE_WRITE ? WIRE_WRITE : WIRE_RM;
+	const char *path = m->header.path;
+	char tree[WIRE_PATH_BYTES];
+	bool within = db_tree_of(path, tree), commits = type == WIRE_WRITE && m->header.len == 0;
+
+	within = within && (strcmp(path, tree) != 0 || commits);
+	commits = within && strcmp(path, tree) == 0;
+	if (commits) {
+		change_tell_tree(list, db, db->joined, tree);
+		half_over(&list->half, tree);
+	}
+	if (!change_note(list, p, type, path, m->data, m->header.len))
+		return false;
+	if (!within || commits)
+		return true;
+	change_only_for(list, CHANGE_FOR_PROGRAMS);
+	return half_begun(&list->half, tree, p);
+}
+
 static void conclude(struct change_list *list, struct db *db, struct peer *p,
 		     const struct wire_message *m, enum db_result result)
 {
 	enum wire_type answer = WIRE_ERROR;
 
 	/* A change that could not be told to the others must not happen. */
-	if (result == DB_DONE && !change_note(list, p, m->header.type == WIRE_WRITE ? WIRE_WRITE : WIRE_RM,
-					       m->header.path, m->data, m->header.len))
+	if (result == DB_DONE && !note(list, db, p, m))
 		db->failed = true;
 	switch (result) {
 	case DB_DONE:
@@ -69,6 +113,14 @@ void change_remove(struct change_list *list, struct db *db, struct peer *p,
 {
 	enum db_result result = DB_FAILED;
 
+	/* with all trees goes what was begun in any: it must not come back */
+	if (m->header.terminated && wire_is_directory(m->header.path) &&
+	    (!strncmp(m->header.path, "/qubes-firewall/", strlen(m->header.path)) ||
+	     !strcmp(m->header.path, "/postern/"))) {
+		if (!history_undo(db, NULL))
+			db->failed = true;
+		half_over(&list->half, NULL);
+	}
 	if (m->header.terminated && wire_is_target(m->header.path))
 		result = db_remove(db, m->header.path, &p->author);
 	conclude(list, db, p, m, result);
@@ -89,5 +141,6 @@ void change_free(struct change_list *list)
 {
 	free(list->item);
 	buffer_free(&list->values);
+	half_free(&list->half);
 	*list = (struct change_list){ .item = NULL };
 }

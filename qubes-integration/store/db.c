@@ -14,6 +14,7 @@
 enum { BUSY_MS = 200 }; /* how long another program's write lock may hold the loop up */
 
 static const char firewall[] = "/qubes-firewall/";
+static const char *const own[] = { "/postern/inbound", "/postern/between" };
 
 static const char *const text[DB_STATEMENTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -208,12 +209,18 @@ static void bind_author(struct db *db, enum db_statement which, const struct db_
 	bind_text(db, which, 6, author->via);
 }
 
-/* The rule tree that a path is in: /qubes-firewall/IP, its commit key. False: in none. */
-static bool tree_of(const char *path, char tree[WIRE_PATH_BYTES])
+bool db_tree_of(const char *path, char tree[WIRE_PATH_BYTES])
 {
 	size_t fixed = sizeof(firewall) - 1;
 	size_t len;
 
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		len = strlen(own[i]);
+		if (strncmp(path, own[i], len) == 0 && (path[len] == 0 || path[len] == '/')) {
+			memcpy(tree, own[i], len + 1);
+			return true;
+		}
+	}
 	if (strncmp(path, firewall, fixed) != 0)
 		return false;
 	len = strcspn(path + fixed, "/");
@@ -244,7 +251,7 @@ static bool join_batch(struct db *db, const char *path, int64_t *number)
 	int64_t open;
 
 	*number = db->batch;
-	if (!tree_of(path, tree))
+	if (!db_tree_of(path, tree))
 		return true;
 	bind_text(db, DB_FIND_OPEN, 1, tree);
 	found = look(db, DB_FIND_OPEN);
@@ -261,7 +268,7 @@ static bool join_batch(struct db *db, const char *path, int64_t *number)
 }
 
 /* Which generation a change of path belongs to; emptied: an empty value was written. */
-static bool join_generation(struct db *db, const char *path, bool emptied,
+static bool find_generation(struct db *db, const char *path, bool emptied,
 			    const struct db_author *author, int64_t *number)
 {
 	char tree[WIRE_PATH_BYTES];
@@ -270,7 +277,7 @@ static bool join_generation(struct db *db, const char *path, bool emptied,
 
 	if (db->batch)
 		return join_batch(db, path, number);
-	if (!tree_of(path, tree))
+	if (!db_tree_of(path, tree))
 		return open_generation(db, path, author, true, number);
 	commits = emptied && strcmp(tree, path) == 0;
 	if (strcmp(tree, path) == 0 && !commits)
@@ -290,10 +297,19 @@ static bool join_generation(struct db *db, const char *path, bool emptied,
 	return run(db, DB_CLOSE);
 }
 
+static bool join_generation(struct db *db, const char *path, bool emptied,
+			    const struct db_author *author, int64_t *number)
+{
+	bool found = find_generation(db, path, emptied, author, number);
+
+	db->joined = *number;
+	return found;
+}
+
 enum db_result db_write(struct db *db, const char *key, const uint8_t *value, size_t len,
 			const struct db_author *author)
 {
-	int64_t number;
+	int64_t number = 0;
 
 	if (!db_begin(db) || !join_generation(db, key, len == 0, author, &number))
 		return DB_FAILED;
@@ -311,7 +327,7 @@ static enum db_result remove_below(struct db *db, const char *directory,
 				   const struct db_author *author)
 {
 	enum db_result found;
-	int64_t number;
+	int64_t number = 0;
 
 	bind_below(db, DB_BELOW, directory);
 	found = look(db, DB_BELOW);
@@ -331,7 +347,7 @@ static enum db_result remove_below(struct db *db, const char *directory,
 static enum db_result remove_one(struct db *db, const char *key, const struct db_author *author)
 {
 	enum db_result found;
-	int64_t number;
+	int64_t number = 0;
 
 	bind_text(db, DB_GET, 1, key);
 	found = look(db, DB_GET);

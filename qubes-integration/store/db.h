@@ -8,7 +8,7 @@
  *
  * Every change belongs to a generation. Changes below /qubes-firewall/IP/ join the
  * open generation of that IP, which the empty value written to /qubes-firewall/IP
- * closes; every other change is a generation of its own, unless a batch is open
+ * closes; likewise those below /postern/inbound/ and /postern/between/. Every other change is a generation of its own, unless a batch is open
  * (history.h): then all of them are that one. Nothing is ever forgotten (schema.h).
  */
 #ifndef DB_H
@@ -46,6 +46,7 @@ struct db {
 	bool open;	  /* a transaction is */
 	bool failed;	  /* the transaction must not be committed */
 	int64_t batch;	  /* the generation of all that follows until db_commit; 0: none */
+	int64_t joined;	  /* that of the last change */
 };
 
 struct db_author {
@@ -68,6 +69,8 @@ enum db_result db_write(struct db *db, const char *key, const uint8_t *value, si
 /* Target: a key, or a directory ending in '/'. */
 enum db_result db_remove(struct db *db, const char *target, const struct db_author *author);
 
+/* The rule tree that a path is in: /qubes-firewall/IP or one of our own; its commit key. False: in none. */
+bool db_tree_of(const char *path, char tree[WIRE_PATH_BYTES]);
 /* Opens the transaction, unless it is open; for history.c. False: it has failed. */
 bool db_begin(struct db *db);
 /* True: everything since the last call is on disk (or there was nothing). */
@@ -78,7 +81,8 @@ const char *db_error(const struct db *db);
 /*
  * A dump walks all keys with a prefix as they were committed when it was opened,
  * whatever changes meanwhile: ascending, or, of everything (empty prefix), descending.
- * The prefixes of history.h are not of keys: they list the history.
+ * The prefixes of history.h are not of keys: they list the history. committed: rule
+ * trees show as they were committed last, whatever was written into them since.
  */
 struct db_dump {
 	struct sqlite3 *sqlite;
@@ -93,7 +97,7 @@ struct db_entry {
 	size_t len;
 };
 
-bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix);
+bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix, bool committed);
 /* DB_ABSENT: that was all. */
 enum db_result db_dump_next(struct db_dump *dump, struct db_entry *entry);
 void db_dump_close(struct db_dump *dump);

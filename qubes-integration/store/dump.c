@@ -15,47 +15,68 @@ static const char ascending[] =
 	"SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 ORDER BY path";
 static const char descending[] = "SELECT path, value FROM kv ORDER BY path DESC";
 
-/* Generations of rules, each as a JSON object in a line; the value stays below WIRE_VALUE_MAX. */
+/* The same without what nobody committed: in its place the first old value of each key. */
+#define HALF "WITH half AS (SELECT path, old FROM change WHERE rowid IN" \
+	" (SELECT min(c.rowid) FROM generation g JOIN change c ON g.number = c.generation" \
+	"  WHERE g.closed = 0 GROUP BY c.path))"
+static const char committed_ascending[] =
+	HALF " SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 AND path NOT IN"
+	" (SELECT path FROM half) UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL"
+	" AND path >= ?1 AND path < ?2 ORDER BY path";
+static const char committed_descending[] =
+	HALF " SELECT path, value FROM kv WHERE path NOT IN (SELECT path FROM half)"
+	" UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL ORDER BY path DESC";
+
+/*
+ * Generations of rules, each as a JSON object. One of more than 40 clients is several
+ * objects, which differ in their clients: so the value stays below WIRE_VALUE_MAX.
+ */
 static const char log_sql[] =
-	"SELECT printf('" HISTORY_LOG "%010d', g.number), CAST(json_object('number', g.number,"
+	"WITH who AS (SELECT generation, client,"
+	" (row_number() OVER (PARTITION BY generation ORDER BY client) - 1) / 40 AS part FROM"
+	"  (SELECT DISTINCT generation, substr(tree, CASE WHEN tree LIKE '/postern/%' THEN 10 ELSE 17 END)"
+	"   AS client FROM change WHERE tree IS NOT NULL)),"
+	" t AS (SELECT generation, part, group_concat(client, ' ') AS list FROM who GROUP BY generation, part)"
+	" SELECT printf('" HISTORY_LOG "%010d', g.number) || iif(t.part > 0, printf('.%04d', t.part), ''),"
+	" CAST(json_object('number', g.number,"
 	" 'time_ms', g.time, 'uid', g.uid, 'pid', g.pid, 'comm', g.comm, 'via', g.via,"
 	" 'reason', g.reason, 'outcome', g.outcome, 'undoes', g.undoes, 'confirm_s', g.confirm_s,"
-	" 'confirm_by_ms', g.confirm_by, 'clients_cut', coalesce(length(t.list) > 2000, 0),"
-	" 'clients', coalesce(substr(t.list, 1, 2000), '')) AS BLOB)"
-	" FROM generation g LEFT JOIN (SELECT generation, group_concat(client, ' ') AS list FROM"
-	"  (SELECT DISTINCT generation, substr(tree, 17) AS client FROM change"
-	"   WHERE tree IS NOT NULL ORDER BY tree) GROUP BY generation) t ON t.generation = g.number"
-	" WHERE g.closed = 1 AND (g.path = '" HISTORY_APPLY "' OR"
-	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number";
+	" 'confirm_by_ms', g.confirm_by, 'clients', coalesce(t.list, '')) AS BLOB)"
+	" FROM generation g LEFT JOIN t ON t.generation = g.number"
+	" WHERE g.closed = 1 AND (g.path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between') OR"
+	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number, t.part";
 static const char at_sql[] =
 	"SELECT path, new FROM change WHERE new IS NOT NULL AND rowid IN"
 	" (SELECT max(c.rowid) FROM change c JOIN generation g ON g.number = c.generation"
 	"  WHERE c.tree IS NOT NULL AND c.generation <= ?1 AND g.closed = 1 GROUP BY c.path)"
 	" ORDER BY path";
 
-static const char *sql_of(const char *prefix)
+static const char *sql_of(const char *prefix, bool committed)
 {
 	if (!strcmp(prefix, HISTORY_LOG))
 		return log_sql;
 	if (!strncmp(prefix, HISTORY_AT, sizeof(HISTORY_AT) - 1))
 		return at_sql;
+	if (committed)
+		return *prefix ? committed_ascending : committed_descending;
 	return *prefix ? ascending : descending;
 }
 
-bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix)
+bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix, bool committed)
 {
+	const char *sql = sql_of(prefix, committed);
 	char to[WIRE_PATH_BYTES];
 	size_t len = strlen(prefix);
 
 	*dump = (struct db_dump){ .sqlite = NULL };
 	if (sqlite3_open_v2(db->file, &dump->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(dump->sqlite, sql_of(prefix), -1, &dump->walk, NULL) != SQLITE_OK) {
+	    sqlite3_prepare_v2(dump->sqlite, sql, -1, &dump->walk, NULL) != SQLITE_OK) {
 		db_dump_close(dump);
 		return false;
 	}
-	if (sql_of(prefix) == at_sql) {
+	if (sql == at_sql) {
 		sqlite3_bind_int64(dump->walk, 1, atoll(prefix + sizeof(HISTORY_AT) - 1));
-	} else if (sql_of(prefix) == ascending) {
+	} else if (sql == ascending || sql == committed_ascending) {
 		memcpy(to, prefix, len + 1);
 		to[len - 1]++;
 		sqlite3_bind_text(dump->walk, 1, prefix, -1, SQLITE_TRANSIENT);

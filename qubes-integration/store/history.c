@@ -6,7 +6,7 @@
 
 #include "history.h"
 
-#define RULES "closed = 1 AND (path = '" HISTORY_APPLY "' OR" \
+#define RULES "closed = 1 AND (path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between') OR" \
 	      " (path > '/qubes-firewall/' AND path < '/qubes-firewall0'))"
 
 static const char columns[] =
@@ -166,4 +166,93 @@ bool history_trees(struct db *db, int64_t of, int64_t at, int64_t unless_after, 
 		good = give_keys(db, (const char *)sqlite3_column_text(ask, 0), at, each, context);
 	sqlite3_finalize(ask);
 	return good && code == SQLITE_DONE;
+}
+
+/* --- one generation's trees ------------------------------------------------------------- */
+
+/* Something went, and nothing is left that this generation did not write. */
+static const char anew_sql[] =
+	"SELECT EXISTS (SELECT 1 FROM change WHERE tree = ?2 AND generation = ?1 AND new IS NULL)"
+	" AND NOT EXISTS (SELECT 1 FROM kv WHERE path > ?2 || '/' AND path < ?2 || '0' AND path NOT IN"
+	"  (SELECT path FROM change WHERE tree = ?2 AND generation = ?1))";
+
+static const char changed_sql[] =
+	"SELECT c.path, kv.value FROM"
+	" (SELECT DISTINCT path FROM change WHERE tree = ?2 AND generation = ?1 AND path <> ?2) c"
+	" LEFT JOIN kv ON kv.path = c.path ORDER BY c.path";
+
+static const char names_sql[] =
+	"SELECT tree, max(path = tree AND new IS NOT NULL) FROM change WHERE generation = ?1"
+	" AND tree IS NOT NULL GROUP BY tree ORDER BY tree";
+
+static sqlite3_stmt *prepare_tree(struct db *db, const char *sql, int64_t number, const char *tree)
+{
+	sqlite3_stmt *ask = prepare(db, sql);
+
+	sqlite3_bind_int64(ask, 1, number);
+	sqlite3_bind_text(ask, 2, tree, -1, SQLITE_STATIC);
+	return ask;
+}
+
+bool history_tree(struct db *db, int64_t number, const char *tree, history_each *each, void *context)
+{
+	sqlite3_stmt *ask = prepare_tree(db, anew_sql, number, tree);
+	char below[WIRE_PATH_BYTES + 1];
+	bool good = sqlite3_step(ask) == SQLITE_ROW, anew = good && sqlite3_column_int(ask, 0);
+	int code = SQLITE_DONE;
+
+	sqlite3_finalize(ask);
+	snprintf(below, sizeof(below), "%s/", tree);
+	if (anew)
+		good = each(context, below, NULL, 0);
+	ask = prepare_tree(db, changed_sql, number, tree);
+	while (good && (code = sqlite3_step(ask)) == SQLITE_ROW) {
+		bool gone = sqlite3_column_type(ask, 1) == SQLITE_NULL;
+		int len = sqlite3_column_bytes(ask, 1);
+		const void *value = sqlite3_column_blob(ask, 1);
+
+		if (gone && anew)
+			continue;
+		good = each(context, (const char *)sqlite3_column_text(ask, 0),
+			    gone ? NULL : value ? value : (const void *)"", (size_t)len);
+	}
+	sqlite3_finalize(ask);
+	return good && code == SQLITE_DONE;
+}
+
+bool history_names(struct db *db, int64_t number, history_name *each, void *context)
+{
+	sqlite3_stmt *ask = prepare(db, names_sql);
+	int code;
+
+	sqlite3_bind_int64(ask, 1, number);
+	while ((code = sqlite3_step(ask)) == SQLITE_ROW)
+		each(context, (const char *)sqlite3_column_text(ask, 0), sqlite3_column_int(ask, 1));
+	sqlite3_finalize(ask);
+	return code == SQLITE_DONE;
+}
+
+/* --- taking back what was begun ------------------------------------------------------------ */
+
+#define BEGUN " (SELECT number FROM generation WHERE closed = 0 AND (?1 IS NULL OR path = ?1))"
+#define FIRST " (SELECT min(rowid) FROM change WHERE generation IN" BEGUN " GROUP BY path)"
+
+bool history_undo(struct db *db, const char *tree)
+{
+	static const char *const step[] = {
+		"INSERT OR REPLACE INTO kv SELECT path, old FROM change WHERE old IS NOT NULL AND rowid IN" FIRST,
+		"DELETE FROM kv WHERE path IN (SELECT path FROM change WHERE old IS NULL AND rowid IN" FIRST ")",
+		"DELETE FROM change WHERE generation IN" BEGUN,
+		"DELETE FROM generation WHERE closed = 0 AND (?1 IS NULL OR path = ?1)",
+	};
+	bool good = db_begin(db);
+
+	for (size_t i = 0; good && i < sizeof(step) / sizeof(step[0]); i++) {
+		sqlite3_stmt *ask = prepare(db, step[i]);
+
+		if (tree)
+			sqlite3_bind_text(ask, 1, tree, -1, SQLITE_STATIC);
+		good = run(db, ask);
+	}
+	return good;
 }

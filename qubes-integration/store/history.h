@@ -18,7 +18,7 @@
 #include "db.h"
 
 #define HISTORY_APPLY "/postern/apply"
-/* Listed like keys: PREFIX number. And all keys of all rule trees at a generation. */
+/* Listed like keys: PREFIX number, and PREFIX number.part for the rest of one of very many clients. And all keys of all rule trees at a generation. */
 #define HISTORY_LOG "/postern/log/"
 #define HISTORY_AT "/postern/at/"
 
@@ -52,5 +52,17 @@ typedef bool history_each(void *context, const char *path, const uint8_t *value,
  */
 bool history_trees(struct db *db, int64_t of, int64_t at, int64_t unless_after, history_each *each,
 		   void *context);
+
+/*
+ * What generation `number` made of this tree, in the fewest words: each key that it changed
+ * with its value, or NULL if it is gone; first of all the directory itself, with NULL, when
+ * nothing older is left in it. Without the commit key.
+ */
+bool history_tree(struct db *db, int64_t number, const char *tree, history_each *each, void *context);
+/* Called for each rule tree of generation `number`; committed: its commit key is in it. */
+typedef void history_name(void *context, const char *tree, bool committed);
+bool history_names(struct db *db, int64_t number, history_name *each, void *context);
+/* Takes back what was begun in this tree, or in all, and not committed. */
+bool history_undo(struct db *db, const char *tree);
 
 #endif

@@ -46,7 +46,7 @@ void link_tell(struct peer *p, const struct change_list *list, const struct chan
 	struct buffer *to = p->listing == LISTING_NONE ? &p->out : &p->held;
 	uint8_t header[WIRE_HEADER_BYTES];
 
-	if (!p->mirrored || c->by == p)
+	if (!p->mirrored || c->by == p || c->whom == CHANGE_FOR_PROGRAMS)
 		return;
 	wire_put_header(header, c->type, c->path, (uint32_t)c->value_len);
 	/* one round may tell of very many rules, but not the next one too */

@@ -33,7 +33,7 @@ static void end(struct peer *p)
 
 void listing_begin(struct peer *p, const struct db *db, int64_t now_ms)
 {
-	if (!db_dump_open(&p->dump, db, p->listing_prefix)) {
+	if (!db_dump_open(&p->dump, db, p->listing_prefix, p->kind == PEER_LINK)) {
 		give_up(p);
 		return;
 	}

@@ -108,6 +108,8 @@ void local_handle(struct apply *a, struct peer *p, const struct wire_message *m)
 
 void local_tell(struct peer *p, const struct change *c)
 {
+	if (c->whom == CHANGE_FOR_APPLIANCE)
+		return;
 	for (size_t i = 0; i < p->watches && !p->dead; i++) {
 		if (wire_watch_matches(p->watch[i], c->path))
 			peer_answer(p, WIRE_WATCH_IS, c->path, NULL, 0);

@@ -16,12 +16,14 @@ enum { EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 static const char usage[] =
 	"usage: postern-store --db FILE --socket PATH [--ro-socket PATH] [--link PATH]\n"
 	"                     [--mode 0660] [--group GROUP] [--patience SECONDS]\n"
+	"                     [--half SECONDS]\n"
 	"  --db FILE         where everything is kept\n"
 	"  --socket PATH     for programs that may read and write\n"
 	"  --ro-socket PATH  for programs that may only read (mode 0666)\n"
 	"  --link PATH       for the appliance, one at a time\n"
 	"  --mode, --group   who may use the first socket and the link\n"
 	"  --patience S      a peer that leaves answers unread so long is closed (10)\n"
+	"  --half S          a rule tree whose writer left before its commit is kept so long (60)\n"
 	"exit status: 0 ended by a signal, 1 cannot start or go on, 2 usage\n";
 
 struct settings {
@@ -64,6 +66,7 @@ static bool parse(int argc, char **argv, struct settings *want, struct server *s
 		{ "mode", required_argument, NULL, 'm' },
 		{ "group", required_argument, NULL, 'g' },
 		{ "patience", required_argument, NULL, 'p' },
+		{ "half", required_argument, NULL, 'H' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -86,6 +89,8 @@ static bool parse(int argc, char **argv, struct settings *want, struct server *s
 			good = group_of(optarg, &want->group);
 		else if (o == 'p' && (good = number(optarg, 10, 3600, &n)))
 			s->patience_ms = (int64_t)n * 1000;
+		else if (o == 'H' && (good = number(optarg, 10, 86400, &n)))
+			s->half_ms = (int64_t)n * 1000;
 		else if (o == 'h') {
 			fputs(usage, stdout);
 			exit(0);
@@ -137,7 +142,8 @@ static bool open_all(struct server *s, const struct settings *want, char *reason
 
 int main(int argc, char **argv)
 {
-	static struct server s = { .epoll = -1, .signals = -1, .patience_ms = 10 * 1000 };
+	static struct server s = { .epoll = -1, .signals = -1, .patience_ms = 10 * 1000,
+				  .half_ms = 60 * 1000 };
 	struct settings want = { .mode = 0660, .group = (gid_t)-1 };
 	char reason[300] = "";
 	bool stopped;

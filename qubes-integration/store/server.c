@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "history.h"
 #include "link.h"
 #include "listing.h"
 #include "local.h"
@@ -19,6 +20,7 @@ enum {
 	SIGNAL_ID = LISTENER_ID + SERVER_LISTENERS,
 	IDS,
 	LINK_SLOT = SERVER_LOCAL_MAX,
+	HALF_LOOK_MS = 500,
 };
 
 static int64_t now_ms(void)
@@ -69,6 +71,24 @@ static void welcome(struct server *s, const struct listener *l, int64_t now)
 	}
 	p->events = EPOLLIN;
 	*slot = p;
+}
+
+/* One a round: the next round follows at once. */
+static void take_back_abandoned(struct server *s, int64_t now)
+{
+	const char *tree = half_abandoned(&s->changes.half, now, s->half_ms);
+	char below[WIRE_PATH_BYTES + 1];
+
+	if (!tree)
+		return;
+	fprintf(stderr, "postern-store: %s: left before its commit: taken back\n", tree);
+	snprintf(below, sizeof(below), "%s/", tree);
+	if (!history_undo(&s->db, tree) || !change_note(&s->changes, NULL, WIRE_RM, below, NULL, 0))
+		s->db.failed = true;
+	else
+		change_only_for(&s->changes, CHANGE_FOR_PROGRAMS);
+	half_over(&s->changes.half, tree);
+	s->again = true;
 }
 
 static void serve(struct server *s, struct peer *p)
@@ -191,6 +211,7 @@ static void settle(struct server *s, int64_t now)
 		if (!p->dead)
 			await(s, p, i);
 		if (p->dead) {
+			half_left(&s->changes.half, p);
 			peer_free(p);
 			s->peer[i] = NULL;
 		}
@@ -228,7 +249,7 @@ bool server_run(struct server *s)
 	int count, wait;
 
 	while (!s->stop) {
-		wait = s->again ? 0 : awaits_reader(s) ? 250 : -1;
+		wait = s->again ? 0 : awaits_reader(s) ? 250 : half_waits(&s->changes.half) ? HALF_LOOK_MS : -1;
 		count = epoll_wait(s->epoll, event, IDS, apply_wait_ms(&s->apply, wait));
 		if (count < 0 && errno != EINTR)
 			return false;
@@ -237,6 +258,7 @@ bool server_run(struct server *s)
 		read_in(s, event, count);
 		s->apply.linked = s->peer[LINK_SLOT] && s->peer[LINK_SLOT]->mirrored;
 		apply_tick(&s->apply);
+		take_back_abandoned(s, now);
 		for (size_t i = 0; i < SERVER_PEERS; i++) {
 			if (s->peer[i])
 				serve(s, s->peer[i]);

@@ -25,6 +25,7 @@ struct server {
 	struct change_list changes;
 	struct apply apply;
 	int64_t patience_ms; /* how long a peer may leave its answers unread */
+	int64_t half_ms;     /* how long a rule tree is kept that its writer left before its commit */
 	int epoll;
 	int signals; /* signalfd: readable means stop */
 	bool stop;

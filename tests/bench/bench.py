@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -171,6 +172,26 @@ def attach256(lab):
     return float(said)
 
 
+def attach1(lab):
+    said = run("ip", "netns", "exec", lab.client_ns, HERE + "/attach.py", lab.env["POSTERN_CONTROL"], "1")
+    return float(said)
+
+
+def swap(rules):
+    """The longest of back-to-back round trips while so many rules take the place of others (None: of none)."""
+    def measure(lab):
+        changer = threading.Timer(0.4, lab.rules, (rules,)) if rules else None
+        if changer:
+            lab.rules(rules - 1)
+            changer.start()
+        said = lab.gen("rtt", "--peer-ns", lab.up_ns, "--dst", SERVER, "--port", "7100", "--payload", "64",
+                       "--cpu", str(GEN_CPU), "--peer-cpu", str(FW_CPU), "--spin", secs=2.5)
+        if changer:
+            changer.join()
+        return max(said["max"], 5e4 if said["lost"] else 0)
+    return measure
+
+
 def image(lab):
     return os.path.getsize(OUT + "/postern.elf") / 1024
 
@@ -202,6 +223,9 @@ MEASURE = {
     "udp64_new_r1000": fresh, "udp64_unreplied_r1000": unreplied, "newflow_scale": newflow_scale,
     "cps_r0": cps, "cps_r1000": cps, "rtt_spin": rtt(True), "rtt_block": rtt(False),
     "tcp1_up": tcp(1, False), "tcp1_down": tcp(1, True), "tcp4_up": tcp(4, False), "tcp4_down": tcp(4, True),
+    "attach1_ms": attach1, "swap_quiet_us": swap(None), "swap_r10000_us": swap(10000),
+    **{"sweep_new_r%d" % rules: fresh for rules in benchreport.SWEEP},
+    **{"sweep_cps_r%d" % rules: cps for rules in benchreport.SWEEP},
     "cpu_packet": cpu_packet, "boot_ms": boot_ms, "attach256_ms": attach256, "image_kib": image, "rss_mib": rss,
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The workloads with their bars, and how results are told: a line, a JSON list, a picture."""
 import json
+import math
 import os
 import statistics
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ NOISY = 1.3 # max/min of one side's runs
 class Workload:
     name: str
     unit: str
-    bar: float          # of the ratio to the kernel, or of our own figure where `own`
-    proud: float
+    bar: float = None   # of the ratio to the kernel, or of our own figure where `own`; None: shown, not judged
+    proud: float = None
     less: bool = False  # less is better
     own: bool = False   # the kernel has no such figure
     rules: int = 0
@@ -43,7 +44,13 @@ WORKLOADS = [
     Workload("attach256_ms", "ms", 60, 25, less=True, own=True),
     Workload("image_kib", "KiB", 400, 200, less=True, own=True, repeat=False),
     Workload("rss_mib", "MiB", 28, 20, less=True, own=True, repeat=False),
+    Workload("attach1_ms", "ms", less=True, own=True),
+    Workload("swap_quiet_us", "us", less=True),
+    Workload("swap_r10000_us", "us", less=True),
 ]
+SWEEP = (0, 10, 100, 1000, 10000) # rules
+WORKLOADS += [Workload("sweep_%s_r%d" % (what, rules), unit, rules=rules, port="xdp")
+              for what, unit in (("new", "Mpps"), ("cps", "kconn/s")) for rules in SWEEP]
 
 
 @dataclass
@@ -72,6 +79,8 @@ class Result:
         return self.median("postern") / kernel if kernel else 0.0
 
     def meets(self, wanted):
+        if wanted is None:
+            return None
         if self.figure() <= 0:
             return False # nothing was measured: no clock and no counter says that
         return self.figure() <= wanted if self.workload.less else self.figure() >= wanted
@@ -103,15 +112,15 @@ HEAD = "%-22s %-6s %8s %9s %9s %8s %17s %7s %7s  %s" % (
 
 def line(r):
     w, seen = r.workload, r.compared()
-    verdict = "proud" if r.meets(w.proud) else "ok" if r.meets(w.bar) else "MISSED"
+    verdict = "-" if w.bar is None else "proud" if r.meets(w.proud) else "ok" if r.meets(w.bar) else "MISSED"
     if r.noisy():
         verdict += ", noisy (%s)" % ", ".join(r.noisy())
     if r.p99:
         verdict += ", p99 " + " / ".join("%.4g" % statistics.median(r.p99.get(s, [0])) for s in ("postern", "kernel"))
     kernel = r.median("kernel")
-    return "%-22s %-6s %8s %9.4g %9s %8.4g %17s %7g %7g  %s" % (
+    return "%-22s %-6s %8s %9.4g %9s %8.4g %17s %7s %7s  %s" % (
         w.name, r.port, w.unit, r.median("postern"), "-" if kernel is None else "%.4g" % kernel, r.figure(),
-        "%.4g..%.4g" % (min(seen), max(seen)), w.bar, w.proud, verdict)
+        "%.4g..%.4g" % (min(seen), max(seen)), *("-" if v is None else "%g" % v for v in (w.bar, w.proud)), verdict)
 
 
 def summary(results, failures, about):
@@ -120,10 +129,11 @@ def summary(results, failures, about):
         print(line(r))
     for name, why in failures:
         print("%-22s not measured: %s" % (name, why.splitlines()[0] if why else "?"))
-    met = sum(r.meets(r.workload.bar) for r in results)
+    judged = [r for r in results if r.workload.bar is not None]
+    met = sum(r.meets(r.workload.bar) for r in judged)
     noisy = [r.workload.name for r in results if r.noisy()]
     print("%d of %d bars met, %d not measured, %d s%s" % (
-        met, len(results), len(failures), about["took"],
+        met, len(judged), len(failures), about["took"],
         "; noisy: " + " ".join(noisy) if noisy else "; nothing was noisy"))
 
 
@@ -139,6 +149,7 @@ def goodness(r, figure):
 
 
 def picture(results, about):
+    results = [r for r in results if r.workload.bar is not None]
     height = ROW * (len(results) + 3)
     at = LEFT + WIDTH / SPAN
     out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">'
@@ -175,6 +186,46 @@ def told(r):
     return "%.4g : %.4g %s = %.3g" % (r.median("postern"), r.median("kernel"), w.unit, r.figure())
 
 
+# --- a second one: rates by the number of rules, both axes in steps of ten ---------------
+COLOURS = {"postern": "#2a7f3f", "kernel": "#c0504d"}
+
+
+def curve(results, what, x0):
+    """One panel: both sides' medians over SWEEP."""
+    rows = [(n, r) for n, rules in enumerate(SWEEP) for r in results
+            if r.workload.name == "sweep_%s_r%d" % (what, rules)]
+    if not rows:
+        return []
+    values = [max(r.median(side), 1e-9) for _, r in rows for side in COLOURS]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+
+    def spot(n, v):
+        return x0 + 50 + n * 70, 40 + 200 * (high - math.log10(max(v, 1e-9))) / max(high - low, 1)
+
+    out = ['<text x="%d" y="20" font-weight="bold">%s, %s</text>' % (
+        x0 + 50, {"new": "new flows", "cps": "TCP connections"}[what], rows[0][1].workload.unit)]
+    for power in range(low, high + 1):
+        _, y = spot(0, 10 ** power)
+        out += ['<path d="M%d %.1f h300" stroke="#ddd"/>' % (x0 + 45, y),
+                '<text x="%d" y="%.1f" text-anchor="end">%g</text>' % (x0 + 40, y + 4, 10 ** power)]
+    out += ['<text x="%.1f" y="258" text-anchor="middle">%d</text>' % (spot(n, 1)[0], SWEEP[n]) for n, _ in rows]
+    for side, colour in COLOURS.items():
+        points = [spot(n, r.median(side)) for n, r in rows]
+        out += ['<path d="M%s" fill="none" stroke="%s" stroke-width="2"/>' % (
+                    " L".join("%.1f %.1f" % p for p in points), colour),
+                '<text x="%.1f" y="%.1f" fill="%s">%s</text>' % (points[-1][0] + 6, points[-1][1] + 4, colour, side)]
+    return out
+
+
+def sweep_picture(results, about):
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="860" height="300" font-family="sans-serif" font-size="12">',
+           '<rect width="100%" height="100%" fill="#fff"/>']
+    out += curve(results, "new", 10) + curve(results, "cps", 440)
+    out += ['<text x="60" y="284" fill="#555">%s, %d CPUs, Linux %s, %s UTC; by the number of rules; medians of %d</text>' % (
+        escaped(about["cpu"]), about["cpus"], about["kernel"], about["date"], about["runs"]), "</svg>"]
+    return "\n".join(out) + "\n"
+
+
 def escaped(text):
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
@@ -182,7 +233,7 @@ def escaped(text):
 def write(folder, results, about):
     for name, text in (("bench.json", json.dumps([r.entry() for r in results], indent=1) + "\n"),
                        ("machine.json", json.dumps(about, indent=1) + "\n"),
-                       ("bench.svg", picture(results, about))):
+                       ("bench.svg", picture(results, about)), ("sweep.svg", sweep_picture(results, about))):
         path = os.path.join(folder, name)
         with open(path + ".new", "w", encoding="utf-8") as f:
             f.write(text)

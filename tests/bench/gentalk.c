@@ -107,8 +107,9 @@ int gen_rtt(const struct gen_options *o)
 		waitpid(child, NULL, 0);
 	}
 	gen_sort(v, n);
-	printf("{\"n\":%zu,\"lost\":%zu,\"p50\":%.3f,\"p99\":%.3f,\"p999\":%.3f}\n", n, lost,
-	       gen_quantile(v, n, 0.5) * 1e6, gen_quantile(v, n, 0.99) * 1e6, gen_quantile(v, n, 0.999) * 1e6);
+	printf("{\"n\":%zu,\"lost\":%zu,\"p50\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}\n", n, lost,
+	       gen_quantile(v, n, 0.5) * 1e6, gen_quantile(v, n, 0.99) * 1e6, gen_quantile(v, n, 0.999) * 1e6,
+	       n ? v[n - 1] * 1e6 : 0);
 	free(v);
 	return n ? 0 : 1;
 }

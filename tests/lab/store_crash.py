@@ -6,6 +6,7 @@ Each of COMMITS commits is a small rule tree: RM, policy, one rule, the commit k
 go out before the answers are read, so that the kill falls anywhere. After each restart every
 acknowledged commit must be there, a rule tree without its commit must be back at the one
 before, nothing may be there that was never sent, and the history must agree with the keys.
+An appliance is told meanwhile: what it holds must always be a state that was committed.
 """
 import random
 import sqlite3
@@ -66,6 +67,41 @@ def states_from(keys, changes):
     return states
 
 
+class Mirror(threading.Thread):
+    """An appliance: dumps, is told, and takes a rule tree over when its commit key comes."""
+
+    def __init__(self, store):
+        super().__init__()
+        self.peer = Peer(store.link)
+        self.staged = dict(self.peer.series(MULTIREAD, ''))
+        self.holds = dict(self.staged)
+        self.commits = 0
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                change = self.peer.take()
+                apply(self.staged, change)
+                tree = '/'.join(change[1].split('/')[:3])
+                if not tree.startswith('/qubes-firewall/'):
+                    apply(self.holds, change)
+                elif change == (WRITE, tree, b''):
+                    self.commits += 1
+                    for path in [p for p in self.holds if p.startswith(tree + '/')]:
+                        del self.holds[path]
+                    self.holds.update({p: v for p, v in self.staged.items()
+                                       if p == tree or p.startswith(tree + '/')})
+        except (EOFError, ConnectionError):
+            pass
+
+    def ended(self):
+        """What it holds when the store is gone."""
+        self.join()
+        self.peer.close()
+        return self.holds
+
+
 def feed(store, first, acknowledged, fatal, killer):
     """Sends commits from first on; appends each acknowledged change. Returns all sent.
 
@@ -123,14 +159,17 @@ def run(program):
             share = (COMMITS - first) // (KILLS - kills + 1) * 5
             fatal = chance.randint(1, share) if kills < KILLS else None
             killer = threading.Timer(chance.uniform(0, 0.003), store.kill)
+            mirror = Mirror(store)
+            check(mirror.holds == keys, f'after kill {kills}: the dump')
             sent = feed(store, first, acknowledged, fatal, killer)
+            states = states_from(keys, sent)
             if fatal:
                 killer.join()
                 kills += 1
+                check(mirror.ended() in states, f'kill {kills}: what the appliance holds')
                 store.start()
             with Peer(store.local) as peer:
                 now = dict(peer.series(MULTIREAD, '/'))
-            states = states_from(keys, sent)
             check(now in states[len(acknowledged):],
                   f'after kill {kills}: {len(acknowledged)} of {len(sent)} acknowledged')
             check(history_agrees(store, now), f'after kill {kills}: history')
@@ -140,6 +179,8 @@ def run(program):
         check(kills == KILLS, f'only {kills} kills before everything was written')
         check(len(marks) == COMMITS, f'{len(marks)} commits of {COMMITS}')
         check(store.stop() == 0, 'exit status')
+        check(mirror.ended() == keys, 'what the appliance holds at the end')
+        check(mirror.commits > 0, 'the appliance was told nothing')
     finally:
         store.remove()
     print(f'{tally[True]} passed, {tally[False]} failed')

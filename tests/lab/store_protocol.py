@@ -5,6 +5,7 @@
 Every case gets a store of its own; afterwards that store must still run, serve a new
 peer, and end in order. The link cases include all that would end the genuine daemon.
 """
+import json
 import os
 import socket
 import sqlite3
@@ -355,6 +356,137 @@ def link_never_do_this(store):
         same(p.ask(READ, '/b')[0], NOENT)
 
 
+TREE = '/qubes-firewall/10.137.0.5'
+
+
+def write_tree(peer, *rules, commit=True):
+    same(peer.ask(RM, TREE + '/')[0] in (OK, NOENT), True)
+    same(peer.ask(WRITE, TREE + '/policy', b'drop')[0], OK)
+    for number, rule in enumerate(rules):
+        same(peer.ask(WRITE, f'{TREE}/{number:04}', rule)[0], OK)
+    if commit:
+        same(peer.ask(WRITE, TREE)[0], OK)
+
+
+def of_tree(**rules):
+    """A dump's part: the tree with these rules."""
+    return sorted([(TREE, b''), (TREE + '/policy', b'drop')] +
+                  [(f'{TREE}/{n[1:]}', v) for n, v in rules.items()], reverse=True)
+
+
+@case
+def half_a_tree_is_told_with_its_commit(store):
+    with Peer(store.local) as p, Peer(store.link) as link:
+        write_tree(p, b'one', b'two')
+        same(link.series(MULTIREAD, ''), of_tree(_0000=b'one', _0001=b'two'))
+        write_tree(p, b'three', commit=False)
+        same(p.ask(WRITE, '/else', b'1')[0], OK)
+        same(link.take(), (WRITE, '/else', b'1'))  # and nothing before it
+        same(p.ask(WRITE, TREE)[0], OK)
+        same([link.take() for _ in range(4)],
+             [(RM, TREE + '/', b''), (WRITE, TREE + '/0000', b'three'),
+              (WRITE, TREE + '/policy', b'drop'), (WRITE, TREE, b'')])
+        same(p.ask(WRITE, TREE + '/0007', b'x')[0], OK)  # one rule more
+        same(p.ask(WRITE, TREE)[0], OK)
+        same([link.take() for _ in range(2)], [(WRITE, TREE + '/0007', b'x'), (WRITE, TREE, b'')])
+
+
+@case
+def half_a_tree_is_in_no_dump(store):
+    with Peer(store.local) as p:
+        write_tree(p, b'one', b'two')
+        same(p.ask(RM, TREE + '/0001')[0], OK)
+        same(p.ask(WRITE, TREE + '/0000', b'open to all')[0], OK)
+        same(p.ask(WRITE, TREE + '/0002', b'x')[0], OK)
+        same(p.ask(WRITE, '/qubes-firewall/10.137.0.6/policy', b'accept')[0], OK)
+        for prefix in ('', '/'):
+            with Peer(store.link) as link:
+                want = of_tree(_0000=b'one', _0001=b'two')
+                same(link.series(MULTIREAD, prefix), want if prefix == '' else want[::-1])
+        # programs see what they write
+        same(p.ask(READ, TREE + '/0000'), (READ_IS, TREE + '/0000', b'open to all'))
+        with Peer(store.link) as link:
+            same(link.series(MULTIREAD, ''), of_tree(_0000=b'one', _0001=b'two'))
+            same(p.ask(WRITE, TREE)[0], OK)
+            same([link.take() for _ in range(4)],
+                 [(WRITE, TREE + '/0000', b'open to all'), (RM, TREE + '/0001', b''),
+                  (WRITE, TREE + '/0002', b'x'), (WRITE, TREE, b'')])
+        with Peer(store.link) as link:
+            same(link.series(MULTIREAD, ''), of_tree(_0000=b'open to all', _0002=b'x'))
+
+
+@case
+def half_a_tree_goes_with_its_writer(store):
+    with Peer(store.local) as watcher, Peer(store.local) as p:
+        write_tree(p, b'one')
+        same(watcher.ask(WATCH, TREE + '/')[0], OK)
+        stays = Peer(store.local)
+        same(stays.ask(WRITE, '/qubes-firewall/10.137.0.6/0000', b'1')[0], OK)
+        with Peer(store.local) as writer:
+            write_tree(writer, b'two', commit=False)
+        for path in (TREE + '/', TREE + '/policy', TREE + '/0000'):
+            same(watcher.take(), (WATCH_IS, path, b''))
+        same(watcher.take(), (WATCH_IS, TREE + '/', b''))  # taken back
+        same(p.ask(READ, TREE + '/0000'), (READ_IS, TREE + '/0000', b'one'))
+        same(p.ask(READ, '/qubes-firewall/10.137.0.6/0000')[0], READ_IS)  # its writer is there
+        same(stays.ask(WRITE, '/qubes-firewall/10.137.0.6')[0], OK)
+        stays.close()
+        with Peer(store.link) as link:
+            same(dict(link.series(MULTIREAD, ''))['/qubes-firewall/10.137.0.6/0000'], b'1')
+
+
+@case
+def a_log_of_very_many_clients(store):
+    clients = [f'10.{i // 250}.200.{i % 250 + 1}' for i in range(1000)]
+    with Peer(store.local) as p:
+        same(p.ask(WRITE, '/postern/apply', b'begin')[0], OK)
+        for c in clients:
+            same(p.ask(WRITE, f'/qubes-firewall/{c}/policy', b'drop')[0], OK)
+        same(p.ask(WRITE, '/postern/apply', b'commit\nreason=' + b'"' * 255)[0], OK)
+        write_tree(p, b'one')
+        log = p.series(MULTIREAD, '/postern/log/')
+        said = [json.loads(v) for _, v in log]
+        same({k.split('.')[0] for k, _ in log}, {'/postern/log/0000000001', '/postern/log/0000000002'})
+        same(sorted(' '.join(s['clients'] for s in said if s['number'] == 1).split()), sorted(clients))
+        same([s['clients'] for s in said if s['number'] != 1], ['10.137.0.5'])
+        same(log, sorted(log))
+
+
+@case
+def readers_cannot_take_the_writers_places(store):
+    """32 of 64 places are the most that readers get; hogs that never read lose theirs."""
+    fill(store, a='x' * 3000)
+    readers = [Peer(store.read_only) for _ in range(32)]
+    for r in readers:
+        same(r.ask(READ, '/a')[0], READ_IS)
+    with Peer(store.read_only) as extra:
+        assert extra.ended()
+    writers = [Peer(store.local) for _ in range(32)]
+    for w in writers:
+        same(w.ask(WRITE, '/b', b'1')[0], OK)
+    with Peer(store.local) as extra:
+        assert extra.ended()
+    for r in readers:  # they ask, and take no answers
+        r.socket.setblocking(False)
+        try:
+            while True:
+                r.socket.send(message(READ, '/a') * 50)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            pass
+    same(writers[0].ask(WRITE, '/b', b'2')[0], OK)
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            with Peer(store.read_only) as r:
+                same(r.ask(READ, '/b'), (READ_IS, '/b', b'2'))
+            break
+        except (EOFError, ConnectionError):
+            assert time.monotonic() < until, 'readers that do not read keep their places'
+            time.sleep(0.05)
+    for p in readers + writers:
+        p.close()
+
+
 @case
 def link_one_at_a_time(store):
     with Peer(store.link) as first:
@@ -421,7 +553,7 @@ def restart(store):
 
 
 def run_case(program, function):
-    store = Store(program, '--patience', '1')
+    store = Store(program, '--patience', '1', '--half', '1')
     try:
         store.start()
         function(store)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "checksum.h"
+#include "cross_rule.h"
 #include "lab.h"
 #include "status.h"
 
@@ -72,13 +73,16 @@ void lab_free(struct lab *l)
 	free(l);
 }
 
-void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, const char *const *lines)
+static void stage(struct lab *l, struct ip_addr owner, enum rule_verdict policy, const char *const *lines)
 {
-	policy_stage(l->policy, client, policy);
+	enum rule_kind kind = cross_kind(owner);
+	policy_stage(l->policy, owner, policy);
 	for (uint16_t n = 0; lines && lines[n]; n++) {
 		struct parsed_rule parsed;
 		struct rule_error error;
-		if (!rule_parse(lines[n], strlen(lines[n]), false, &parsed, &error))
+		size_t len = strlen(lines[n]);
+		if (kind == RULE_OUTWARD ? !rule_parse(lines[n], len, false, &parsed, &error) :
+					   !cross_rule_parse(kind, lines[n], len, &parsed, &error))
 			abort();
 		parsed.rule.number = n;
 		policy_stage_rule(l->policy, &parsed.rule);
@@ -86,6 +90,16 @@ void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, c
 	if (!policy_publish(l->policy))
 		abort();
 	fw_rules_changed(&l->fw);
+}
+
+void lab_rules(struct lab *l, struct ip_addr client, enum rule_verdict policy, const char *const *lines)
+{
+	stage(l, client, policy, lines);
+}
+
+void lab_cross_rules(struct lab *l, enum rule_kind kind, const char *const *lines)
+{
+	stage(l, cross_owner(kind), VERDICT_DROP, lines);
 }
 
 /* --- frames -------------------------------------------------------------------------- */
@@ -175,10 +189,10 @@ bool lab_conserved(struct lab *l)
 void lab_answer(struct lab *l, const char *request, char *all, size_t room)
 {
 	char line[STATUS_LINE_BYTES];
-	struct status_facts facts = { .platform = "test" };
+	struct status_facts facts = { .platform = "test", .now_ns = l->now_ns, .unix_ns = l->now_ns };
 	struct status s;
 	size_t len = 0;
-	status_begin(&s, &l->fw, request, strlen(request));
+	status_begin(&s, &l->fw, &facts, request, strlen(request));
 	for (;;) {
 		struct text t = text_on(line);
 		if (!status_next(&s, &l->fw, &facts, l->now_ns, &t))

@@ -26,6 +26,9 @@ void lab_free(struct lab *);
 /* Publishes store lines, `policy` last; NULL ends the list. */
 void lab_rules(struct lab *, struct ip_addr client, enum rule_verdict policy, const char *const *lines);
 
+/* The same for the inbound or the between rules. */
+void lab_cross_rules(struct lab *, enum rule_kind, const char *const *lines);
+
 /* A frame taken from the free ones, filled and given to the firewall; the answer is what it did. */
 struct lab_packet {
 	uint16_t port;

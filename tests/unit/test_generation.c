@@ -1,4 +1,4 @@
-/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/treecommit.c rules/sets.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c rules/cross_rule.c */
+/* links: qubes-integration/qdb_tree.c qubes-integration/trees.c qubes-integration/treecommit.c qubes-integration/blockkeys.c rules/sets.c qubes-integration/storelog.c qubes-integration/generation.c qubes-integration/staged.c qubes-integration/config.c qubes-integration/fakeip.c qubes-integration/qdb.c firewall/policy.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c rules/cross_rule.c */
 // SPDX-License-Identifier: ISC
 /* Changes of many clients: none of two generations mixed, all or nothing, back when nobody confirms. */
 #include <setjmp.h>
@@ -352,6 +352,67 @@ static void test_later_change_outlives(void **state)
 	assert_true(accepts(2, 1005));
 }
 
+/* The same while the link was down: the dump shows it. */
+static void test_later_change_in_a_dump_outlives(void **state)
+{
+	(void)state;
+	start_empty();
+	qdb_tree_tick(tree, S, WALL);
+	apply(1, 0, 1001);
+	apply(2, 10, 1002);
+	qdb_opened(q);
+	for (uint8_t client = 1; client <= 2; client++) {
+		char path[64];
+		snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%u/policy", client);
+		dump(path, "drop");
+		snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%u/0000", client);
+		dump(path, client == 1 ? "action=accept proto=tcp dstports=1002-1002" :
+					 "action=accept proto=tcp dstports=1005-1005");
+	}
+	dump("/postern/generation", "2 10");
+	dump("", "");
+	assert_true(accepts(1, 1002) && accepts(2, 1005));
+	qdb_tree_tick(tree, 20 * S, WALL);
+	assert_true(accepts(1, 1001));
+	assert_true(accepts(2, 1005) && !accepts(2, 1001));
+}
+
+/* What was said goes lost with the link: a dump that does not know it yet hears it again. */
+static void test_outcomes_are_told_again(void **state)
+{
+	(void)state;
+	start_empty();
+	qdb_tree_tick(tree, S, WALL);
+	apply(1, 0, 1001);
+	apply(2, 10, 1002);
+	put("/postern/confirm", "2");
+	assert_string_equal(told(), "2 confirmed");
+	qdb_opened(q);
+	dump("/qubes-firewall/10.137.0.1/policy", "drop");
+	dump("/qubes-firewall/10.137.0.1/0000", "action=accept proto=tcp dstports=1002-1002");
+	dump("/postern/generation", "2 10");
+	dump("", "");
+	assert_string_equal(told(), "2 confirmed");
+	assert_true(qdb_tree_deadline(tree) == UINT64_MAX);
+	expect(1002);
+	put("/postern/hold", "3 0");
+	write_tree(1, 1003, 1);
+	put("/qubes-firewall/10.137.0.2/0000", "action=carrot");
+	put("/qubes-firewall/10.137.0.2", "");
+	put("/postern/generation", "3 0");
+	assert_string_equal(told(), "3 refused client 10.137.0.2: no policy");
+	qdb_opened(q);
+	dump("/qubes-firewall/10.137.0.1/policy", "drop");
+	dump("/qubes-firewall/10.137.0.1/0000", "action=accept proto=tcp dstports=1003-1003");
+	dump("/postern/generation", "3 0");
+	dump("", "");
+	assert_string_equal(told(), "3 refused client 10.137.0.2: no policy");
+	expect(1002);
+	apply(4, 0, 1004);
+	assert_string_equal(told(), "4 applied");
+	expect(1004);
+}
+
 /* --- how long packets wait -------------------------------------------------------------------- */
 
 static uint64_t now_ns(void)
@@ -418,6 +479,8 @@ int main(void)
 		TEST(test_redump_while_unconfirmed),
 		TEST(test_unconfirmed_comes_in_a_dump),
 		TEST(test_later_change_outlives),
+		TEST(test_later_change_in_a_dump_outlives),
+		TEST(test_outcomes_are_told_again),
 		TEST(test_gap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* links: qubes-integration/store/apply.c qubes-integration/store/history.c qubes-integration/store/change.c qubes-integration/store/session.c qubes-integration/store/db.c qubes-integration/store/dump.c qubes-integration/store/schema.c qubes-integration/store/wire.c */
+/* links: qubes-integration/store/apply.c qubes-integration/store/history.c qubes-integration/store/half.c qubes-integration/store/change.c qubes-integration/store/session.c qubes-integration/store/db.c qubes-integration/store/dump.c qubes-integration/store/schema.c qubes-integration/store/wire.c */
 // SPDX-License-Identifier: ISC
 /* Changes of many rule trees in the store: one generation each, conflicts, taking back; older files. */
 #include <setjmp.h>
@@ -129,6 +129,36 @@ static void expect_batches(const char *want)
 	sqlite3_finalize(ask);
 }
 
+/* What the appliance hears: the ends of the paths, a '-' before those that go. */
+static const char *told(void)
+{
+	static char line[1000];
+	size_t at = 0;
+	line[0] = 0;
+	for (size_t i = 0; i < changes.count; i++) {
+		const struct change *c = &changes.item[i];
+		const char *path = strncmp(c->path, "/postern/", 9) ? c->path + 16 : c->path + 9;
+		if (c->whom != CHANGE_FOR_PROGRAMS)
+			at += (size_t)snprintf(line + at, sizeof(line) - at, "%s%s ", c->type == WIRE_RM ? "-" : "", path);
+	}
+	return line;
+}
+
+/* A program's message outside of a batch; then what the appliance hears. */
+static const char *change(uint8_t type, const char *path, const char *value)
+{
+	struct wire_message m = { .header = { .type = type, .terminated = true, .len = (uint32_t)strlen(value) },
+				  .data = (const uint8_t *)value };
+	snprintf(m.header.path, sizeof(m.header.path), "/qubes-firewall/%s", path);
+	change_forget(&changes);
+	if (type == WIRE_WRITE)
+		change_write(&changes, &db, peer, &m);
+	else
+		change_remove(&changes, &db, peer, &m);
+	assert_true(db_commit(&db));
+	return told();
+}
+
 static void test_one_generation(void **state)
 {
 	(void)state;
@@ -139,7 +169,8 @@ static void test_one_generation(void **state)
 	/* the appliance is told: hold first, then the trees, the generation last */
 	assert_string_equal(changes.item[0].path, "/postern/hold");
 	assert_string_equal(changes.item[changes.count - 1].path, "/postern/generation");
-	assert_int_equal(changes.count, 2 + 2 * 3); /* nothing was there to be removed */
+	assert_string_equal(told(), "hold 10.0.0.1/0000 10.0.0.1/policy 10.0.0.1 10.0.0.2/0000 10.0.0.2/policy"
+				    " 10.0.0.2 generation ");
 	assert_string_equal(apply("action=drop", "commit\nif=0"), "conflict 1");
 	expect("/qubes-firewall/10.0.0.2/0000", "action=accept");
 	assert_string_equal(apply("action=drop", "commit\nif=1"), "2 alone");
@@ -253,6 +284,109 @@ static void test_takes_over_a_half_written_tree(void **state)
 	expect("/qubes-firewall/10.0.0.1/0007", NULL);
 }
 
+/* The appliance hears of a tree when it is whole, in the fewest words, and not before. */
+static void test_half_a_tree_is_told_to_nobody(void **state)
+{
+	(void)state;
+	assert_string_equal(change(WIRE_WRITE, "1/policy", "drop"), "");
+	assert_string_equal(change(WIRE_WRITE, "1/0000", "a"), "");
+	assert_string_equal(change(WIRE_WRITE, "1/0001", "b"), "");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "1/0000 1/0001 1/policy 1 ");
+	/* one rule of many */
+	assert_string_equal(change(WIRE_WRITE, "1/0001", "c"), "");
+	assert_string_equal(change(WIRE_RM, "1/0000", ""), "");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "-1/0000 1/0001 1 ");
+	/* all anew */
+	assert_string_equal(change(WIRE_RM, "1/", ""), "");
+	assert_string_equal(change(WIRE_WRITE, "1/policy", "accept"), "");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "-1/ 1/policy 1 ");
+	assert_string_equal(change(WIRE_RM, "1/", ""), "");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "-1/ 1 ");
+	assert_int_equal(changes.half.count, 0);
+	/* begun in one tree: the commit of another says nothing of it */
+	assert_string_equal(change(WIRE_WRITE, "2/0000", "x"), "");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "1 ");
+	assert_int_equal(changes.half.count, 1);
+	/* a common change says what it took over */
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "begin"), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/qubes-firewall/2/policy", "drop"), WIRE_OK);
+	change_forget(&changes);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "commit"), WIRE_OK);
+	assert_string_equal(told(), "hold 2/0000 2/policy 2 generation ");
+	assert_true(db_commit(&db));
+	expect("/qubes-firewall/2", "");
+	assert_int_equal(changes.half.count, 0);
+}
+
+/* What was begun goes when all trees do, and when its time is up. */
+static void test_what_was_begun_is_taken_back(void **state)
+{
+	(void)state;
+	change(WIRE_WRITE, "1/policy", "drop");
+	change(WIRE_WRITE, "1/0000", "a");
+	change(WIRE_WRITE, "1", "");
+	change(WIRE_WRITE, "1/0000", "b");
+	change(WIRE_WRITE, "1/0000", "c");
+	change(WIRE_RM, "1/policy", "");
+	change(WIRE_WRITE, "1/0001", "d");
+	change(WIRE_WRITE, "2/0001", "e");
+	assert_int_equal(changes.half.count, 2);
+	assert_null(half_abandoned(&changes.half, 1000, 0)); /* its writer is there */
+	half_left(&changes.half, peer);
+	assert_null(half_abandoned(&changes.half, 1099, 100));
+	assert_non_null(half_abandoned(&changes.half, 1100, 100));
+	assert_true(history_undo(&db, "/qubes-firewall/1") && db_commit(&db));
+	expect("/qubes-firewall/1/policy", "drop");
+	expect("/qubes-firewall/1/0000", "a");
+	expect("/qubes-firewall/1/0001", NULL);
+	expect("/qubes-firewall/2/0001", "e");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "1 ");
+	change(WIRE_WRITE, "1/0000", "f");
+	assert_string_equal(change(WIRE_RM, "", ""), "- ");
+	assert_int_equal(changes.half.count, 0);
+	expect("/qubes-firewall/1/0000", NULL);
+	expect("/qubes-firewall/2/0001", NULL);
+	db_close(&db);
+	open_store();
+	expect("/qubes-firewall/1/0000", NULL);
+}
+
+static void apply_inbound(const char *rule, const char *commit, const char *said)
+{
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "begin"), WIRE_OK);
+	assert_int_equal(send_one(WIRE_RM, "/postern/inbound/", ""), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/inbound/0000", rule), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/inbound", ""), WIRE_OK);
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/inboundx", ""), 0); /* none of a tree */
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", commit), WIRE_OK);
+	assert_true(db_commit(&db));
+	assert_string_equal(peer->said, said);
+}
+
+/* Trees of our own are changed, counted and taken back as the clients' are. */
+static void test_own_trees(void **state)
+{
+	(void)state;
+	apply("action=accept", "commit");
+	apply_inbound("one", "commit\nif=1", "2 alone");
+	a.linked = true;
+	apply_inbound("two", "commit\nif=2\nconfirm=60", "3 linked");
+	expect("/postern/inbound/0000", "two");
+	outcome("3 unconfirmed");
+	outcome("3 reverted nobody confirmed it in time");
+	expect("/postern/inbound/0000", "one");
+	expect("/postern/inbound", "");
+	expect("/qubes-firewall/10.0.0.1/0000", "action=accept");
+	/* one at a time, without a batch: its commit closes the generation */
+	const struct db_author *by = &author;
+	db_write(&db, "/postern/between/0000", (const uint8_t *)"a", 1, by);
+	db_write(&db, "/postern/between/0001", (const uint8_t *)"b", 1, by);
+	int64_t before = history_latest(&db);
+	db_write(&db, "/postern/between", (const uint8_t *)"", 0, by);
+	assert_true(db_commit(&db));
+	assert_int_equal(history_latest(&db), before + 1);
+}
+
 static void test_file_of_the_first_version(void **state)
 {
 	static const char first[] =
@@ -297,6 +431,9 @@ int main(void)
 		TEST(test_not_confirmed),
 		TEST(test_expired_while_away),
 		TEST(test_takes_over_a_half_written_tree),
+		TEST(test_half_a_tree_is_told_to_nobody),
+		TEST(test_what_was_begun_is_taken_back),
+		TEST(test_own_trees),
 		TEST(test_file_of_the_first_version),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

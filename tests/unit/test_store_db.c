@@ -85,7 +85,7 @@ static void expect_dump(const char *prefix, const char *want)
 	struct db_entry e;
 	char got[400] = "";
 
-	assert_true(db_dump_open(&dump, &db, prefix));
+	assert_true(db_dump_open(&dump, &db, prefix, false));
 	while (db_dump_next(&dump, &e) == DB_DONE) {
 		size_t at = strlen(got);
 
@@ -193,7 +193,7 @@ static void dump_shows_one_moment(void **state)
 	put("/a", "old");
 	put("/b", "old");
 	assert_true(db_commit(&db));
-	assert_true(db_dump_open(&dump, &db, "/"));
+	assert_true(db_dump_open(&dump, &db, "/", false));
 	put("/b", "new");
 	put("/c", "new");
 	assert_true(db_commit(&db));

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* cross_judge.c: finds the rule that decides. */
+#include "cross_judge.h"
+
+/* An image finds the network of the far end, which is where an inbound flow comes from. */
+static struct tuple asked(const struct tuple *t)
+{
+	return (struct tuple){ .src = t->dst, .dst = t->src, .dport = t->dport, .proto = t->proto };
+}
+
+const struct rule *cross_judge_inbound(const struct ruleset *rules, const struct tuple *t,
+				       const struct rule_context *context, uint32_t *decided)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	struct tuple far = asked(t);
+	const struct rule *r = NULL;
+	ruleset_judge(rules, &far, context, decided);
+	if (rule_ref_number(*decided) != RULE_POLICY)
+		while ((r = ruleset_next(rules, &walk)) && r->number != rule_ref_number(*decided))
+			;
+	return r;
+}
+
+const struct rule *cross_judge_between(const struct ruleset *rules, const struct tuple *t,
+				       const struct rule_context *context, uint32_t *decided)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	const struct rule *r;
+	while ((r = ruleset_next(rules, &walk)) && cross_try(r, t, context) != TRIAL_HIT)
+		;
+	*decided = r ? rule_ref(r->number, r->account) : rule_ref(RULE_POLICY, ruleset_account(rules));
+	return r;
+}
+
+enum rule_trial cross_try(const struct rule *r, const struct tuple *t, const struct rule_context *context)
+{
+	struct ip_prefix from = { ip_of_v4(r->peer), r->peer_len };
+	struct tuple far = asked(t);
+	enum rule_trial trial = ruleset_try(r, r->kind == RULE_INBOUND ? &far : t, context);
+	if (r->kind == RULE_INBOUND)
+		return trial == TRIAL_DST ? TRIAL_SRC : trial;
+	return trial == TRIAL_HIT && !ip_in_prefix(t->src, from) ? TRIAL_SRC : trial;
+}

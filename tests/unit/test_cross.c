@@ -1,0 +1,483 @@
+/* links: tests/unit/lab.c @pure */
+// SPDX-License-Identifier: ISC
+/* What the world opens to a client, and one client to another: the rules, the ways both ways, shares and cuts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "lab_assert.h"
+
+#define C1 ip_v4(10, 137, 0, 5)
+#define C2 ip_v4(10, 137, 0, 6)
+#define UP ip_v4(10, 0, 0, 2)
+#define PEER ip_v4(198, 51, 100, 7)
+
+static const char *const nothing[] = { NULL };
+static const char *const leads[] = {
+	"action=drop src4=198.51.100.99",
+	"action=accept src4=198.51.100.0/24 proto=tcp dstports=2222 to=10.137.0.5:22",
+	"action=accept proto=udp dstports=5000-5009 to=10.137.0.6:6000-6009",
+	"action=accept dstports=7000-7001 to=10.137.0.5",
+	NULL,
+};
+static const char *const one_way[] = {
+	"action=drop dst4=10.137.0.6 proto=udp dstports=9",
+	"action=accept src4=10.137.0.5 dst4=10.137.0.6",
+	NULL,
+};
+
+static int setup(void **state)
+{
+	struct lab *l = lab_new(256);
+	struct frame_queue none = { 0 };
+	neigh_set(l->fw.neigh, 1, C1, LAB_C1_MAC, &none);
+	neigh_set(l->fw.neigh, 2, C2, LAB_C2_MAC, &none);
+	*state = l;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct lab *l = *state;
+	assert_true(lab_conserved(l));
+	lab_free(l);
+	return 0;
+}
+
+static struct lab_packet from_world(uint8_t proto, uint16_t sport, uint16_t dport)
+{
+	return (struct lab_packet){ .port = PORT_UPLINK, .src = LAB_GW_MAC, .dst = LAB_UP_MAC, .from = PEER, .to = UP,
+				    .proto = proto, .sport = sport, .dport = dport, .flags = TCP_SYN, .seq = 100 };
+}
+
+static struct lab_packet from_client(uint16_t port, struct ip_addr to, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+	return (struct lab_packet){ .port = port, .src = port == 1 ? LAB_C1_MAC : LAB_C2_MAC, .dst = LAB_FW_MAC,
+				    .from = port == 1 ? C1 : C2, .to = to, .proto = proto, .sport = sport,
+				    .dport = dport, .flags = TCP_SYN, .seq = 100 };
+}
+
+/* It came out at this port as this tuple; its bytes stay until the next one is sent. */
+static struct packet comes_out(struct lab *l, const struct lab_packet *in, uint16_t port, struct ip_addr src,
+			       uint16_t sport, struct ip_addr dst, uint16_t dport)
+{
+	struct packet p = parsed(l, lab_send(l, in));
+	assert_int_equal(p.frame->port, port);
+	assert_memory_equal(p.tuple.src.b, src.b, sizeof(src.b));
+	assert_memory_equal(p.tuple.dst.b, dst.b, sizeof(dst.b));
+	assert_int_equal(p.tuple.sport, sport);
+	assert_int_equal(p.tuple.dport, dport);
+	assert_true(pkt_l4_sum_ok(&p));
+	return p;
+}
+
+static void set(struct lab_packet *p, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+	p->flags = flags;
+	p->seq = seq;
+	p->ack = ack;
+}
+
+/* The handshake of the world with port 22 of the first client, by 2222. */
+static void connect_inside(struct lab *l, uint16_t sport)
+{
+	struct lab_packet up = from_world(PROTO_TCP, sport, 2222), down = from_client(1, PEER, PROTO_TCP, 22, sport);
+	comes_out(l, &up, 1, PEER, sport, C1, 22);
+	set(&down, TCP_SYN | TCP_ACK, 900, 101);
+	comes_out(l, &down, PORT_UPLINK, UP, 2222, PEER, sport);
+	set(&up, TCP_ACK, 101, 901);
+	comes_out(l, &up, 1, PEER, sport, C1, 22);
+}
+
+static void test_tcp_inside(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet syn = from_world(PROTO_TCP, 40000, 2222), data = syn;
+	assert_dropped(l, &syn, DROP_NEW_FROM_UPLINK); /* off by default */
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	connect_inside(l, 40000);
+	const struct flow *flow = ct_flow(l->fw.ct, ct_next(l->fw.ct, 0));
+	assert_string_equal(flow_state_word(flow), "established");
+	assert_int_equal(flow->kind, FLOW_INBOUND);
+	assert_int_equal(flow->sent[CT_REPLY].packets, 2); /* of the world, as always */
+	assert_int_equal(flow->sent[CT_ORIG].packets, 1);
+	assert_int_equal(ct_inbound_count(l->fw.ct), 1);
+	assert_int_equal(ct_port_count(l->fw.ct, 1), 0);
+	/* the short way from here on: a burst of its own each */
+	set(&data, TCP_ACK, 101, 901);
+	data.payload = "hello";
+	data.payload_len = 5;
+	assert_int_equal(flow->epoch, l->fw.epoch);
+	struct packet p = comes_out(l, &data, 1, PEER, 40000, C1, 22);
+	assert_int_equal(p.ttl, 63);
+	assert_true(mac_eq(pkt_eth(&p)->dst, LAB_C1_MAC));
+	struct lab_packet answer = from_client(1, PEER, PROTO_TCP, 22, 40000);
+	set(&answer, TCP_ACK, 901, 106);
+	p = comes_out(l, &answer, PORT_UPLINK, UP, 2222, PEER, 40000);
+	assert_true(mac_eq(pkt_eth(&p)->dst, LAB_GW_MAC));
+	/* the client has no rules: what it opens itself is refused, and the closed flow lets it open nothing */
+	set(&data, TCP_RST | TCP_ACK, 106, 901);
+	comes_out(l, &data, 1, PEER, 40000, C1, 22);
+	assert_string_equal(flow_state_word(flow), "closed");
+	set(&answer, TCP_SYN, 5000, 0);
+	assert_dropped(l, &answer, DROP_TCP_STATE);
+	/* but the world may come again */
+	set(&data, TCP_SYN, 7000, 0);
+	data.payload_len = 0;
+	comes_out(l, &data, 1, PEER, 40000, C1, 22);
+	assert_string_equal(flow_state_word(flow), "syn_sent");
+}
+
+static void test_refused_inside(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet p = from_world(PROTO_TCP, 40000, 2222);
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	p.from = ip_v4(198, 51, 101, 1); /* another network */
+	assert_dropped(l, &p, DROP_NEW_FROM_UPLINK);
+	p.from = ip_v4(198, 51, 100, 99); /* refused by the rule in front */
+	assert_dropped(l, &p, DROP_RULE);
+	p.from = C2;
+	assert_dropped(l, &p, DROP_CLIENT_ADDRESS);
+	p.from = ip_v4(169, 254, 1, 1); /* nobody could answer it */
+	p.dport = 7000;
+	assert_dropped(l, &p, DROP_MARTIAN);
+	p = from_world(PROTO_UDP, 40000, 2222);
+	assert_dropped(l, &p, DROP_NEW_FROM_UPLINK);
+	p = from_world(PROTO_TCP, 40000, 2222);
+	set(&p, TCP_ACK, 1, 1);
+	assert_dropped(l, &p, DROP_CT_INVALID);
+	set(&p, TCP_SYN | TCP_ACK, 1, 1);
+	assert_dropped(l, &p, DROP_NEW_FROM_UPLINK);
+	p = from_world(PROTO_ICMP, 1, 0);
+	p.type = 8;
+	assert_dropped(l, &p, DROP_NEW_FROM_UPLINK);
+	assert_true(fw_detach(&l->fw, 2));
+	p = from_world(PROTO_UDP, 40000, 5003);
+	assert_dropped(l, &p, DROP_PORT_GONE);
+	assert_int_equal(ct_count(l->fw.ct), 0);
+}
+
+static void test_udp_ports(void **state)
+{
+	struct lab *l = *state;
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	for (uint16_t i = 0; i < 10; i++) {
+		struct lab_packet p = from_world(PROTO_UDP, 40000, (uint16_t)(5000 + i));
+		comes_out(l, &p, 2, PEER, 40000, C2, (uint16_t)(6000 + i));
+		comes_out(l, &p, 2, PEER, 40000, C2, (uint16_t)(6000 + i));
+		struct lab_packet a = from_client(2, PEER, PROTO_UDP, (uint16_t)(6000 + i), 40000);
+		comes_out(l, &a, PORT_UPLINK, UP, (uint16_t)(5000 + i), PEER, 40000);
+		comes_out(l, &a, PORT_UPLINK, UP, (uint16_t)(5000 + i), PEER, 40000);
+	}
+	struct lab_packet p = from_world(PROTO_UDP, 40000, 4999);
+	assert_dropped(l, &p, DROP_NEW_FROM_UPLINK);
+	p.dport = 5010;
+	assert_dropped(l, &p, DROP_NEW_FROM_UPLINK);
+	assert_int_equal(ct_inbound_count(l->fw.ct), 10);
+	for (uint32_t i = ct_next(l->fw.ct, 0); i != NONE; i = ct_next(l->fw.ct, i + 1))
+		assert_string_equal(flow_state_word(ct_flow(l->fw.ct, i)), "replied");
+}
+
+static void test_inbound_rule_goes(void **state)
+{
+	struct lab *l = *state;
+	static const char *const without[] = {
+		"action=accept proto=tcp dstports=2222 to=10.137.0.5:22",
+		"action=accept proto=udp dstports=5000-5009 to=10.137.0.6:6001-6010", /* elsewhere */
+		NULL,
+	};
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	connect_inside(l, 40000);
+	struct lab_packet udp = from_world(PROTO_UDP, 1, 5000), both = from_world(PROTO_UDP, 1, 7000);
+	lab_give(l, lab_send(l, &udp));
+	lab_give(l, lab_send(l, &both));
+	assert_int_equal(ct_count(l->fw.ct), 3);
+	lab_cross_rules(l, RULE_INBOUND, without);
+	assert_dropped(l, &both, DROP_FLOW_CUT);
+	assert_dropped(l, &both, DROP_NEW_FROM_UPLINK);
+	lab_after(l, 1); /* the silent one goes too */
+	assert_int_equal(ct_count(l->fw.ct), 1);
+	assert_int_equal(ct_stats(l->fw.ct)->cut, 2);
+	struct lab_packet answer = from_client(1, PEER, PROTO_TCP, 22, 40000);
+	set(&answer, TCP_ACK, 901, 101);
+	comes_out(l, &answer, PORT_UPLINK, UP, 2222, PEER, 40000);
+	comes_out(l, &udp, 2, PEER, 1, C2, 6001);
+	/* the client goes, and with it what leads to it */
+	assert_true(fw_detach(&l->fw, 1));
+	assert_int_equal(ct_count(l->fw.ct), 1);
+	assert_int_equal(ct_inbound_count(l->fw.ct), 1);
+}
+
+/* Quotes what came out, as a router or the host there would. */
+static struct lab_packet error_about(const struct packet *out, struct lab_packet back, uint8_t quote[28])
+{
+	memcpy(quote, out->frame->data + ETH_BYTES, 28);
+	back.to = out->tuple.src;
+	back.proto = PROTO_ICMP;
+	back.type = 3;
+	back.code = 3;
+	back.sport = back.dport = 0;
+	back.payload = quote;
+	back.payload_len = 28;
+	return back;
+}
+
+static void test_errors_inside(void **state)
+{
+	struct lab *l = *state;
+	uint8_t quote[28];
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	/* the client has no such port, and says so */
+	struct lab_packet udp = from_world(PROTO_UDP, 40000, 5001);
+	struct packet out = comes_out(l, &udp, 2, PEER, 40000, C2, 6001);
+	struct lab_packet error = error_about(&out, from_client(2, PEER, 0, 0, 0), quote);
+	struct packet told = parsed(l, lab_send(l, &error));
+	assert_int_equal(told.frame->port, PORT_UPLINK);
+	assert_int_equal(told.class, PKT_ICMP_ERROR);
+	assert_true(ip_eq(told.tuple.src, UP) && ip_eq(told.tuple.dst, PEER));
+	assert_true(ip_eq(told.inner.dst, UP) && told.inner.dport == 5001 && told.inner.sport == 40000);
+	/* a router's word about a TCP answer: it quotes what it saw, and in the window */
+	connect_inside(l, 41000);
+	struct lab_packet answer = from_client(1, PEER, PROTO_TCP, 22, 41000);
+	set(&answer, TCP_ACK, 901, 101);
+	out = comes_out(l, &answer, PORT_UPLINK, UP, 2222, PEER, 41000);
+	error = error_about(&out, from_world(0, 0, 0), quote);
+	told = parsed(l, lab_send(l, &error));
+	assert_int_equal(told.frame->port, 1);
+	assert_true(ip_eq(told.tuple.dst, C1) && ip_eq(told.inner.src, C1));
+	assert_true(told.inner.sport == 22 && told.inner.dport == 41000);
+	quote[24] ^= 0x40; /* its sequence number, far away */
+	assert_dropped(l, &error, DROP_ICMP_UNRELATED);
+}
+
+/* Translation keeps off the ports that lead somewhere. */
+static void test_ports_apart(void **state)
+{
+	struct lab *l = *state;
+	static const char *const all[] = { "action=accept", NULL };
+	static const char *const every_port[] = { "action=accept dstports=1-65535 to=10.137.0.6", NULL };
+	lab_rules(l, C1, VERDICT_DROP, all);
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	for (uint16_t port = 6998; port < 7004; port++) {
+		for (int udp = 0; udp < 2; udp++) {
+			struct lab_packet p = from_client(1, PEER, udp ? PROTO_UDP : PROTO_TCP, port, 80);
+			struct packet out = parsed(l, lab_send(l, &p));
+			assert_int_equal(out.tuple.sport == port, port != 7000 && port != 7001);
+		}
+	}
+	struct lab_packet tcp = from_client(1, PEER, PROTO_TCP, 5000, 80), udp = from_client(1, PEER, PROTO_UDP, 5000, 80);
+	assert_int_equal(parsed(l, lab_send(l, &tcp)).tuple.sport, 5000);
+	assert_int_not_equal(parsed(l, lab_send(l, &udp)).tuple.sport, 5000);
+	/* a flow that has the port already keeps it, towards its peer alone */
+	struct lab_packet before = from_client(1, PEER, PROTO_TCP, 2223, 80), world = from_world(PROTO_TCP, 81, 2223);
+	comes_out(l, &before, PORT_UPLINK, UP, 2223, PEER, 80);
+	lab_cross_rules(l, RULE_INBOUND, every_port);
+	comes_out(l, &world, 2, PEER, 81, C2, 2223);
+	world.sport = 80;
+	comes_out(l, &world, 1, PEER, 80, C1, 2223);
+	/* when most ports lead somewhere there is no keeping off */
+	struct lab_packet late = from_client(1, PEER, PROTO_TCP, 999, 80);
+	comes_out(l, &late, PORT_UPLINK, UP, 999, PEER, 80);
+	lab_cross_rules(l, RULE_INBOUND, nothing);
+	struct lab_packet again = from_client(1, PEER, PROTO_TCP, 2222, 80);
+	comes_out(l, &again, PORT_UPLINK, UP, 2222, PEER, 80);
+}
+
+/* A flood from the world fills its own share, pushes out its own half-open flows, and nobody else's. */
+static void test_flood(void **state)
+{
+	struct lab *l = *state;
+	static const char *const all[] = { "action=accept", NULL };
+	lab_rules(l, C1, VERDICT_DROP, all);
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	struct lab_packet half = from_client(1, PEER, PROTO_TCP, 1234, 80);
+	lab_give(l, lab_send(l, &half));
+	connect_inside(l, 50);
+	for (uint16_t i = 0; i < 1000; i++) {
+		struct lab_packet syn = from_world(PROTO_TCP, (uint16_t)(1000 + i), 2222);
+		comes_out(l, &syn, 1, PEER, (uint16_t)(1000 + i), C1, 22);
+	}
+	assert_int_equal(ct_inbound_count(l->fw.ct), 256 / 8);
+	assert_int_equal(ct_count(l->fw.ct), 256 / 8 + 1);
+	assert_int_equal(ct_port_count(l->fw.ct, 1), 1);
+	struct lab_packet answer = from_client(1, PEER, PROTO_TCP, 22, 50);
+	set(&answer, TCP_ACK, 901, 101);
+	comes_out(l, &answer, PORT_UPLINK, UP, 2222, PEER, 50);
+	/* the clients fill the table: the world has what it has, and no more */
+	for (uint16_t i = 0; i < 300; i++) {
+		struct lab_packet p = from_client(i % 2 ? 1 : 2, PEER, PROTO_TCP, (uint16_t)(2000 + i), 80);
+		lab_give(l, lab_send(l, &p));
+	}
+	assert_true(ct_inbound_count(l->fw.ct) <= 256 / 8);
+	assert_true(ct_valid(l->fw.ct));
+}
+
+static void test_fragments_inside(void **state)
+{
+	struct lab *l = *state;
+	static const uint8_t data[64];
+	struct lab_packet first = from_world(PROTO_UDP, 4000, 7000), last = first;
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	first.payload = last.payload = data;
+	first.payload_len = 24;
+	first.fragment = IPV4_MF;
+	last.payload_len = 10;
+	last.fragment = 4;
+	first.id = last.id = 7;
+	assert_null(lab_send(l, &last));
+	struct packet a = parsed(l, lab_send(l, &first)), b = parsed(l, lab_take(l));
+	assert_true(a.frame->port == 1 && b.frame->port == 1 && a.id == b.id);
+	assert_true(ip_eq(a.tuple.dst, C1) && ip_eq(b.tuple.dst, C1) && b.class == PKT_FRAGMENT);
+	first.id = last.id = 8;
+	first.dport = last.dport = 7002;
+	assert_null(lab_send(l, &last));
+	assert_null(lab_send(l, &first));
+	assert_int_equal(l->fw.drops[DROP_NEW_FROM_UPLINK], 2);
+}
+
+static void test_size_and_ttl(void **state)
+{
+	struct lab *l = *state;
+	struct fw_port_config small = { .mtu = 600, .ours = LAB_FW_MAC, .addr_count = 1, .addr = { C2 } };
+	static const uint8_t data[800];
+	assert_true(fw_detach(&l->fw, 2) && fw_attach(&l->fw, 2, &small, l->now_ns));
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	lab_cross_rules(l, RULE_BETWEEN, one_way);
+	struct lab_packet p[] = { from_world(PROTO_UDP, 1, 5000), from_client(1, C2, PROTO_UDP, 1, 2) };
+	for (size_t i = 0; i < array_len(p); i++) {
+		p[i].payload = data;
+		p[i].payload_len = sizeof(data);
+		struct packet told = parsed(l, lab_send(l, &p[i]));
+		assert_int_equal(told.frame->port, p[i].port);
+		assert_true(told.icmp_type == 3 && told.icmp_code == 4);
+		p[i].payload_len = 1;
+		p[i].ttl = 1;
+		told = parsed(l, lab_send(l, &p[i]));
+		assert_true(told.frame->port == p[i].port && told.icmp_type == 11);
+	}
+	assert_int_equal(ct_count(l->fw.ct), 0);
+}
+
+/* --- between clients ---------------------------------------------------------------------- */
+
+static void test_between(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet up = from_client(1, C2, PROTO_TCP, 40000, 22), down = from_client(2, C1, PROTO_TCP, 22, 40000);
+	assert_dropped(l, &up, DROP_INTER_CLIENT); /* off by default */
+	lab_cross_rules(l, RULE_BETWEEN, one_way);
+	struct packet p = comes_out(l, &up, 2, C1, 40000, C2, 22);
+	assert_true(p.ttl == 63 && mac_eq(pkt_eth(&p)->src, LAB_FW_MAC));
+	set(&down, TCP_SYN | TCP_ACK, 900, 101);
+	comes_out(l, &down, 1, C2, 22, C1, 40000);
+	set(&up, TCP_ACK, 101, 901);
+	comes_out(l, &up, 2, C1, 40000, C2, 22);
+	const struct flow *flow = ct_flow(l->fw.ct, ct_next(l->fw.ct, 0));
+	assert_string_equal(flow_state_word(flow), "established");
+	assert_int_equal(flow->epoch, 0);
+	assert_int_equal(ct_port_count(l->fw.ct, 1), 1);
+	/* the other way nothing begins */
+	struct lab_packet other = from_client(2, C1, PROTO_TCP, 41000, 22);
+	assert_dropped(l, &other, DROP_INTER_CLIENT);
+	other = from_client(2, C1, PROTO_UDP, 22, 40000);
+	assert_dropped(l, &other, DROP_INTER_CLIENT);
+	/* nor in another's name */
+	other = from_client(2, C2, PROTO_TCP, 40000, 22);
+	other.from = C1;
+	assert_dropped(l, &other, DROP_SPOOFED);
+	/* a rule that says no is told of */
+	other = from_client(1, C2, PROTO_UDP, 5, 9);
+	struct packet told = parsed(l, lab_send(l, &other));
+	assert_true(told.frame->port == 1 && told.icmp_type == 3 && told.icmp_code == 13);
+	assert_int_equal(l->fw.drops[DROP_RULE], 1);
+	/* gone with the rule, one packet later */
+	lab_cross_rules(l, RULE_BETWEEN, nothing);
+	assert_dropped(l, &down, DROP_INTER_CLIENT);
+	assert_int_equal(ct_count(l->fw.ct), 0);
+}
+
+static void test_between_errors_and_echo(void **state)
+{
+	struct lab *l = *state;
+	uint8_t quote[28];
+	lab_cross_rules(l, RULE_BETWEEN, one_way);
+	struct lab_packet udp = from_client(1, C2, PROTO_UDP, 1000, 2000), back = from_client(2, C1, 0, 0, 0);
+	struct packet out = comes_out(l, &udp, 2, C1, 1000, C2, 2000);
+	struct lab_packet error = error_about(&out, back, quote);
+	struct packet told = parsed(l, lab_send(l, &error));
+	assert_true(told.frame->port == 1 && told.class == PKT_ICMP_ERROR);
+	assert_true(ip_eq(told.tuple.src, C2) && ip_eq(told.tuple.dst, C1));
+	assert_true(ip_eq(told.inner.src, C1) && told.inner.sport == 1000 && told.inner.dport == 2000);
+	/* of the opener about an answer */
+	struct lab_packet answer = from_client(2, C1, PROTO_UDP, 2000, 1000);
+	out = comes_out(l, &answer, 1, C2, 2000, C1, 1000);
+	error = error_about(&out, from_client(1, C2, 0, 0, 0), quote);
+	told = parsed(l, lab_send(l, &error));
+	assert_true(told.frame->port == 2 && ip_eq(told.tuple.dst, C2));
+	/* about nothing that ever was */
+	quote[21]++;
+	assert_dropped(l, &error, DROP_ICMP_UNRELATED);
+	struct lab_packet ping = from_client(1, C2, PROTO_ICMP, 7, 0);
+	ping.type = 8;
+	struct packet p = parsed(l, lab_send(l, &ping));
+	assert_int_equal(p.frame->port, 2);
+	struct lab_packet pong = from_client(2, C1, PROTO_ICMP, 7, 0);
+	p = parsed(l, lab_send(l, &pong));
+	assert_int_equal(p.frame->port, 1);
+	pong.type = 8;
+	assert_dropped(l, &pong, DROP_INTER_CLIENT);
+}
+
+static void test_between_detached(void **state)
+{
+	struct lab *l = *state;
+	const struct fw_port_config second = { .mtu = 1500, .ours = LAB_FW_MAC, .addr_count = 1, .addr = { C2 } };
+	const struct ip_addr known[] = { C1, C2 };
+	static const char *const all[] = { "action=accept", NULL };
+	lab_cross_rules(l, RULE_BETWEEN, one_way);
+	lab_rules(l, C1, VERDICT_DROP, all);
+	struct lab_packet up = from_client(1, C2, PROTO_UDP, 1000, 2000), far = from_client(1, PEER, PROTO_UDP, 1, 2);
+	comes_out(l, &up, 2, C1, 1000, C2, 2000);
+	comes_out(l, &far, PORT_UPLINK, UP, 1, PEER, 2);
+	/* who has the address next is somebody else */
+	assert_true(fw_detach(&l->fw, 2));
+	assert_int_equal(ct_count(l->fw.ct), 1);
+	fw_set_protected(&l->fw, known, 2);
+	assert_dropped(l, &up, DROP_INTER_CLIENT);
+	assert_true(fw_attach(&l->fw, 3, &second, l->now_ns));
+	struct lab_packet answer = from_client(2, C1, PROTO_UDP, 2000, 1000);
+	answer.port = 3;
+	assert_dropped(l, &answer, DROP_INTER_CLIENT);
+}
+
+static void test_between_fragments(void **state)
+{
+	struct lab *l = *state;
+	static const uint8_t data[64];
+	struct lab_packet first = from_client(1, C2, PROTO_UDP, 4000, 53), last = first;
+	first.payload = last.payload = data;
+	first.payload_len = 24;
+	first.fragment = IPV4_MF;
+	last.payload_len = 10;
+	last.fragment = 4;
+	first.id = last.id = 7;
+	assert_dropped(l, &last, DROP_INTER_CLIENT);
+	lab_cross_rules(l, RULE_BETWEEN, one_way);
+	assert_null(lab_send(l, &last));
+	struct packet a = parsed(l, lab_send(l, &first)), b = parsed(l, lab_take(l));
+	assert_true(a.frame->port == 2 && b.frame->port == 2 && a.id == b.id && ip_eq(b.tuple.src, C1));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_tcp_inside), T(test_refused_inside), T(test_udp_ports), T(test_inbound_rule_goes),
+		T(test_errors_inside), T(test_ports_apart), T(test_flood), T(test_fragments_inside),
+		T(test_size_and_ttl), T(test_between), T(test_between_errors_and_echo), T(test_between_detached),
+		T(test_between_fragments),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

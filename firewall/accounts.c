@@ -194,11 +194,16 @@ static void subtract(struct flow_sent from[2], const struct flow_sent sent[2])
 	}
 }
 
+void accounts_unreckon(struct accounts *a, uint16_t at, const struct flow_sent sent[2])
+{
+	subtract(sum_of(a, at)->sent, sent);
+}
+
 static void give(struct accounts *a, uint32_t flow, uint16_t at, const struct flow_sent sent[2])
 {
 	add(a->account[at].sent, sent);
 	if (flow < a->walked)
-		subtract(sum_of(a, at)->sent, sent);
+		accounts_unreckon(a, at, sent);
 }
 
 static void leave(struct accounts *a, uint16_t at)
@@ -226,15 +231,6 @@ void accounts_restart(struct accounts *a, uint32_t flow, uint16_t at, const stru
 	give(a, flow, at, sent);
 	a->account[at].flows++;
 	accounts_hit(a, at, now_ns);
-}
-
-void accounts_close(struct accounts *a, uint32_t flow, uint16_t at, const struct flow_sent sent[2],
-		    uint64_t touched_ns)
-{
-	give(a, flow, at, sent);
-	if (touched_ns > a->account[at].last_ns)
-		a->account[at].last_ns = touched_ns;
-	leave(a, at);
 }
 
 void accounts_refuse(struct accounts *a, uint16_t at, uint64_t now_ns)

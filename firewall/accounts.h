@@ -102,7 +102,22 @@ void accounts_move(struct accounts *, uint32_t flow, uint16_t from, uint16_t to,
 		   uint64_t now_ns);
 /* Its connection begins anew: what it has sent until now is forgotten after this. */
 void accounts_restart(struct accounts *, uint32_t flow, uint16_t, const struct flow_sent sent[2], uint64_t now_ns);
-void accounts_close(struct accounts *, uint32_t flow, uint16_t, const struct flow_sent sent[2], uint64_t touched_ns);
+void accounts_unreckon(struct accounts *, uint16_t, const struct flow_sent sent[2]); /* for accounts_close */
+
+static inline void accounts_close(struct accounts *a, uint32_t flow, uint16_t at, const struct flow_sent sent[2],
+				  uint64_t touched_ns)
+{
+	struct account *one = &a->account[at];
+	one->sent[0].packets += sent[0].packets;
+	one->sent[0].bytes += sent[0].bytes;
+	one->sent[1].packets += sent[1].packets;
+	one->sent[1].bytes += sent[1].bytes;
+	if (flow < a->walked)
+		accounts_unreckon(a, at, sent);
+	one->last_ns = touched_ns > one->last_ns ? touched_ns : one->last_ns;
+	if (--one->live == 0)
+		a->idle += at && one->held == 0;
+}
 /* A packet was refused. */
 void accounts_refuse(struct accounts *, uint16_t, uint64_t now_ns);
 

@@ -53,7 +53,7 @@ const char *latency_kind_word(enum latency_kind kind)
 	static const char *const word[] = {
 		[LATENCY_UP] = "up", [LATENCY_DOWN] = "down", [LATENCY_DROP] = "drop", [LATENCY_PARSE] = "parse",
 		[LATENCY_LOOKUP] = "lookup", [LATENCY_FORWARD] = "forward", [LATENCY_PUBLISH] = "publish",
-		[LATENCY_HOST_IN] = "host-in",
+		[LATENCY_HOST_IN] = "host-in", [LATENCY_HOST_OUT] = "host-out",
 	};
 	_Static_assert(array_len(word) == LATENCY_KINDS, "a word for each");
 	return word[kind];
@@ -90,6 +90,12 @@ void latency_arrived(struct latency *l, uint64_t ticks, uint32_t n)
 	/* stamps of another counter than ours would show as ages, or as the future */
 	if (n && ticks && latency_runs(l) && l->began - ticks < HOST_TICKS_MAX)
 		stage(l, LATENCY_HOST_IN, ticks, l->began, n);
+}
+
+void latency_written(struct latency *l, uint64_t ticks, uint32_t n)
+{
+	if (n && latency_runs(l) && ticks < HOST_TICKS_MAX)
+		stage(l, LATENCY_HOST_OUT, 0, ticks, n);
 }
 
 void latency_keep(struct latency *l, const struct latency_slow *packet)

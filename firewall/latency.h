@@ -23,8 +23,7 @@
  * What lies outside, where the platform can tell:
  *
  *   host-in    from the host's reading of the burst until it was taken
- *   host-out   from handing a frame over until the host had written it; the
- *              platform's own histogram
+ *   host-out   from handing frames over until the host had written the last of them
  *
  * Ticks are the platform's and become nanoseconds by a scale that is renewed
  * from its clock; before the first second of measuring is over nothing counts.
@@ -39,7 +38,7 @@
 
 enum latency_kind {
 	LATENCY_UP, LATENCY_DOWN, LATENCY_DROP, LATENCY_WAYS, /* what becomes of a packet */
-	LATENCY_PARSE = LATENCY_WAYS, LATENCY_LOOKUP, LATENCY_FORWARD, LATENCY_PUBLISH, LATENCY_HOST_IN,
+	LATENCY_PARSE = LATENCY_WAYS, LATENCY_LOOKUP, LATENCY_FORWARD, LATENCY_PUBLISH, LATENCY_HOST_IN, LATENCY_HOST_OUT,
 	LATENCY_KINDS,
 };
 enum { LATENCY_SLOW_MAX = 32 };
@@ -63,7 +62,6 @@ struct latency_by;
 
 struct latency {
 	uint64_t (*ticks)(void); /* NULL: the platform has none */
-	const struct histogram *host_out; /* the platform's; NULL: it has none */
 	struct latency_by *by;   /* NULL: no room */
 	bool on, stages;
 	uint64_t scale;          /* nanoseconds a tick, in 1/2^32; 0: not known yet */
@@ -108,6 +106,8 @@ uint64_t latency_done(struct latency *, const struct latency_block *, const uint
 void latency_published(struct latency *, uint32_t n);
 /* The n packets of the burst in hand were read by the host from `ticks` on; 0: it does not say. */
 void latency_arrived(struct latency *, uint64_t ticks, uint32_t n);
+/* The host had n packets written `ticks` after they were published. */
+void latency_written(struct latency *, uint64_t ticks, uint32_t n);
 /* Worth keeping among the slowest? */
 static inline bool latency_is_slow(const struct latency *l, uint64_t ns)
 {

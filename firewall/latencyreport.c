@@ -8,7 +8,6 @@
 
 enum {
 	BUCKETS_LINE_BYTES = 800,  /* of a line, from where on no further bucket begins */
-	HOST_OUT = LATENCY_KINDS,  /* behind our own kinds */
 	HEAT_STEP = 8,             /* buckets in a row of heat: a quarter of a power of two */
 };
 
@@ -34,7 +33,7 @@ static bool report_of(struct latency_report *r, const char *words, size_t len)
 		const char *words;
 		struct latency_report report;
 	} known[] = {
-		{ "", { .of = LATENCY_REPORT_WHOLE, .last = HOST_OUT + 1 } },
+		{ "", { .of = LATENCY_REPORT_WHOLE, .last = LATENCY_KINDS } },
 		{ " clients", { .of = LATENCY_REPORT_CLIENTS, .last = PORT_COUNT * LATENCY_WAYS } },
 		{ " rules", { .of = LATENCY_REPORT_RULES, .last = LATENCY_RULES_MAX } },
 		{ " heat", { .of = LATENCY_REPORT_HEAT, .last = 1 } },
@@ -139,15 +138,10 @@ static void whole_histogram(struct latency_report *r, const struct histogram *h,
 	end_of_line(r, t);
 }
 
-static const struct histogram *kind_of(const struct latency *l, uint32_t at)
-{
-	return at == HOST_OUT ? l->host_out : &l->kind[at];
-}
-
 static void kind_line(struct latency_report *r, const struct latency *l, struct text *t)
 {
-	begin_line(r->at == HOST_OUT ? "host-out" : latency_kind_word((enum latency_kind)r->at), r->at, t);
-	whole_histogram(r, kind_of(l, r->at), t);
+	begin_line(latency_kind_word((enum latency_kind)r->at), r->at, t);
+	whole_histogram(r, &l->kind[r->at], t);
 }
 
 static void client_line(struct latency_report *r, const struct fw *fw, struct text *t)
@@ -195,7 +189,7 @@ static bool has_histogram(const struct latency_report *r, const struct fw *fw)
 	const struct latency *l = fw->latency;
 	const struct histogram *h = NULL;
 	if (r->of == LATENCY_REPORT_WHOLE)
-		h = kind_of(l, r->at);
+		h = &l->kind[r->at];
 	else if (r->of == LATENCY_REPORT_RULES)
 		h = l->by ? &l->by->rule[r->at].stay : NULL;
 	else if (l->by && fw->port[r->at / LATENCY_WAYS].attached)

@@ -368,6 +368,16 @@ static void flush(void)
 	}
 }
 
+/* What the host says of its own part in the time that packets take. */
+static void host_times(uint32_t received)
+{
+	uint64_t ticks;
+	if (received && self.platform->rx_ticks)
+		latency_arrived(self.fw.latency, self.platform->rx_ticks(), received);
+	for (uint32_t n; self.platform->tx_ticks && (n = self.platform->tx_ticks(&ticks)) != 0;)
+		latency_written(self.fw.latency, ticks, n);
+}
+
 /* Packets, until a burst comes that is not full. */
 static void packets_round(void)
 {
@@ -380,6 +390,7 @@ static void packets_round(void)
 	uint32_t sent = n ? self.fw.tx.count : 0;
 	flush();
 	latency_published(self.fw.latency, sent);
+	host_times((uint32_t)n);
 }
 
 _Noreturn void postern_main(const struct platform *platform)

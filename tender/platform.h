@@ -56,6 +56,10 @@ struct platform {
 	size_t (*rx)(struct frame *burst[], size_t max);
 	/* Sends every frame of q to its f->port, or counts its loss; q is empty after. */
 	void (*tx)(struct frame_queue *q);
+	/* The host's own part, in ticks; NULL: it does not tell. When it began to read the frames of the last rx(), 0: not known; */
+	uint64_t (*rx_ticks)(void);
+	/* and of so many frames that it has sent, how long that took from tx() on; 0: there is no more to tell. */
+	uint32_t (*tx_ticks)(uint64_t *ticks);
 	/* Gives frames back unsent. */
 	void (*give)(struct frame_queue *q);
 	/* A free frame, len 0, data at the headroom; NULL when there is none. */

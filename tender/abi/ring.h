@@ -36,6 +36,7 @@ enum {
 	RING_PORT_WORDS = (PORT_COUNT + 63) / 64,
 	RING_CHANNELS = 2, /* store, control: enum platform_channel */
 	RING_LINE_BYTES = 64,
+	RING_TIMES = 256,
 };
 
 struct ring_index { _Alignas(RING_LINE_BYTES) uint32_t at; };
@@ -46,7 +47,7 @@ struct desc {
 	struct offload offload;
 	uint16_t flags;    /* zero */
 	uint32_t reserved; /* zero */
-	uint64_t stamp;    /* rx: shared.now_ns of arrival */
+	uint64_t stamp;    /* the processor's counter: rx: before the host read it; tx: when the guest handed it over */
 };
 _Static_assert(sizeof(struct desc) == 32, "two descriptors a cache line");
 
@@ -66,6 +67,13 @@ struct channel_shared {
 	struct ring_index acked;
 	uint8_t down[RING_CHANNEL_BYTES];
 	uint8_t up[RING_CHANNEL_BYTES];
+};
+
+/* Frames of one port that left together: from the first one's stamp until the last was written. */
+struct ring_time {
+	uint64_t ticks;
+	uint32_t frames;
+	uint32_t reserved; /* zero */
 };
 
 enum ring_event_kind {
@@ -112,9 +120,11 @@ struct shared {
 	struct ring_index grant_prod, grant_cons;
 	struct ring_index free_prod, free_cons;
 	struct ring_index console_prod, console_cons;
+	struct ring_index time_prod, time_cons;
 	struct ring_event event[RING_EVENTS];
 	uint32_t grants[RING_GRANTS];    /* buffer numbers */
 	uint32_t frees[ABI_BUFFERS_MAX]; /* never full: as many as buffers */
+	struct ring_time time[RING_TIMES]; /* the tender's; what does not fit is not told */
 	uint8_t console[RING_CONSOLE_BYTES]; /* lines, each ended by a newline */
 	struct channel_shared channel[RING_CHANNELS];
 	_Alignas(RING_LINE_BYTES) struct port_shared port[PORT_COUNT];
@@ -128,6 +138,12 @@ static inline uint32_t ring_get(const struct ring_index *i)
 static inline void ring_set(struct ring_index *i, uint32_t value)
 {
 	__atomic_store_n(&i->at, value, __ATOMIC_RELEASE);
+}
+
+/* Of constant rate, and one count for both sides: the tender sees to that. */
+static inline uint64_t ring_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
 }
 
 static inline void ring_bit_set(uint64_t words[], uint32_t bit)

@@ -10,6 +10,7 @@ static struct {
 	struct frame_queue reserve;
 	uint32_t next_port; /* where the next rx starts looking */
 	uint64_t rx, tx, tx_full, bad;
+	uint64_t rx_ticks; /* the oldest stamp of the last rx; 0: nothing came */
 } own;
 
 void buffers_boot(struct arena *arena)
@@ -65,6 +66,9 @@ static size_t rx_port(uint16_t port, struct frame *burst[], size_t max)
 	size_t n = 0;
 	ring_bit_clear(guest_shared->rx_ready, port); /* before the index is read */
 	uint32_t cons = ring_get(&ring->cons), prod = ring_get(&ring->prod);
+	uint64_t first = ring->at[cons % RING_DESCS].stamp;
+	if (cons != prod && (!own.rx_ticks || first < own.rx_ticks))
+		own.rx_ticks = first;
 	for (; cons != prod && n < max; cons++) {
 		struct desc d = ring->at[cons % RING_DESCS];
 		struct frame *f = frame_of(&d, port);
@@ -96,6 +100,7 @@ size_t buffers_rx(struct frame *burst[], size_t max)
 	size_t n = 0;
 	uint32_t start = own.next_port, port = start;
 	bool wrapped = false;
+	own.rx_ticks = 0;
 	while (n < max) {
 		port = next_ready(guest_shared->rx_ready, port);
 		if (wrapped && port >= start)
@@ -136,7 +141,24 @@ void buffers_give(struct frame_queue *q)
 		give(f);
 }
 
-static bool tx_one(const struct frame *f)
+uint64_t buffers_rx_ticks(void)
+{
+	return own.rx_ticks;
+}
+
+uint32_t buffers_tx_ticks(uint64_t *ticks)
+{
+	uint32_t cons = ring_get(&guest_shared->time_cons);
+	if (cons == ring_get(&guest_shared->time_prod))
+		return 0;
+	const struct ring_time *t = &guest_shared->time[cons % RING_TIMES];
+	uint32_t frames = t->frames;
+	*ticks = t->ticks;
+	ring_set(&guest_shared->time_cons, cons + 1);
+	return frames;
+}
+
+static bool tx_one(const struct frame *f, uint64_t ticks)
 {
 	struct desc_ring *ring = &guest_shared->port[f->port].tx;
 	uint32_t prod = ring_get(&ring->prod);
@@ -149,6 +171,7 @@ static bool tx_one(const struct frame *f)
 		.addr = (uint32_t)(uintptr_t)f->data,
 		.len = f->len,
 		.offload = f->offload,
+		.stamp = ticks,
 	};
 	ring_set(&ring->prod, prod + 1);
 	ring_bit_set(guest_shared->tx_pending, f->port);
@@ -157,8 +180,9 @@ static bool tx_one(const struct frame *f)
 
 void buffers_tx(struct frame_queue *q)
 {
+	uint64_t ticks = ring_ticks();
 	for (struct frame *f; (f = frames_take(q));) {
-		if (f->port < PORT_COUNT && tx_one(f)) {
+		if (f->port < PORT_COUNT && tx_one(f, ticks)) {
 			own.tx++;
 			continue;
 		}

@@ -37,9 +37,7 @@ static uint64_t wall_ns(void)
 
 static uint64_t ticks(void)
 {
-	uint32_t low, high;
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
+	return ring_ticks();
 }
 
 static void entropy(void *bytes, size_t len)
@@ -231,6 +229,8 @@ _Noreturn void guest_main(struct boot_info *boot)
 		.entropy = entropy,
 		.memory = memory,
 		.rx = buffers_rx,
+		.rx_ticks = buffers_rx_ticks,
+		.tx_ticks = buffers_tx_ticks,
 		.tx = buffers_tx,
 		.give = buffers_give,
 		.frame = buffers_free,

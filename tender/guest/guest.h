@@ -20,6 +20,8 @@ extern struct boot_info *guest_boot;
 /* buffers.c: the buffers and the port rings. */
 void buffers_boot(struct arena *);
 size_t buffers_rx(struct frame *burst[], size_t max);
+uint64_t buffers_rx_ticks(void);
+uint32_t buffers_tx_ticks(uint64_t *ticks);
 void buffers_tx(struct frame_queue *q);
 void buffers_give(struct frame_queue *q);
 struct frame *buffers_free(void);

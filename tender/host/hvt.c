@@ -87,6 +87,15 @@ static void set_cpuid(int kvm)
 		die_errno("KVM cpuid", "");
 }
 
+/* Stamps in the rings are of one counter for both sides. Where KVM cannot, the guest sees that they are not. */
+static void share_counter(void)
+{
+	const uint64_t offset = 0;
+	const struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset };
+	(void)ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attr);
+}
+
 static void set_registers(const struct memory *m, uint64_t page_table)
 {
 	const struct kvm_segment code = {
@@ -125,6 +134,7 @@ void hvt_setup(struct memory *m)
 	map_memory(m);
 	int machine = open_machine(m, kvm);
 	set_cpuid(kvm);
+	share_counter();
 	memory_fill(m, 0);
 	set_registers(m, hvt_page_tables(m));
 	close(machine); /* the virtual CPU holds it */

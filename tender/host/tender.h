@@ -83,7 +83,7 @@ struct tender {
 	uint32_t free_cons, grant_prod;
 	uint64_t bad_frees;
 	bool guest_owns[ABI_BUFFERS_MAX]; /* by buffer number */
-	uint32_t event_prod, progress;
+	uint32_t event_prod, progress, time_prod;
 };
 
 extern struct tender tender;

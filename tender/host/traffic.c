@@ -25,6 +25,7 @@ void traffic_receive(uint16_t number)
 	uint32_t used = p->rx_prod - ring_get(&ring->cons);
 	if (used >= RING_DESCS)
 		return;
+	uint64_t began = ring_ticks();
 	uint32_t max = RING_DESCS - used < DRIVER_BURST_MAX ? RING_DESCS - used : DRIVER_BURST_MAX;
 	p->way.driver->receive(&p->way, burst, max, &r);
 	for (uint32_t i = 0; i < r.frames; i++) {
@@ -33,7 +34,7 @@ void traffic_receive(uint16_t number)
 			.addr = guest_addr(burst[i].data),
 			.len = burst[i].len,
 			.offload = burst[i].offload,
-			.stamp = tender.now_ns,
+			.stamp = began,
 		};
 	}
 	p->count.rx += r.frames;
@@ -91,6 +92,8 @@ static bool judge(const struct desc *d, struct driver_frame *f, bool *ours)
 struct outgoing {
 	struct driver_frame at[DRIVER_BURST_MAX];
 	uint32_t count;
+	uint32_t frames; /* of this transmission, so far */
+	uint64_t stamp;  /* the first one's, as the guest says */
 	struct driver_result result;
 };
 
@@ -114,13 +117,24 @@ static void put(struct port *p, struct outgoing *out, struct driver_frame *f)
 		flush(p, out);
 }
 
+/* The guest is told how long its frames took to be written. */
+static void tell_time(const struct outgoing *out)
+{
+	struct shared *s = tender.shared;
+	if (!out->frames || tender.time_prod - ring_get(&s->time_cons) >= RING_TIMES)
+		return;
+	s->time[tender.time_prod % RING_TIMES] =
+		(struct ring_time){ .ticks = ring_ticks() - out->stamp, .frames = out->frames };
+	ring_set(&s->time_prod, ++tender.time_prod);
+}
+
 static void transmit(uint16_t number, bool discard)
 {
 	struct port *p = &tender.port[number];
 	struct desc_ring *ring = &rings(number)->tx;
 	struct outgoing out;
 	uint32_t prod = ring_get(&ring->prod);
-	out.count = 0;
+	out.count = out.frames = 0;
 	out.result = (struct driver_result){ 0 };
 	if (prod - p->tx_cons > RING_DESCS) {
 		p->count.tx_bad++;
@@ -134,6 +148,8 @@ static void transmit(uint16_t number, bool discard)
 		__asm__ volatile("" : : "r"(&d) : "memory"); /* one copy is judged and used */
 		bool good = judge(&d, &f, &ours);
 		if (good && !discard) {
+			if (!out.frames++)
+				out.stamp = d.stamp;
 			put(p, &out, &f);
 			continue;
 		}
@@ -142,8 +158,10 @@ static void transmit(uint16_t number, bool discard)
 		if (ours)
 			buffers_back(f.buffer);
 	}
-	if (!discard)
+	if (!discard) {
 		flush(p, &out);
+		tell_time(&out);
+	}
 	ring_set(&ring->cons, p->tx_cons);
 	p->count.tx += out.result.frames;
 	p->count.tx_bytes += out.result.bytes;

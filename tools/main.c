@@ -30,8 +30,10 @@ static const struct verb {
 	  "postern metrics [--textfile FILE | --listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
 	{ "web", verb_web, "a page to look at all of it, for a browser on this machine",
 	  "postern web [--listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
-	{ "rules", verb_rules, "show or replace the rules of a client",
+	{ "rules", verb_rules, "show or replace the rules of a client, and what they did",
 	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
+	  "postern rules -s [-j] [--sort order|packets|bytes|flows|refused|last] [--control SOCKET] [CLIENT]\n"
+	  "postern rules --unused [--since TIME] [-j] [--sort WORD] [--control SOCKET] [CLIENT]\n"
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },
 	{ "check", verb_check, "is this rule file right?",
 	  "postern check [-j] FILE|-\n" },

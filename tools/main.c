@@ -18,6 +18,8 @@ static const struct verb {
 	{ "run", verb_run, "an appliance from a configuration file, kept running",
 	  "postern run [-c FILE]\n"
 	  "postern run --check [-j] [-c FILE]\n" },
+	{ "doctor", verb_doctor, "what is wrong with this machine, its configuration, what runs on it",
+	  "postern doctor [-j] [-c FILE] [--store SOCKET] [--control SOCKET] [RULEFILE]...\n" },
 	{ "status", verb_status, "the appliance, its ports, clients and drops",
 	  "postern status [-j] [--control SOCKET]\n" },
 	{ "flows", verb_flows, "what is connected through it now",

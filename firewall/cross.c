@@ -74,7 +74,8 @@ enum drop cross_inbound(const struct fw *fw, const struct tuple *t, struct cross
 	if (lead->port == PORT_NONE)
 		return DROP_PORT_GONE;
 	struct tuple answer = { lead->to, t->src, lead->to_port, t->sport, t->proto, 0, 0 };
-	return fw_admits(fw, &answer, lead->port);
+	reason = fw_admits(fw, &answer, lead->port);
+	return reason == DROP_NONE ? policy_blocked(fw->policy, &answer) : reason;
 }
 
 /* --- between clients -------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* Walks one question through the source check, the rules, the translation and the route. */
+#include "cross.h"
 #include "explain.h"
 #include "jsonline.h"
 #include "rulereport.h"
@@ -55,9 +56,11 @@ static uint16_t port_of(const struct fw *fw, struct ip_addr client)
 
 static void start(struct explain *e, const struct fw *fw)
 {
-	policy_find(fw->policy, e->client_ip, &e->client);
+	e->port = e->uplink ? PORT_UPLINK : port_of(fw, e->client_ip);
+	bool across = !e->uplink && !fw_is_ours(fw, e->tuple.dst) && fw_is_protected(fw, e->tuple.dst);
+	e->kind = e->uplink ? RULE_INBOUND : across ? RULE_BETWEEN : RULE_OUTWARD;
+	policy_find(fw->policy, e->kind == RULE_OUTWARD ? e->client_ip : cross_owner(e->kind), &e->client);
 	e->generation = policy_generation(fw->policy, e->client);
-	e->port = port_of(fw, e->client_ip);
 	e->walk = (struct ruleset_walk){ 0, NONE };
 	e->stage = EXPLAIN_QUESTION;
 }
@@ -67,8 +70,10 @@ const char *explain_begin(struct explain *e, const struct fw *fw, const char *qu
 	struct cursor c = cursor_of(question, len);
 	struct tuple *t = &e->tuple;
 	*e = (struct explain){ .stage = EXPLAIN_END };
-	if (!parse_ip(&c, &e->client_ip))
-		return "the client must be an address";
+	e->uplink = parse_word(&c, "uplink");
+	e->client_ip = fw->uplink.ip;
+	if (!e->uplink && !parse_ip(&c, &e->client_ip))
+		return "the client must be an address, or uplink";
 	if (!take_proto(&c, &t->proto))
 		return "the protocol must be tcp, udp, icmp or a number";
 	if (!parse_ip(&c, &t->src))
@@ -81,7 +86,7 @@ const char *explain_begin(struct explain *e, const struct fw *fw, const char *qu
 		return "the destination port must be 0..65535";
 	if (!settle(t))
 		return "an ICMP type is 0..255, and other protocols than tcp, udp and icmp have no ports";
-	if (!ip_is_v4(e->client_ip) || !ip_is_v4(t->src) || !ip_is_v4(t->dst))
+	if ((!e->uplink && !ip_is_v4(e->client_ip)) || !ip_is_v4(t->src) || !ip_is_v4(t->dst))
 		return "only IPv4 is forwarded";
 	start(e, fw);
 	return NULL;
@@ -93,7 +98,12 @@ static void question(const struct explain *e, const struct fw *fw, struct text *
 	struct text proto = text_on(word);
 	text_proto(&proto, e->tuple.proto);
 	json_begin(t, "explain");
-	json_ip(t, "client", e->client_ip);
+	if (e->uplink)
+		json_text(t, "client", "uplink");
+	else
+		json_ip(t, "client", e->client_ip);
+	if (e->kind != RULE_OUTWARD)
+		json_owner(t, "rules_of", cross_owner(e->kind));
 	json_text(t, "state", e->client != NONE && policy_show(fw->policy, e->client).rules ? "open" : "closed");
 	json_u64(t, "generation", e->generation);
 	json_bool(t, "attached", e->port != PORT_NONE);
@@ -114,13 +124,16 @@ static enum drop before_rules(const struct explain *e, const struct fw *fw)
 	if (e->port == PORT_NONE || !fw->port[e->port].up)
 		return DROP_PORT_GONE;
 	enum drop reason = fw_admits(fw, &e->tuple, e->port);
+	if (reason == DROP_NONE && e->uplink)
+		return ip_eq(e->tuple.dst, fw->uplink.ip) && e->client != NONE ? DROP_NONE : DROP_NEW_FROM_UPLINK;
 	if (reason == DROP_NONE)
 		reason = policy_blocked(fw->policy, &e->tuple);
 	if (reason != DROP_NONE)
 		return reason;
 	if (fw_is_ours(fw, e->tuple.dst))
 		return e->tuple.proto == PROTO_ICMP ? DROP_LOCAL_CONSUMED : DROP_LOCAL_REFUSED;
-	return fw_is_protected(fw, e->tuple.dst) ? DROP_INTER_CLIENT : DROP_NONE;
+	bool nobody = e->kind == RULE_BETWEEN && (e->client == NONE || fw_port_of(fw, e->tuple.dst) == PORT_NONE);
+	return nobody ? DROP_INTER_CLIENT : DROP_NONE;
 }
 
 /* The next rule tried; false: none is left, or one has hit. */
@@ -136,7 +149,9 @@ static bool rule(struct explain *e, const struct fw *fw, struct text *t)
 	const struct rule *r = ruleset_next(view.rules, &e->walk);
 	if (!r)
 		return false;
-	enum rule_trial trial = ruleset_try(r, &e->tuple, policy_context(fw->policy));
+	const struct rule_context *context = policy_context(fw->policy);
+	enum rule_trial trial = e->kind == RULE_OUTWARD ? ruleset_try(r, &e->tuple, context) :
+							   cross_try(r, &e->tuple, context);
 	rule_report_text(fw, r, &words);
 	json_begin(t, "rule");
 	json_u64(t, "number", r->number);
@@ -172,16 +187,55 @@ static void translation(const struct explain *e, const struct fw *fw, struct tex
 	}
 }
 
+/* By the rules; *lead: where it goes on to. */
+static enum drop judge(const struct explain *e, const struct fw *fw, struct cross_lead *lead)
+{
+	enum drop reason = DROP_NONE;
+	*lead = (struct cross_lead){ e->tuple.dst, e->tuple.dport, fw_port_of(fw, e->tuple.dst), RULE_POLICY };
+	switch (e->kind) {
+	case RULE_OUTWARD:
+		policy_judge(fw->policy, e->client, &e->tuple, &lead->rule, &reason);
+		return reason == DROP_NONE && !fw_uplink_ready(fw) ? DROP_NO_ROUTE : reason;
+	case RULE_INBOUND:
+		return cross_inbound(fw, &e->tuple, lead);
+	case RULE_BETWEEN:
+		return cross_between(fw, &e->tuple, &lead->rule);
+	}
+	return reason;
+}
+
+static void leads_to(const struct explain *e, const struct fw *fw, const struct cross_lead *lead, struct text *t)
+{
+	uint32_t flow;
+	enum ct_dir dir;
+	json_text(t, "route", "client");
+	json_ip(t, "to_ip", lead->to);
+	json_u64(t, "to_port", lead->to_port);
+	json_text(t, "port", fw->port[lead->port].config.name);
+	json_u64(t, "mtu", fw->port[lead->port].config.mtu);
+	json_text(t, "flow", ct_find(fw->ct, &e->tuple, &flow, &dir) ? "open" : "new");
+}
+
+static bool is_told(const struct explain *e, enum drop reason)
+{
+	switch (e->kind) {
+	case RULE_OUTWARD:
+		return reason != DROP_NONE && reason != DROP_NO_ROUTE;
+	case RULE_INBOUND:
+		return false;
+	case RULE_BETWEEN:
+		return reason == DROP_RULE;
+	}
+	return false;
+}
+
 static void verdict(const struct explain *e, const struct fw *fw, struct text *t)
 {
-	uint32_t decided = RULE_POLICY;
+	struct cross_lead lead = { .rule = RULE_POLICY };
 	enum drop reason = before_rules(e, fw);
 	bool judged = reason == DROP_NONE, to_us = reason == DROP_LOCAL_REFUSED;
 	if (judged)
-		policy_judge(fw->policy, e->client, &e->tuple, &decided, &reason);
-	bool pass = reason == DROP_NONE;
-	if (pass && !fw_uplink_ready(fw))
-		reason = DROP_NO_ROUTE;
+		reason = judge(e, fw, &lead);
 	json_begin(t, "verdict");
 	json_text(t, "verdict", reason == DROP_NONE ? "accept" : "drop");
 	if (reason != DROP_NONE) {
@@ -190,15 +244,17 @@ static void verdict(const struct explain *e, const struct fw *fw, struct text *t
 	}
 	bool ruled = judged && reason != DROP_CLOSED;
 	if (ruled)
-		json_rule_number(t, "rule", decided);
-	if (judged && !pass)
+		json_rule_number(t, "rule", lead.rule);
+	if (judged && is_told(e, reason))
 		json_text(t, "told", "icmp 3/13");
 	else if (to_us)
 		json_text(t, "told", "icmp 3/10");
-	if (reason == DROP_NONE)
+	if (reason == DROP_NONE && e->kind == RULE_OUTWARD)
 		translation(e, fw, t);
+	else if (reason == DROP_NONE)
+		leads_to(e, fw, &lead, t);
 	if (ruled)
-		json_rule_id(t, "rule_id", fw, decided);
+		json_rule_id(t, "rule_id", fw, lead.rule);
 	json_end(t);
 }
 

@@ -4,8 +4,8 @@
  * the objects that judge packets, and changes nothing.
  *
  * The question: CLIENT PROTO SRC SPORT DST DPORT, words between single spaces.
- * CLIENT is the address of a client; the packet is thought to come in at its
- * port. PROTO is tcp, udp, icmp or a number; of ICMP, SPORT is the identifier and
+ * CLIENT is the address of a client, or "uplink"; the packet is thought to come in at its
+ * port. From the uplink the inbound rules are tried, and to another client those between clients (cross.h). PROTO is tcp, udp, icmp or a number; of ICMP, SPORT is the identifier and
  * DPORT the type; other protocols have 0 in both.
  *
  * The answer, a JSON line each:
@@ -26,7 +26,9 @@ struct explain {
 	enum explain_stage stage;
 	struct tuple tuple;
 	struct ip_addr client_ip;
-	uint32_t client;  /* of the policy; NONE: unknown */
+	enum rule_kind kind; /* of the rules that are asked */
+	bool uplink;      /* comes in there */
+	uint32_t client;  /* of the policy, whose rules they are; NONE: unknown */
 	uint16_t port;    /* PORT_NONE: not attached */
 	uint64_t generation; /* when the question was read; a change starts it over */
 	struct ruleset_walk walk;

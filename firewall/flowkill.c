@@ -50,7 +50,7 @@ static uint32_t cut(struct fw *fw, const struct tuple *t)
 	uint32_t flow;
 	enum ct_dir dir;
 	/* The other direction is another flow's opener, or nobody's. */
-	if (!ct_find(fw->ct, t, &flow, &dir) || dir != CT_ORIG)
+	if (!ct_find(fw->ct, t, &flow, &dir) || flow_side(ct_flow(fw->ct, flow), dir) != CT_ORIG)
 		return 0;
 	ct_cut(fw->ct, flow);
 	return 1;

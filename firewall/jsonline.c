@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* Writes the members of one JSON object. */
+#include "cross_rule.h"
 #include "jsonline.h"
 
 void json_begin(struct text *t, const char *type)
@@ -66,5 +67,13 @@ void json_ip(struct text *t, const char *name, struct ip_addr ip)
 	struct text value = text_on(buffer);
 	if (!ip_is_zero(ip))
 		text_ip(&value, ip);
+	json_text(t, name, buffer);
+}
+
+void json_owner(struct text *t, const char *name, struct ip_addr owner)
+{
+	char buffer[IP_TEXT];
+	struct text value = text_on(buffer);
+	cross_owner_text(&value, owner);
 	json_text(t, name, buffer);
 }

@@ -15,5 +15,7 @@ void json_u64(struct text *, const char *name, uint64_t value);
 void json_bool(struct text *, const char *name, bool value);
 void json_base64(struct text *, const char *name, const uint8_t *bytes, size_t n); /* RFC 4648 4, padded */
 void json_ip(struct text *, const char *name, struct ip_addr); /* zero: "" */
+/* Whose rules: a client's address, "inbound" or "between" (cross_rule.h). */
+void json_owner(struct text *, const char *name, struct ip_addr);
 
 #endif

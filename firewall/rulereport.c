@@ -2,6 +2,7 @@
 /*
  * rulereport.c: tells rules with what they did, a line at a time.
  */
+#include "cross_rule.h"
 #include "rulereport.h"
 #include "cross.h"
 #include "jsonline.h"
@@ -17,7 +18,7 @@ static const char *take_client(struct cursor c, struct ip_addr *only)
 	*only = (struct ip_addr){ { 0 } };
 	if (c.left == 0)
 		return NULL;
-	if (parse_ip(&word, only) && word.left == 0)
+	if (cross_owner_parse(&word, only) && word.left == 0)
 		return NULL;
 	if (parse_word(&c, inbound) && c.left == 0)
 		*only = cross_owner(RULE_INBOUND);
@@ -93,7 +94,7 @@ static void put_client(struct ip_addr ip, struct text *t)
 		json_text(t, "client", between);
 		return;
 	case RULE_OUTWARD:
-		json_ip(t, "client", ip);
+		json_owner(t, "client", ip);
 		return;
 	}
 }

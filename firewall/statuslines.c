@@ -55,7 +55,7 @@ void status_port(const struct fw *fw, uint32_t number, struct text *t)
 void status_client(const struct policy_view *view, struct text *t)
 {
 	json_begin(t, "client");
-	json_ip(t, "ip", view->ip);
+	json_owner(t, "ip", view->ip);
 	json_text(t, "state", view->state == POLICY_OPEN ? "open" : "closed");
 	json_u64(t, "rules", view->rules ? ruleset_count(view->rules) : 0);
 	json_text(t, "policy", view->rules && ruleset_policy(view->rules) == VERDICT_ACCEPT ? "accept" : "drop");
@@ -75,6 +75,23 @@ void status_drop(const struct fw *fw, enum drop reason, struct text *t)
 	json_end(t);
 }
 
+/* As the opener says it, and what becomes of it: its own side translated, or, from the world, the other. */
+static void status_ends(const struct flow *flow, struct text *t)
+{
+	static const char *const kind[] = {
+		[FLOW_OUTWARD] = "outward", [FLOW_INBOUND] = "inbound", [FLOW_BETWEEN] = "between",
+	};
+	bool inbound = flow->kind == FLOW_INBOUND;
+	struct tuple opener = inbound ? flow_reply(flow) : flow->orig;
+	json_ip(t, "src", opener.src);
+	json_u64(t, "sport", opener.sport);
+	json_ip(t, "dst", opener.dst);
+	json_u64(t, "dport", opener.dport);
+	json_ip(t, "nat_ip", inbound ? flow->orig.src : flow->nat_ip);
+	json_u64(t, "nat_port", inbound ? flow->orig.sport : flow->nat_port);
+	json_text(t, "kind", kind[flow->kind]);
+}
+
 void status_flow(const struct fw *fw, const struct flow *flow, uint64_t now_ns, struct text *t)
 {
 	char buffer[16];
@@ -82,12 +99,7 @@ void status_flow(const struct fw *fw, const struct flow *flow, uint64_t now_ns, 
 	text_proto(&proto, flow->orig.proto);
 	json_begin(t, "flow");
 	json_text(t, "proto", buffer);
-	json_ip(t, "src", flow->orig.src);
-	json_u64(t, "sport", flow->orig.sport);
-	json_ip(t, "dst", flow->orig.dst);
-	json_u64(t, "dport", flow->orig.dport);
-	json_ip(t, "nat_ip", flow->nat_ip);
-	json_u64(t, "nat_port", flow->nat_port);
+	status_ends(flow, t);
 	json_text(t, "state", flow_state_word(flow));
 	json_ip(t, "client", flow->orig.src);
 	json_rule_number(t, "rule", flow->rule);

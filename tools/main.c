@@ -18,6 +18,8 @@ static const struct verb {
 	{ "run", verb_run, "an appliance from a configuration file, kept running",
 	  "postern run [-c FILE]\n"
 	  "postern run --check [-j] [-c FILE]\n" },
+	{ "doctor", verb_doctor, "what is wrong with this machine, its configuration, what runs on it",
+	  "postern doctor [-j] [-c FILE] [--store SOCKET] [--control SOCKET] [RULEFILE]...\n" },
 	{ "status", verb_status, "the appliance, its ports, clients and drops",
 	  "postern status [-j] [--control SOCKET]\n" },
 	{ "flows", verb_flows, "what is connected through it now",
@@ -30,8 +32,10 @@ static const struct verb {
 	  "postern metrics [--textfile FILE | --listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
 	{ "web", verb_web, "a page to look at all of it, for a browser on this machine",
 	  "postern web [--listen unix:PATH|127.0.0.1:PORT] [--control SOCKET]\n" },
-	{ "rules", verb_rules, "show or replace the rules of a client",
+	{ "rules", verb_rules, "show or replace the rules of a client, and what they did",
 	  "postern rules [-j] [--store SOCKET] [CLIENT]\n"
+	  "postern rules -s [-j] [--sort order|packets|bytes|flows|refused|last] [--control SOCKET] [CLIENT]\n"
+	  "postern rules --unused [--since TIME] [-j] [--sort WORD] [--control SOCKET] [CLIENT]\n"
 	  "postern rules set [--wait] [--store SOCKET] CLIENT FILE|-\n" },
 	{ "check", verb_check, "is this rule file right?",
 	  "postern check [-j] FILE|-\n" },

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: ISC
-/* postern rules: shows the rules of clients, and replaces those of one. */
+/* postern rules: shows the rules of clients and what they did, and replaces those of one. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "addr.h"
+#include "rulehits.h"
 #include "rulelist.h"
 #include "ruletree.h"
 #include "storesay.h"
@@ -14,8 +15,9 @@
 enum { APPLIED_WAIT_MS = 20000 };
 
 struct words {
-	const char *store;
-	bool json, wait;
+	const char *store, *control;
+	bool json, wait, hits, sorted;
+	struct rulehits_wish wish;
 	struct ip_addr ip;
 	char client[IP_TEXT]; /* canonical; "": none */
 };
@@ -78,33 +80,73 @@ static int set_rules(const struct words *w, const char *file)
 	return code;
 }
 
+static int show_hits(struct words *w, const char *client)
+{
+	bool cross = client && (!strcmp(client, "inbound") || !strcmp(client, "between"));
+	if (client && !cross && !parse_client(w, client))
+		return complain(EXIT_USAGE, "%s: not the address of a client", client);
+	w->wish.client = cross ? client : w->client;
+	w->wish.json = w->json;
+	return rulehits_show(w->control, &w->wish);
+}
+
+/* An option's word; NULL, or what is wrong with it. */
+static const char *take_option(struct words *w, int o)
+{
+	switch (o) {
+	case 'j': w->json = true; break;
+	case 'S': w->store = optarg; break;
+	case 'c': w->control = optarg; break;
+	case 'w': w->wait = true; break;
+	case 's': w->hits = true; break;
+	case 'u': w->wish.unused = true; break;
+	case 'o':
+		w->sorted = true;
+		return rulehits_sort_parse(&w->wish.sort, optarg) ? NULL :
+			"not order, packets, bytes, flows, refused or last";
+	case 'i':
+		return rulehits_seconds(optarg, &w->wish.since_s) ? NULL : "not a time such as 90s, 15m, 2h or 7d";
+	}
+	return NULL;
+}
+
 int verb_rules(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
-		{ "store", required_argument, NULL, 's' },
+		{ "store", required_argument, NULL, 'S' },
+		{ "control", required_argument, NULL, 'c' },
 		{ "wait", no_argument, NULL, 'w' },
+		{ "stats", no_argument, NULL, 's' },
+		{ "sort", required_argument, NULL, 'o' },
+		{ "unused", no_argument, NULL, 'u' },
+		{ "since", required_argument, NULL, 'i' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	struct words w = { 0 };
-	for (int o; (o = getopt_long(argc, argv, "jwh", options, NULL)) != -1;) {
-		if (o == 'j')
-			w.json = true;
-		else if (o == 's')
-			w.store = optarg;
-		else if (o == 'w')
-			w.wait = true;
-		else
-			return o == 'h' ? verb_help("rules") : verb_usage("rules");
+	int at = -1;
+	for (int o; (o = getopt_long(argc, argv, "jswh", options, &at)) != -1; at = -1) {
+		if (o == 'h')
+			return verb_help("rules");
+		if (o == '?')
+			return verb_usage("rules");
+		const char *wrong = take_option(&w, o);
+		if (wrong)
+			return complain(EXIT_USAGE, "--%s %s: %s", options[at].name, optarg, wrong);
 	}
+	bool hits = w.hits || w.wish.unused;
 	w.store = storeclient_path(w.store);
 	char **operand = argv + optind;
 	int operands = argc - optind;
 	bool set = operands > 0 && !strcmp(operand[0], "set");
-	if (set ? operands != 3 || w.json : operands > 1 || w.wait)
+	if (set ? operands != 3 || w.json || hits : operands > 1 || w.wait)
+		return verb_usage("rules");
+	if ((w.sorted && !hits) || (w.wish.since_s && !w.wish.unused) || (w.control && !hits))
 		return verb_usage("rules");
 	const char *client = set ? operand[1] : operands ? operand[0] : NULL;
+	if (hits)
+		return show_hits(&w, client);
 	if (client && !parse_client(&w, client))
 		return complain(EXIT_USAGE, "%s: not the address of a client", client);
 	return set ? set_rules(&w, operand[2]) : rulelist_show(w.store, w.client, w.json);

@@ -19,6 +19,7 @@ enum verb_exit {
 };
 
 int verb_run(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_flows(int argc, char **argv);
 int verb_top(int argc, char **argv);

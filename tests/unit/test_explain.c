@@ -60,6 +60,68 @@ static void test_answers(void **state)
 	}
 }
 
+static void test_crossing(void **state)
+{
+	static const char *const inbound[] = {
+		"action=drop src4=192.0.2.99",
+		"action=accept proto=tcp dstports=2222 to=10.137.0.5:22 label=shell",
+		"action=accept dstports=80 to=10.137.0.9", NULL,
+	};
+	static const char *const between[] = {
+		"action=drop dst4=10.137.0.6 proto=udp dstports=9",
+		"action=accept src4=10.137.0.5 dst4=10.137.0.6 label=ok", NULL,
+	};
+	static const struct { const char *question, *parts[4]; } cases[] = {
+		{ "uplink tcp 192.0.2.1 40000 10.0.0.2 2222",
+		  { "\"client\":\"uplink\",\"rules_of\":\"inbound\",\"state\":\"open\"", "\"number\":0,", "\"trial\":\"src\"",
+		    "\"verdict\":\"accept\",\"rule\":1,\"route\":\"client\",\"to_ip\":\"10.137.0.5\",\"to_port\":22" } },
+		{ "uplink tcp 192.0.2.99 1 10.0.0.2 2222", { "\"trial\":\"hit\"", "\"reason\":\"rule\"", "\"rule\":0" } },
+		{ "uplink tcp 192.0.2.1 1 10.0.0.2 23", { "\"trial\":\"dstports\"", "\"reason\":\"new-from-uplink\"" } },
+		{ "uplink tcp 192.0.2.1 1 10.0.0.2 80", { "\"reason\":\"port-gone\"" } },
+		{ "uplink tcp 192.0.2.1 1 10.0.0.3 2222", { "\"reason\":\"new-from-uplink\"" } },
+		{ "uplink tcp 10.137.0.5 1 10.0.0.2 2222", { "\"reason\":\"client-address\"" } },
+		{ "10.137.0.5 tcp 10.137.0.5 1 10.137.0.6 22",
+		  { "\"rules_of\":\"between\"", "\"trial\":\"proto\"", "\"verdict\":\"accept\",\"rule\":1,\"route\":\"client\"" } },
+		{ "10.137.0.5 udp 10.137.0.5 1 10.137.0.6 9", { "\"reason\":\"rule\"", "\"told\":\"icmp 3/13\"" } },
+		{ "10.137.0.6 tcp 10.137.0.6 1 10.137.0.5 22",
+		  { "\"trial\":\"dst\"", "\"reason\":\"inter-client\"", "\"text\":\"traffic" } },
+	};
+	struct lab *l = lab_with_rules();
+	lab_cross_rules(l, RULE_INBOUND, inbound);
+	lab_cross_rules(l, RULE_BETWEEN, between);
+	(void)state;
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char request[160], all[ANSWER_BYTES];
+		struct text t = text_on(request);
+		text_put(&t, "explain ");
+		text_put(&t, cases[i].question);
+		lab_answer(l, request, all, sizeof(all));
+		for (size_t k = 0; k < 4 && cases[i].parts[k]; k++)
+			if (!strstr(all, cases[i].parts[k]))
+				fail_msg("%s: no %s in\n%s", cases[i].question, cases[i].parts[k], all);
+		bool told = strstr(all, "told"), should = strstr(cases[i].question, " 9") != NULL && strstr(all, "icmp 3/13");
+		assert_int_equal(told, should);
+	}
+	/* flows say who opened them */
+	struct frame_queue none = { 0 };
+	char all[ANSWER_BYTES];
+	neigh_set(l->fw.neigh, 1, ip_v4(10, 137, 0, 5), LAB_C1_MAC, &none);
+	struct lab_packet syn = { .port = PORT_UPLINK, .src = LAB_GW_MAC, .dst = LAB_UP_MAC, .from = ip_v4(192, 0, 2, 1),
+				  .to = ip_v4(10, 0, 0, 2), .proto = PROTO_TCP, .sport = 40000, .dport = 2222,
+				  .flags = TCP_SYN, .seq = 1 };
+	lab_give(l, lab_send(l, &syn));
+	lab_answer(l, "flows", all, sizeof(all));
+	assert_non_null(strstr(all, "\"src\":\"192.0.2.1\",\"sport\":40000,\"dst\":\"10.0.0.2\",\"dport\":2222,"
+				    "\"nat_ip\":\"10.137.0.5\",\"nat_port\":22,\"kind\":\"inbound\""));
+	assert_non_null(strstr(all, "\"client\":\"10.137.0.5\",\"rule\":1"));
+	lab_answer(l, "rules inbound", all, sizeof(all));
+	assert_non_null(strstr(all, "\"client\":\"inbound\""));
+	assert_null(strstr(all, "10.137.0.5\",\"number"));
+	lab_answer(l, "kill tcp 192.0.2.1 40000 10.0.0.2 2222", all, sizeof(all));
+	assert_non_null(strstr(all, "\"count\":1"));
+	lab_free(l);
+}
+
 static void test_bad_questions(void **state)
 {
 	static const char *const bad[] = {
@@ -118,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_crossing),
 		cmocka_unit_test(test_bad_questions),
 		cmocka_unit_test(test_agrees_with_the_pipeline),
 	};

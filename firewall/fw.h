@@ -22,6 +22,7 @@
 #include "neigh.h"
 #include "packet.h"
 #include "policy.h"
+#include "reflect.h"
 #include "reply.h"
 #include "rewrite.h"
 
@@ -116,6 +117,7 @@ struct fw {
 	uint64_t now_ns;
 	uint64_t gateway_until_ns; /* the gateway's address on the link is known and in use; then it is asked for again */
 	struct mac gateway_mac;
+	struct reflect reflect;
 	/* for the measuring */
 	struct fw_refused refused;
 	uint32_t forwarded; /* the flow of the packet that went the whole way and out last */

@@ -4,7 +4,8 @@
 
 #include "latencyby.h"
 
-enum { CALIBRATE_NS = 1000000000, HOST_TICKS_MAX = INT32_MAX }; /* ticks: seconds; more is no measurement */
+enum { CALIBRATE_NS = 1000000000 };
+static const uint64_t HOST_TICKS_MAX = UINT64_C(1) << 36; /* half a minute; more is no measurement */
 
 struct latency *latency_new(struct arena *a, uint64_t (*ticks)(void))
 {

@@ -37,6 +37,7 @@ static bool report_of(struct latency_report *r, const char *words, size_t len)
 		{ " clients", { .of = LATENCY_REPORT_CLIENTS, .last = PORT_COUNT * LATENCY_WAYS } },
 		{ " rules", { .of = LATENCY_REPORT_RULES, .last = LATENCY_RULES_MAX } },
 		{ " heat", { .of = LATENCY_REPORT_HEAT, .last = 1 } },
+		{ " reflect", { .of = LATENCY_REPORT_REFLECT, .last = 1 } },
 		{ " state", { .of = LATENCY_REPORT_STATE, .last = 1 } },
 	};
 	for (uint32_t i = 0; i < array_len(known); i++) {
@@ -55,14 +56,29 @@ static bool is(const char *words, size_t len, const char *what)
 	return parse_word(&c, what) && c.left == 0;
 }
 
-const char *latency_report_begin(struct latency_report *r, const struct fw *fw, const char *words, size_t len)
+static const char *switch_reflector(struct latency_report *r, struct fw *fw, struct cursor *c)
+{
+	uint32_t port = 0;
+	if (!(parse_word(c, "off") && c->left == 0) && !(parse_u32(c, UINT16_MAX, &port) && c->left == 0 && port))
+		return "latency reflect takes a port, off, or nothing";
+	reflect_switch(&fw->reflect, (uint16_t)port, fw->now_ns);
+	*r = (struct latency_report){ .of = LATENCY_REPORT_REFLECT, .last = 1 };
+	return NULL;
+}
+
+const char *latency_report_begin(struct latency_report *r, struct fw *fw, const char *words, size_t len)
 {
 	struct latency *l = fw->latency;
 	struct cursor c = cursor_of(words, len);
 	*r = (struct latency_report){ .of = LATENCY_REPORT_NOTHING };
+	if (parse_word(&c, " reflect "))
+		return switch_reflector(r, fw, &c);
+	bool known = report_of(r, words, len);
+	if (known && r->of == LATENCY_REPORT_REFLECT)
+		return NULL;
 	if (!l || !l->ticks)
 		return "nothing is measured on this platform";
-	if (report_of(r, words, len))
+	if (known)
 		return NULL;
 	if (parse_word(&c, " client "))
 		return one_client(r, fw, &c);
@@ -269,6 +285,15 @@ static void state_line(const struct latency *l, struct text *t)
 	json_end(t);
 }
 
+static void reflect_line(const struct reflect *r, struct text *t)
+{
+	json_begin(t, "reflect");
+	json_u64(t, "port", r->port);
+	json_u64(t, "answered", r->answered);
+	json_u64(t, "limited", r->limited);
+	json_end(t);
+}
+
 bool latency_report_next(struct latency_report *r, const struct fw *fw, struct text *line)
 {
 	const struct latency *l = fw->latency;
@@ -299,6 +324,11 @@ bool latency_report_next(struct latency_report *r, const struct fw *fw, struct t
 	case LATENCY_REPORT_HEAT:
 		if (more)
 			heat_line(r, l, line);
+		return more;
+	case LATENCY_REPORT_REFLECT:
+		if (more)
+			reflect_line(&fw->reflect, line);
+		r->at++;
 		return more;
 	case LATENCY_REPORT_STATE:
 		if (more)

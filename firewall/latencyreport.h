@@ -8,6 +8,8 @@
  *   latency rules         latency... of the rules that decide most packets
  *   latency heat          heat...
  *   latency state         state
+ *   latency reflect       reflect
+ *   latency reflect PORT|off    reflect; switches the reflector (reflect.h)
  *   latency on|stages|off|reset    no line: switches; on: all but the stages
  *
  *   latency  {"type":"latency","direction":"up"|"down"|"any","stage":"residence"|"drop"|"parse"|"lookup"|"forward"|
@@ -20,6 +22,7 @@
  *   slow     one of each of the slowest packets
  *   heat     residence of both directions and of drops together in coarser steps, four to a power of two:
  *            "count", "sum_ns", "rows":[[lowest ns,packets],...]; for who asks often and takes differences
+ *   reflect  "port" (0: off), "answered", "limited"
  *   state    "on","stages","clients_unkept","rules_unkept" (packets), "histograms" (there are), "histograms_used"
  */
 #ifndef LATENCYREPORT_H
@@ -29,7 +32,7 @@
 
 enum latency_report_of {
 	LATENCY_REPORT_NOTHING, LATENCY_REPORT_WHOLE, LATENCY_REPORT_CLIENTS, LATENCY_REPORT_RULES,
-	LATENCY_REPORT_HEAT, LATENCY_REPORT_STATE,
+	LATENCY_REPORT_HEAT, LATENCY_REPORT_STATE, LATENCY_REPORT_REFLECT,
 };
 
 struct latency_report {
@@ -39,7 +42,7 @@ struct latency_report {
 };
 
 /* words: what stands behind the request's first; NULL, or what is wrong with them. */
-const char *latency_report_begin(struct latency_report *, const struct fw *, const char *words, size_t len);
+const char *latency_report_begin(struct latency_report *, struct fw *, const char *words, size_t len);
 /* As status_next; false: complete. */
 bool latency_report_next(struct latency_report *, const struct fw *, struct text *line);
 

@@ -43,6 +43,22 @@ void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason,
 	fw_send(fw, f, from);
 }
 
+/* False: it is no probe, and was not touched. */
+static bool reflect(struct fw *fw, struct packet *p, uint16_t from)
+{
+	switch (reflect_take(&fw->reflect, p, from, fw->now_ns)) {
+	case REFLECT_ANSWERED:
+		fw_send(fw, p->frame, from);
+		return true;
+	case REFLECT_LIMITED:
+		fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
+		return true;
+	case REFLECT_NOT_OURS:
+		break;
+	}
+	return false;
+}
+
 void fw_local(struct fw *fw, struct packet *p, uint16_t from)
 {
 	if (from == PORT_UPLINK) {
@@ -75,6 +91,8 @@ void fw_local(struct fw *fw, struct packet *p, uint16_t from)
 			fw_drop(fw, p->frame, from, DROP_LOCAL_SILENT);
 			return;
 		}
+		if (reflect(fw, p, from))
+			return;
 		break;
 	case PKT_ARP:
 	case PKT_TCP:

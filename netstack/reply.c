@@ -98,6 +98,29 @@ bool reply_echo(struct packet *p)
 	return built(f, p);
 }
 
+bool reply_udp(struct packet *p, size_t at, uint8_t byte)
+{
+	struct frame *f = p->frame;
+
+	if (p->class != PKT_UDP || p->v6 || p->has_fragments || f->offload.gso_type != GSO_NONE)
+		return false;
+	size_t len = p->end - p->l4;
+	if (!between_hosts(p) || at >= len - UDP_BYTES || !pkt_l4_sum_ok(p))
+		return false;
+
+	struct tuple to = tuple_reverse(&p->tuple);
+	uint8_t tos = pkt_ipv4(p)->tos;
+	memmove(f->data + L4, f->data + p->l4, len);
+	f->data[L4 + UDP_BYTES + at] = byte;
+	struct udp_hdr *udp = (struct udp_hdr *)(f->data + L4);
+	*udp = (struct udp_hdr){ be16_of(to.sport), be16_of(to.dport), be16_of((uint16_t)len), be16_of(0) };
+	uint16_t sum = sum_finish(sum_bytes(sum_pseudo(to.src, to.dst, PROTO_UDP, (uint32_t)len), udp, len));
+	udp->checksum = be16_of(sum ? sum : 0xffff); /* 0 would say there is none */
+	answer_link(f);
+	put_ipv4(f, &to, tos, len);
+	return built(f, p);
+}
+
 bool reply_error_allowed(const struct packet *p)
 {
 	switch (p->class) {

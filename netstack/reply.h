@@ -17,6 +17,8 @@ enum { ICMP_QUOTE_MAX_BYTES = 548 }; /* RFC 1812 4.3.2.3: error packets up to 57
 bool reply_arp(struct packet *, struct mac ours);
 /* ICMP echo reply from the address that was asked. TTL 64. */
 bool reply_echo(struct packet *);
+/* The datagram back to its sender, from the port that was asked, with another byte `at` there in what it carries. TTL 64. */
+bool reply_udp(struct packet *, size_t at, uint8_t byte);
 
 /*
  * May an ICMP error be sent about p (RFC 1812 4.3.2.7)? Not about an ICMP

@@ -190,10 +190,10 @@ static void what_the_host_says(void **state)
 	latency_arrived(lat, at - 3000 * TICKS_NS, 5);
 	latency_arrived(lat, 0, 5);
 	latency_arrived(lat, at + 1, 5);
-	latency_arrived(lat, at - (UINT64_C(1) << 31), 5);
+	latency_arrived(lat, at - (UINT64_C(1) << 37), 5);
 	assert_int_equal(lat->kind[LATENCY_HOST_IN].count, 5);
 	assert_int_equal(lat->kind[LATENCY_HOST_IN].max_ns, 3000);
-	latency_written(lat, UINT64_C(1) << 31, 5);
+	latency_written(lat, UINT64_C(1) << 37, 5);
 	assert_null(strstr(answer(l, "latency"), "host-out"));
 	latency_written(lat, 40 * TICKS_NS, 1);
 	assert_non_null(strstr(answer(l, "latency"), "\"stage\":\"host-out\",\"count\":1,"));

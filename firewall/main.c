@@ -346,6 +346,7 @@ static bool control_round(void)
 					       .ask = ask };
 	self.facts.now_ns = self.platform->now_ns();
 	self.facts.unix_ns = self.platform->wall_ns();
+	self.facts.generation = qdb_tree_generation(self.tree, &self.facts.confirm_by_ns);
 	return operator_round(&self.operator, &io, &self.fw, &self.facts, self.facts.now_ns);
 }
 

@@ -34,6 +34,8 @@ struct status_facts {
 	const char *store; /* "down", "connecting", "synced", "broken" */
 	uint64_t started_ns;
 	uint64_t now_ns, unix_ns; /* when the request is read */
+	uint64_t generation;      /* of the rules that the store applied; 0: none is known */
+	uint64_t confirm_by_ns;   /* when it goes back unless confirmed; 0: it stays */
 	/* writes the platform's counters, at least one, as JSON members; may be NULL */
 	void (*counters)(struct text *);
 };

@@ -14,6 +14,9 @@ void status_appliance(struct fw *fw, const struct status_facts *facts, uint64_t 
 	json_text(t, "platform", facts->platform);
 	json_u64(t, "uptime_s", (now_ns - facts->started_ns) / NS_PER_S);
 	json_text(t, "store", facts->store);
+	json_u64(t, "generation", facts->generation);
+	if (facts->confirm_by_ns)
+		json_u64(t, "confirm_left_s", facts->confirm_by_ns > now_ns ? (facts->confirm_by_ns - now_ns) / NS_PER_S : 0);
 	json_ip(t, "uplink_ip", fw->uplink.ip);
 	json_ip(t, "gateway", fw->uplink.gateway);
 	json_u64(t, "flows", ct_count(fw->ct));

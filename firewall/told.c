@@ -126,7 +126,7 @@ void fw_tell_poll(struct fw *fw)
 {
 	if (fw->watch) {
 		watch_tick(fw->watch, fw->now_ns);
-		told_watches(fw);
+		told_watches(fw, fw->now_ns);
 	}
 	if (fw->events && fw->now_ns >= fw->events->sweep_ns)
 		tell_suppressed(fw);

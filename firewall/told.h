@@ -17,7 +17,7 @@ void told_store(struct fw *, const char *state, uint64_t now_ns);
 /* A line of the log that begins with `word`, a space, a name or number and a colon: told as kind `word`. */
 void told_line(struct fw *, const char *line, size_t len, const char *word, uint64_t now_ns);
 /* Watches that began or ended since. */
-void told_watches(struct fw *);
+void told_watches(struct fw *, uint64_t now_ns);
 /* Was it a rule that said no to this tuple from that port, for that reason? *rule: its rule_ref. */
 bool told_refuser(const struct fw *, const struct tuple *, uint16_t from, enum drop, uint32_t *rule);
 

@@ -88,7 +88,7 @@ void told_line(struct fw *fw, const char *line, size_t len, const char *word, ui
 	events_end(fw->events, &t);
 }
 
-void told_watches(struct fw *fw)
+void told_watches(struct fw *fw, uint64_t now_ns)
 {
 	for (uint32_t i = 0; fw->events && i < WATCH_SESSIONS; i++) {
 		const struct watch_session *s = &fw->watch->session[i];
@@ -97,7 +97,7 @@ void told_watches(struct fw *fw)
 			continue;
 		fw->events->watch[i].id = s->id;
 		fw->events->watch[i].state = s->state;
-		struct text t = events_begin(fw->events, "watch", fw->now_ns);
+		struct text t = events_begin(fw->events, "watch", now_ns);
 		json_u64(&t, "id", s->id);
 		json_text(&t, "state", runs ? "runs" : "ended");
 		if (!runs)

@@ -2,6 +2,7 @@
 /* Hands the records of a watch to its reader, a line at a time. */
 #include "jsonline.h"
 #include "status.h"
+#include "told.h"
 
 enum { LINE_BYTES = 1380 }; /* of a frame, in one line: base64 makes 1840 characters of them */
 
@@ -22,6 +23,7 @@ static const char *begin_start(struct watchreport *r, struct fw *fw, struct curs
 	struct watch_session *s = watch_start(fw->watch, &wish, facts->now_ns, facts->unix_ns - facts->now_ns);
 	if (!s)
 		return "two others look at packets now; one that nobody reads is over in ten seconds";
+	told_watches(fw, facts->now_ns);
 	r->id = s->id;
 	r->ports = true;
 	r->stage = WATCHREPORT_STATE;
@@ -49,6 +51,7 @@ const char *watchreport_begin(struct watchreport *r, struct fw *fw, const char *
 	r->stage = stop ? WATCHREPORT_STATE : WATCHREPORT_PACKET;
 	if (stop)
 		watch_end_session(fw->watch, s, "stopped");
+	told_watches(fw, facts->now_ns);
 	return NULL;
 }
 

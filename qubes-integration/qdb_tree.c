@@ -141,6 +141,12 @@ bool qdb_tree_confirm(struct qdb_tree *t)
 	return generation_confirm(&t->generation, 0);
 }
 
+uint64_t qdb_tree_generation(const struct qdb_tree *t, uint64_t *confirm_by_ns)
+{
+	*confirm_by_ns = t->generation.unconfirmed ? t->generation.deadline_ns : 0;
+	return t->generation.current;
+}
+
 bool qdb_tree_ask(struct qdb_tree *t, const char *words, size_t len, const char **error)
 {
 	return blockkeys_ask(&t->blocks, cursor_of(words, len), error);

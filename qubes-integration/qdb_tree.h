@@ -47,6 +47,8 @@ void qdb_tree_tick(struct qdb_tree *, uint64_t now_ns, uint64_t wall_ns);
 uint64_t qdb_tree_deadline(const struct qdb_tree *); /* UINT64_MAX: none */
 /* Keeps what was applied for a while. false: nothing was. */
 bool qdb_tree_confirm(struct qdb_tree *);
+/* The number of what is in force, 0: none that is known; *confirm_by_ns: when it goes back, 0: it stays. */
+uint64_t qdb_tree_generation(const struct qdb_tree *, uint64_t *confirm_by_ns);
 /* What an operator asks of this (blockkeys.h). false: nothing of the kind; *error: why it was not done, or NULL. */
 bool qdb_tree_ask(struct qdb_tree *, const char *words, size_t len, const char **error);
 /* A dump was complete since boot. */

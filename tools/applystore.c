@@ -32,18 +32,19 @@ bool applystore_seconds(const char *from, unsigned *seconds)
 
 static enum store_result queue_client(struct storeclient *c, const struct plan_client *client)
 {
-	char key[WIRE_PATH_BYTES];
-	snprintf(key, sizeof(key), RULETREE_ROOT "%.39s/", client->ip);
+	char key[WIRE_PATH_BYTES], number[8];
+	ruletree_key(key, client->ip, "/");
 	enum store_result r = storeclient_queue_remove(c, key);
-	snprintf(key, sizeof(key), RULETREE_ROOT "%.39s/policy", client->ip);
+	ruletree_key(key, client->ip, "/policy");
 	if (r == STORE_DONE && *client->policy)
 		r = storeclient_queue_write(c, key, client->policy, strlen(client->policy));
 	for (size_t i = 0; i < client->rules.count && r == STORE_DONE; i++) {
 		const struct rulefile_line *line = &client->rules.line[i];
-		snprintf(key, sizeof(key), RULETREE_ROOT "%.39s/%04u", client->ip, line->number % 10000);
+		snprintf(number, sizeof(number), "/%04u", line->number % 10000);
+		ruletree_key(key, client->ip, number);
 		r = storeclient_queue_write(c, key, line->text, strlen(line->text));
 	}
-	snprintf(key, sizeof(key), RULETREE_ROOT "%.39s", client->ip);
+	ruletree_key(key, client->ip, "");
 	return r == STORE_DONE ? storeclient_queue_write(c, key, "", 0) : r;
 }
 

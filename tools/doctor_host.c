@@ -10,7 +10,7 @@
 #include "base.h"
 #include "doctor.h"
 
-enum { DESCRIPTORS = 1280 };
+enum { DESCRIPTORS = 1280, MUCH_MIB = 256 };
 
 /* The first line of a file in /proc or /sys; "": none. */
 static const char *line_of(const char *path, char *to, size_t room)
@@ -125,15 +125,17 @@ static void memory(struct doctor *d, const struct runconf *conf)
 			   "%llu MiB are available, %llu are wanted", kib / 1024, wanted);
 }
 
-static void huge_pages(struct doctor *d)
+static void huge_pages(struct doctor *d, const struct runconf *conf)
 {
 	char line[128];
 	line_of("/sys/kernel/mm/transparent_hugepage/enabled", line, sizeof(line));
-	if (strstr(line, "[never]") || !*line)
-		doctor_say(d, "huge pages", DOCTOR_NOTE, "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled",
-			   "never used: with a memory of hundreds of MiB each packet costs more");
+	if (strstr(line, "[always]"))
+		doctor_say(d, "huge pages", DOCTOR_OK, NULL, "used");
+	else if (!conf || conf->memory < MUCH_MIB)
+		doctor_say(d, "huge pages", DOCTOR_OK, NULL, "not used; a small memory does well without");
 	else
-		doctor_say(d, "huge pages", DOCTOR_OK, NULL, "%s", line);
+		doctor_say(d, "huge pages", DOCTOR_NOTE, "echo always >/sys/kernel/mm/transparent_hugepage/enabled",
+			   "not used: with much memory each packet costs more");
 }
 
 /* Bridged frames must not meet the host's own rules on their way to a tap. */
@@ -159,6 +161,6 @@ void doctor_host(struct doctor *d, const struct runconf *conf)
 	clock_source(d);
 	descriptors(d);
 	memory(d, conf);
-	huge_pages(d);
+	huge_pages(d, conf);
 	sysctls(d);
 }

@@ -98,9 +98,9 @@ void doctor_appliance(struct doctor *d, const char *socket)
 		const char *store = word_of(a, "store");
 		doctor_say(d, "appliance", DOCTOR_OK, NULL, "mode %.16s, up %lld s", word_of(a, "platform"),
 			   (long long)json_integer_value(json_object_get(a, "uptime_s")));
-		doctor_say(d, "its store", !strcmp(store, "live") ? DOCTOR_OK : DOCTOR_WRONG,
-			   !strcmp(store, "live") ? NULL : "postern run restarts a store by itself; else start postern-store",
-			   "%.20s", store);
+		bool synced = !strcmp(store, "synced");
+		doctor_say(d, "its store", synced ? DOCTOR_OK : DOCTOR_WRONG,
+			   synced ? NULL : "systemctl status postern; without it the last good rules hold", "%.20s", store);
 		clients(d, status);
 		ports(d, status);
 	}

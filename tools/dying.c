@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "answer.h"
+#include "cross_judge.h"
 #include "dying.h"
 #include "headers.h"
+#include "ruletree.h"
 #include "verbs.h"
 
 struct sets {
 	const struct plan *plan;
 	const struct rule_context *context;
+	enum rule_kind *kind; /* by client */
 	struct ruleset **strict, **generous; /* by client: names match nothing, names match all; NULL: closed */
 	struct dying *out;
 };
@@ -26,8 +29,11 @@ static void append(struct sets *s, size_t client, const struct rulefile_line *li
 {
 	struct parsed_rule p;
 	struct rule_error error;
+	size_t len = strlen(line->text);
+	enum rule_kind kind = s->kind[client];
 	bool v6 = strchr(s->plan->client[client].ip, ':');
-	if (!rule_parse(line->text, strlen(line->text), v6, &p, &error))
+	if (kind == RULE_OUTWARD ? !rule_parse(line->text, len, v6, &p, &error) :
+				   !cross_rule_parse(kind, line->text, len, &p, &error))
 		return;
 	p.rule.number = (uint16_t)line->number;
 	/* unresolved, an accept matches nothing and a drop everything; the other way round is this: */
@@ -51,10 +57,14 @@ static void *make(struct sets *s)
 	struct rule_pool *pool = must(rule_pool_new(&arena, sets, room));
 	s->strict = must(calloc(clients + 1, sizeof(struct ruleset *)));
 	s->generous = must(calloc(clients + 1, sizeof(struct ruleset *)));
+	s->kind = must(calloc(clients + 1, sizeof(*s->kind)));
 	for (size_t i = 0; i < clients; i++) {
 		const struct plan_client *c = &s->plan->client[i];
 		enum rule_verdict policy = strcmp(c->policy, "accept") ? VERDICT_DROP : VERDICT_ACCEPT;
-		if (!*c->policy)
+		struct cursor name = cursor_of(c->ip, strlen(c->ip));
+		struct ip_addr owner;
+		s->kind[i] = cross_owner_parse(&name, &owner) ? cross_kind(owner) : RULE_OUTWARD;
+		if (!*c->policy && s->kind[i] == RULE_OUTWARD)
 			continue;
 		s->strict[i] = must(ruleset_new(pool, policy));
 		s->generous[i] = must(ruleset_new(pool, policy));
@@ -93,17 +103,41 @@ static bool accepts(const struct sets *s, struct ruleset *const *set, size_t cli
 	return set[client] && ruleset_judge(set[client], t, s->context, &number) == VERDICT_ACCEPT;
 }
 
+/* No names in these rules, so no doubt. */
+static bool stands(const struct sets *s, size_t owner, const json_t *flow, const struct tuple *t)
+{
+	uint32_t decided;
+	struct ip_addr to;
+	uint16_t port;
+	bool inbound = s->kind[owner] == RULE_INBOUND;
+	const struct rule *r = inbound ? cross_judge_inbound(s->strict[owner], t, s->context, &decided) :
+					 cross_judge_between(s->strict[owner], t, s->context, &decided);
+	if (!r || r->action != VERDICT_ACCEPT || !inbound)
+		return r && r->action == VERDICT_ACCEPT;
+	struct ip_addr leads = cross_rule_to(r, t->dport, &port);
+	return get_ip(flow, "nat_ip", &to) && ip_eq(leads, to) &&
+	       port == json_integer_value(json_object_get(flow, "nat_port"));
+}
+
 static void take_flow(void *context, json_t *flow)
 {
 	struct sets *s = context;
 	const char *type = json_string_value(json_object_get(flow, "type"));
 	const char *client = json_string_value(json_object_get(flow, "client"));
+	const char *kind = json_string_value(json_object_get(flow, "kind"));
 	struct tuple t;
 	if (!type || strcmp(type, "flow") || !client || !get_tuple(flow, &t))
 		return;
+	if (kind && ruletree_is_own(kind))
+		client = kind;
 	for (size_t i = 0; i < s->plan->count; i++) {
 		if (strcmp(s->plan->client[i].ip, client))
 			continue;
+		if (s->kind[i] != RULE_OUTWARD) {
+			if (!stands(s, i, flow, &t))
+				json_array_append(s->out->flows, flow);
+			continue;
+		}
 		bool strict = accepts(s, s->strict, i, &t), generous = accepts(s, s->generous, i, &t);
 		if (!strict && !generous)
 			json_array_append(s->out->flows, flow);
@@ -120,6 +154,7 @@ int dying_ask(struct dying *d, const struct plan *plan, const struct rule_contex
 	int code = answer_ask(control, "flows", take_flow, &s);
 	free(s.strict);
 	free(s.generous);
+	free(s.kind);
 	free(memory);
 	return code;
 }

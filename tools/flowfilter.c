@@ -72,7 +72,7 @@ const char *flowfilter_dst(struct flowfilter *f, const char *word)
 
 const char *flowfilter_rule(struct flowfilter *f, const char *word)
 {
-	return keep_word(f->rule, word, "not the number of a rule, or \"policy\"");
+	return keep_word(f->rule, word, "not the id or number of a rule, or \"policy\"");
 }
 
 const char *flowfilter_state(struct flowfilter *f, const char *word)
@@ -132,7 +132,9 @@ bool flowfilter_hits(const struct flowfilter *f, const json_t *flow)
 		return false;
 	if (f->by_dport && json_integer_value(json_object_get(flow, "dport")) != f->dport)
 		return false;
-	return is_word(flow, "proto", f->proto) && is_word(flow, "rule", f->rule) && is_word(flow, "state", f->state);
+	if (!is_word(flow, "rule", f->rule) && !is_word(flow, "rule_id", f->rule))
+		return false;
+	return is_word(flow, "proto", f->proto) && is_word(flow, "state", f->state);
 }
 
 struct ranked {

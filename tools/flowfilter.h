@@ -29,7 +29,7 @@ enum flowsort { FLOWSORT_NONE, FLOWSORT_BYTES, FLOWSORT_PACKETS, FLOWSORT_IDLE }
 const char *flowfilter_client(struct flowfilter *, const char *word); /* an address */
 const char *flowfilter_proto(struct flowfilter *, const char *word);  /* a name or number */
 const char *flowfilter_dst(struct flowfilter *, const char *word);    /* PREFIX, PREFIX:PORT, [PREFIX]:PORT or :PORT */
-const char *flowfilter_rule(struct flowfilter *, const char *word);   /* as listed: a number, "policy" */
+const char *flowfilter_rule(struct flowfilter *, const char *word);   /* as listed: an id, a number, "policy" */
 const char *flowfilter_state(struct flowfilter *, const char *word);
 const char *flowsort_parse(enum flowsort *, const char *word);
 

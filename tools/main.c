@@ -55,6 +55,14 @@ static const struct verb {
 	{ "explain", verb_explain, "what would become of a packet, and which rule says so",
 	  "postern explain [-j] [--control SOCKET] CLIENT PROTO SRC SPORT DST DPORT\n"
 	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },
+	{ "trace", verb_trace, "live packets: what becomes of them, and which rules say so",
+	  "postern trace [-j] [WHICH]... [-c COUNT] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
+	  "WHICH: --dropped  --passed  --rule ID  --client IP  --match EXPRESSION\n" },
+	{ "capture", verb_capture, "packets on both sides, with their verdict, into a pcapng file",
+	  "postern capture -w FILE|- [WHICH]... [--snaplen BYTES] [-c COUNT] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
+	  "WHICH: --dropped  --passed  --rule ID  --client IP  --match EXPRESSION\n" },
+	{ "events", verb_events, "what happened in the appliance, and what happens",
+	  "postern events [-f] [-j] [--since NUMBER] [--control SOCKET]\n" },
 	{ "attach", verb_attach, "give the running appliance a client port",
 	  "postern attach [--control SOCKET] "
 	  "tap=NAME,ip=ADDR[,ip=ADDR][,mac=MAC][,our-mac=MAC][,netns=NS][,name=NAME][,offload=on|off]\n" },

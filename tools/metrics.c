@@ -152,6 +152,19 @@ static void print_clients(const struct page *p, const struct metrics *m)
 	rows(p, &drops, NULL, m->drops, reason);
 }
 
+static void print_rules(const struct page *p, const json_t *rules)
+{
+	static const struct label labels[2] = { { "client", "client" }, { "rule", "id" } };
+	static const struct family of[] = {
+		{ "postern_rule_packets", "counter", "packets", "Packets that the rule let through, both ways." },
+		{ "postern_rule_bytes", "counter", "bytes", "Their IP bytes." },
+		{ "postern_rule_flows", "counter", "flows", "Flows that it admitted." },
+		{ "postern_rule_refused_packets", "counter", "refused", "Packets that it refused." },
+	};
+	for (size_t i = 0; i < array_len(of); i++)
+		rows(p, &of[i], NULL, rules, labels);
+}
+
 /* Counters whose names are the other side's business, as many as METRICS_ROWS_MAX. */
 static void print_counters(const struct page *p, const char *name, const char *help, json_t *of)
 {
@@ -231,6 +244,7 @@ void metrics_print(FILE *to, const struct metrics *m, enum metrics_format format
 	print_appliance(&p, m->appliance);
 	print_ports(&p, m->ports, json_object_get(m->tender, "ports"));
 	print_clients(&p, m);
+	print_rules(&p, m->rules);
 	print_counters(&p, "postern_platform", "The platform's counters under the appliance.", m->platform);
 	print_counters(&p, "postern_tender", "The tender's counters.", m->tender);
 	print_latency(&p, &m->latency);

@@ -6,16 +6,18 @@
 #include "latency_live.h"
 #include "metrics.h"
 #include "verbs.h"
+#include "web_rules.h"
 
 void metrics_init(struct metrics *m)
 {
-	*m = (struct metrics){ .ports = json_array(), .clients = json_array(), .drops = json_array() };
+	*m = (struct metrics){ .ports = json_array(), .clients = json_array(), .drops = json_array(),
+				.rules = json_array() };
 	latency_run_init(&m->latency, "appliance");
 }
 
 void metrics_free(struct metrics *m)
 {
-	json_t *const owned[] = { m->appliance, m->platform, m->tender, m->ports, m->clients, m->drops };
+	json_t *const owned[] = { m->appliance, m->platform, m->tender, m->ports, m->clients, m->drops, m->rules };
 	for (size_t i = 0; i < array_len(owned); i++)
 		json_decref(owned[i]);
 	latency_run_free(&m->latency);
@@ -53,6 +55,15 @@ static void take_latency(void *context, json_t *object)
 	(void)latency_live_take(&m->latency, object);
 }
 
+static int gather_rules(struct metrics *m, const char *socket)
+{
+	json_t *rules = json_array();
+	int code = answer_ask(socket, "rules", web_rules_take, rules);
+	metrics_pick_rules(m, rules);
+	json_decref(rules);
+	return code;
+}
+
 int metrics_gather(struct metrics *m, const char *socket)
 {
 	int code = answer_ask(socket, "tender", take_tender, m);
@@ -60,6 +71,8 @@ int metrics_gather(struct metrics *m, const char *socket)
 		code = answer_ask(socket, "status", take_status, m);
 	if (code == EXIT_YES && !m->appliance)
 		code = complain(EXIT_UNREACHED, "%s: the answer names no appliance", socket);
+	if (code == EXIT_YES)
+		code = gather_rules(m, socket);
 	if (code != EXIT_YES)
 		return code;
 	/* A platform without a fine clock refuses this one: then there is no histogram. */

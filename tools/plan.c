@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cross_rule.h"
 #include "plan.h"
 #include "ruletree.h"
 
@@ -74,27 +75,39 @@ static bool is_end(const struct rulefile_place *p, size_t at)
 	return at == p->len || p->line[at] == '#';
 }
 
+/* Whose section it is; false: nobody's. */
+static bool take_owner(struct reader *r, struct cursor *in, char name[IP_TEXT])
+{
+	struct ip_addr owner;
+	if (!cross_owner_parse(in, &owner))
+		return false;
+	struct text out = text_of(name, IP_TEXT);
+	cross_owner_text(&out, owner);
+	r->source.kind = cross_kind(owner);
+	r->source.v6 = !ip_is_v4(owner);
+	return true;
+}
+
 /* at: behind the bracket. */
 static bool take_head(struct reader *r, size_t at)
 {
 	const struct rulefile_place *p = &r->place;
 	at = blanks(p, at);
 	struct cursor in = cursor_of(p->line + at, p->len - at);
-	struct ip_addr ip;
 	char name[IP_TEXT];
 	/* its rules are read all the same, so that their faults are told too */
 	r->open = true;
 	r->number = 0;
 	r->has_policy = false;
-	if (!parse_ip(&in, &ip)) {
+	r->source.kind = RULE_OUTWARD;
+	if (!take_owner(r, &in, name)) {
 		add(r->plan, "");
-		return fault(r, at, "not the address of a client");
+		return fault(r, at, "not the address of a client, inbound or between");
 	}
-	struct text out = text_on(name);
-	text_ip(&out, ip);
-	r->source.v6 = !ip_is_v4(ip);
 	bool twice = plan_find(r->plan, name) != NULL, many = r->plan->count >= PLAN_CLIENTS_MAX;
-	snprintf(add(r->plan, name)->policy, PLAN_POLICY_MAX, "drop");
+	struct plan_client *c = add(r->plan, name);
+	if (r->source.kind == RULE_OUTWARD)
+		snprintf(c->policy, PLAN_POLICY_MAX, "drop");
 	size_t end = blanks(p, p->len - in.left);
 	if (twice)
 		return fault(r, at, "this client was here before");
@@ -120,6 +133,8 @@ static bool take_policy(struct reader *r, size_t at)
 	struct plan_client *c = &r->plan->client[r->plan->count - 1];
 	size_t end;
 	at = blanks(p, at);
+	if (r->source.kind != RULE_OUTWARD)
+		return fault(r, 0, "no policy here: what no rule accepts is refused");
 	bool accept = word_at(p, at, "accept", &end);
 	if (!accept && !word_at(p, at, "drop", &end)) {
 		char first = at < p->len ? p->line[at] : 0;
@@ -175,21 +190,15 @@ static bool take_key(void *context, const char *key, const uint8_t *value, size_
 {
 	struct plan *plan = context;
 	char ip[IP_TEXT], text[WIRE_VALUE_MAX + 1];
-	const char *path = key + strlen(RULETREE_ROOT);
-	if (strncmp(key, RULETREE_ROOT, strlen(RULETREE_ROOT)))
+	const char *leaf = ruletree_split(key, ip);
+	if (!leaf)
 		return true;
-	size_t n = strcspn(path, "/");
-	if (n == 0 || n >= sizeof(ip))
-		return true;
-	memcpy(ip, path, n);
-	ip[n] = 0;
 	struct plan_client *c = plan->count ? &plan->client[plan->count - 1] : NULL;
 	/* keys come in order, so a client's stand together */
 	if (!c || strcmp(c->ip, ip)) {
 		c = add(plan, ip);
 		c->committed = false;
 	}
-	const char *leaf = path + n + (path[n] == '/');
 	memcpy(text, value, len);
 	text[len] = 0;
 	if (!*leaf)
@@ -204,7 +213,8 @@ static bool take_key(void *context, const char *key, const uint8_t *value, size_
 enum store_result plan_load(struct plan *plan, struct storeclient *c, const char *prefix)
 {
 	*plan = (struct plan){ 0 };
-	enum store_result r = storeclient_multiread(c, prefix, take_key, plan);
+	enum store_result r = prefix ? storeclient_multiread(c, prefix, take_key, plan) :
+				       ruletree_read_all(c, take_key, plan);
 	size_t kept = 0;
 	for (size_t i = 0; i < plan->count; i++) {
 		if (plan->client[i].committed)

@@ -7,6 +7,10 @@
  *   accept example.com tcp 443
  *   [10.137.0.6]
  *   drop
+ *   [inbound]                 what the world may open (cross_line.h); no policy
+ *   accept tcp 2222 to 10.137.0.5:22
+ *   [between]                 what one client may open to another; no policy
+ *   accept 10.137.0.5 10.137.0.6 tcp 22
  */
 #ifndef PLAN_H
 #define PLAN_H
@@ -18,7 +22,7 @@
 enum { PLAN_CLIENTS_MAX = 256, PLAN_POLICY_MAX = 16 };
 
 struct plan_client {
-	char ip[IP_TEXT];
+	char ip[IP_TEXT]; /* or "inbound", "between" */
 	char policy[PLAN_POLICY_MAX]; /* "": none, so the client is closed */
 	bool committed;               /* from the store: the commit key is there */
 	struct rulefile rules;
@@ -32,8 +36,8 @@ struct plan {
 /* Faults as rulefile_parse. heads: the file must name its clients, else it may be for one. */
 bool plan_parse(struct plan *, const struct rulefile_source *, bool heads, FILE *errors);
 /*
- * What stands in the store below RULETREE_ROOT, or under another prefix that lists
- * such keys. Trees that were never committed are not in it.
+ * What stands in the store (prefix NULL), or under a prefix that lists
+ * keys of rule trees. Trees that were never committed are not in it.
  */
 enum store_result plan_load(struct plan *, struct storeclient *, const char *prefix);
 void plan_free(struct plan *);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cross_line.h"
 #include "qvm_rule.h"
 #include "rulefile.h"
 
@@ -68,12 +69,31 @@ static bool set_expire(struct qvm_rule *rule, uint64_t now)
 	return at > now;
 }
 
+static enum qvm_line parse(enum rule_kind kind, const struct rulefile_place *p, struct qvm_rule *rule,
+			   struct rule_error *fault)
+{
+	if (kind == RULE_OUTWARD)
+		return qvm_rule_parse(p->line, p->len, rule, fault);
+	*rule = (struct qvm_rule){ .family = QVM_V4_ONLY };
+	switch (cross_line_parse(kind, p->line, p->len, &rule->parsed, fault)) {
+	case CROSS_BLANK:
+		return QVM_BLANK;
+	case CROSS_RULE:
+		rule->has_expire = rule->parsed.rule.expire > 0;
+		rule->expire = rule->parsed.rule.expire;
+		return QVM_RULE;
+	case CROSS_BAD:
+		break;
+	}
+	return QVM_BAD;
+}
+
 bool rulefile_take(struct rulefile *f, const struct rulefile_source *s,
 		   const struct rulefile_place *p, uint32_t *number, FILE *errors)
 {
 	struct qvm_rule rule;
 	struct rule_error fault;
-	switch (qvm_rule_parse(p->line, p->len, &rule, &fault)) {
+	switch (parse(s->kind, p, &rule, &fault)) {
 	case QVM_BLANK:
 		return true;
 	case QVM_BAD:

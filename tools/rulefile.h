@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "rule.h"
+
 enum {
 	RULEFILE_BYTES_MAX = 16 << 20,
 	RULEFILE_FAULTS_SHOWN = 20,
@@ -32,6 +34,7 @@ struct rulefile_source {
 	size_t len;
 	bool v6;      /* the client's family */
 	uint64_t now; /* seconds since 1970 */
+	enum rule_kind kind; /* of the rules */
 };
 
 /* A line of a file, in messages and while it is read. */

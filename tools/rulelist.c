@@ -18,7 +18,7 @@ struct listing {
 };
 
 /* A value as a JSON string; bytes that are no UTF-8 become '?'. */
-static json_t *text_of(const uint8_t *value, size_t len)
+static json_t *value_text(const uint8_t *value, size_t len)
 {
 	char clean[WIRE_VALUE_MAX + 1];
 	json_t *text = json_stringn((const char *)value, len);
@@ -41,29 +41,23 @@ static json_t *client_of(struct listing *l, const char *name)
 	return client;
 }
 
-/* ROOT IP, ROOT IP/policy or ROOT IP/0000: other keys are not ours to explain. */
+/* A tree's commit key, its policy, a rule: other keys are not ours to explain. */
 static bool take_key(void *context, const char *key, const uint8_t *value, size_t len)
 {
 	struct listing *l = context;
-	char name[WIRE_PATH_BYTES];
-	const char *path = key + strlen(RULETREE_ROOT);
-	if (strncmp(key, RULETREE_ROOT, strlen(RULETREE_ROOT)) || strlen(path) >= sizeof(name))
-		return true;
-	size_t n = strcspn(path, "/");
-	memcpy(name, path, n);
-	name[n] = 0;
-	if (!n || (*l->client && strcmp(name, l->client)))
+	char name[IP_TEXT];
+	const char *leaf = ruletree_split(key, name);
+	if (!leaf || (*l->client && strcmp(name, l->client)))
 		return true;
 	json_t *client = client_of(l, name);
-	const char *leaf = path + n + (path[n] == '/');
 	if (!*leaf)
 		json_object_set_new(client, "committed", json_true());
 	else if (!strcmp(leaf, "policy"))
-		json_object_set_new(client, "policy", text_of(value, len));
+		json_object_set_new(client, "policy", value_text(value, len));
 	else if (strlen(leaf) == 4 && strspn(leaf, "0123456789") == 4)
 		json_array_append_new(json_object_get(client, "rules"),
 				      json_pack("{s:i, s:o}", "number", atoi(leaf), "rule",
-						text_of(value, len)));
+						value_text(value, len)));
 	return true;
 }
 
@@ -74,6 +68,8 @@ static enum store_result add_handled(struct storeclient *c, json_t *clients)
 	enum store_result r = STORE_DONE;
 	json_object_foreach(clients, name, client) {
 		char count[RULETREE_COUNT_MAX];
+		if (ruletree_is_own(name))
+			continue;
 		r = ruletree_handled(c, name, count);
 		if (r != STORE_DONE)
 			break;
@@ -94,8 +90,11 @@ static void print_client(const char *name, const json_t *client)
 	columns_value(policy, sizeof(policy), json_object_get(client, "policy"));
 	columns_value(handled, sizeof(handled), json_object_get(client, "handled"));
 	columns_title(stdout, title);
-	printf("  policy %s, %zu rules, handled %s%s\n", policy, json_array_size(rules), handled,
-	       json_is_true(json_object_get(client, "committed")) ? "" : ", never committed");
+	if (ruletree_is_own(name))
+		printf("  %zu rules", json_array_size(rules));
+	else
+		printf("  policy %s, %zu rules, handled %s", policy, json_array_size(rules), handled);
+	puts(json_is_true(json_object_get(client, "committed")) ? "" : ", never committed");
 	json_array_foreach(rules, i, rule) {
 		char text[WIRE_VALUE_MAX + 1];
 		columns_value(text, sizeof(text), json_object_get(rule, "rule"));
@@ -124,10 +123,11 @@ int rulelist_show(const char *socket, const char *client, bool json)
 	struct storeclient c;
 	struct listing l = { .client = client, .clients = json_object() };
 	char prefix[WIRE_PATH_BYTES];
-	snprintf(prefix, sizeof(prefix), RULETREE_ROOT "%s", client);
+	ruletree_key(prefix, client, "");
 	int code = storesay(storeclient_open(&c, socket, STORECLIENT_WAIT_MS), socket, "open");
 	if (code == EXIT_YES)
-		code = storesay(storeclient_multiread(&c, prefix, take_key, &l), socket, "read");
+		code = storesay(*client ? storeclient_multiread(&c, prefix, take_key, &l) :
+					  ruletree_read_all(&c, take_key, &l), socket, "read");
 	if (code == EXIT_YES)
 		code = storesay(add_handled(&c, l.clients), socket, "read");
 	storeclient_close(&c);

@@ -6,10 +6,51 @@
 
 #include "ruletree.h"
 
-static void key_of(char key[WIRE_PATH_BYTES], const char *root, const char *client,
-		   const char *rest)
+static const char *const own[] = { "inbound", "between" };
+enum { OWN = sizeof(own) / sizeof(own[0]) };
+
+bool ruletree_is_own(const char *client)
 {
-	snprintf(key, WIRE_PATH_BYTES, "%s%s%s", root, client, rest);
+	for (unsigned i = 0; i < OWN; i++)
+		if (!strcmp(client, own[i]))
+			return true;
+	return false;
+}
+
+void ruletree_key(char key[WIRE_PATH_BYTES], const char *client, const char *rest)
+{
+	const char *root = ruletree_is_own(client) ? RULETREE_OWN : RULETREE_ROOT;
+	snprintf(key, WIRE_PATH_BYTES, "%s%.39s%.8s", root, client, rest);
+}
+
+const char *ruletree_split(const char *key, char client[IP_TEXT])
+{
+	bool of_client = !strncmp(key, RULETREE_ROOT, strlen(RULETREE_ROOT));
+	if (!of_client && strncmp(key, RULETREE_OWN, strlen(RULETREE_OWN)))
+		return NULL;
+	const char *path = key + strlen(of_client ? RULETREE_ROOT : RULETREE_OWN);
+	size_t n = strcspn(path, "/");
+	if (n == 0 || n >= IP_TEXT)
+		return NULL;
+	memcpy(client, path, n);
+	client[n] = 0;
+	return of_client != ruletree_is_own(client) ? path + n + (path[n] == '/') : NULL;
+}
+
+enum store_result ruletree_read_all(struct storeclient *c, storeclient_each *each, void *context)
+{
+	enum store_result r = storeclient_multiread(c, RULETREE_ROOT, each, context);
+	for (unsigned i = 0; i < OWN && r == STORE_DONE; i++) {
+		char key[WIRE_PATH_BYTES];
+		ruletree_key(key, own[i], "");
+		r = storeclient_multiread(c, key, each, context);
+	}
+	return r;
+}
+
+static void handled_key(char key[WIRE_PATH_BYTES], const char *client)
+{
+	snprintf(key, WIRE_PATH_BYTES, RULETREE_HANDLED "%.39s", client);
 }
 
 static enum store_result queue_rules(struct storeclient *c, const char *client,
@@ -19,7 +60,7 @@ static enum store_result queue_rules(struct storeclient *c, const char *client,
 	enum store_result r = STORE_DONE;
 	for (size_t i = 0; i < f->count && r == STORE_DONE; i++) {
 		snprintf(number, sizeof(number), "/%04u", f->line[i].number % 10000);
-		key_of(key, RULETREE_ROOT, client, number);
+		ruletree_key(key, client, number);
 		r = storeclient_queue_write(c, key, f->line[i].text, strlen(f->line[i].text));
 	}
 	return r;
@@ -29,17 +70,17 @@ enum store_result ruletree_replace(struct storeclient *c, const char *client,
 				   const struct rulefile *f)
 {
 	char key[WIRE_PATH_BYTES];
-	key_of(key, RULETREE_ROOT, client, "/");
+	ruletree_key(key, client, "/");
 	enum store_result r = storeclient_queue_remove(c, key);
-	key_of(key, RULETREE_ROOT, client, "/policy");
-	if (r == STORE_DONE)
+	ruletree_key(key, client, "/policy");
+	if (r == STORE_DONE && !ruletree_is_own(client))
 		r = storeclient_queue_write(c, key, "drop", 4);
 	if (r == STORE_DONE)
 		r = queue_rules(c, client, f);
 	/* Only when every rule is there may the commit follow. */
 	if (r == STORE_DONE)
 		r = storeclient_finish(c);
-	key_of(key, RULETREE_ROOT, client, "");
+	ruletree_key(key, client, "");
 	return r == STORE_DONE ? storeclient_write(c, key, "", 0) : r;
 }
 
@@ -49,7 +90,7 @@ enum store_result ruletree_handled(struct storeclient *c, const char *client,
 	char key[WIRE_PATH_BYTES];
 	uint8_t value[WIRE_VALUE_MAX];
 	size_t len = 0;
-	key_of(key, RULETREE_HANDLED, client, "");
+	handled_key(key, client);
 	enum store_result r = storeclient_read(c, key, value, &len);
 	if (r != STORE_DONE)
 		len = 0;
@@ -63,7 +104,7 @@ enum store_result ruletree_handled(struct storeclient *c, const char *client,
 enum store_result ruletree_watch(struct storeclient *c, const char *client)
 {
 	char key[WIRE_PATH_BYTES];
-	key_of(key, RULETREE_HANDLED, client, "");
+	handled_key(key, client);
 	return storeclient_watch(c, key);
 }
 

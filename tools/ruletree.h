@@ -6,15 +6,29 @@
  *   /qubes-firewall/IP/0000 .. 9999  one rule each, gaps allowed
  *   /qubes-firewall/IP               empty; written last: the commit
  *   /qubes-firewall-handled/IP       counts commits that the appliance has judged
+ *
+ * and the rules that are no client's, likewise, but without a policy and a counter:
+ *   /postern/inbound/0000 .. 9999, /postern/inbound; /postern/between/0000 .. 9999, /postern/between
  */
 #ifndef RULETREE_H
 #define RULETREE_H
 
+#include "addr.h"
 #include "rulefile.h"
 #include "storeclient.h"
 
 #define RULETREE_ROOT "/qubes-firewall/"
+#define RULETREE_OWN "/postern/"
 #define RULETREE_HANDLED "/qubes-firewall-handled/"
+
+/* "inbound", "between": trees of our own; else it is an address. */
+bool ruletree_is_own(const char *client);
+/* The key of its tree with this behind it ("", "/", "/policy", "/0000"). */
+void ruletree_key(char key[WIRE_PATH_BYTES], const char *client, const char *rest);
+/* Whose tree a key is in, and what follows it without the slash ("": the commit key); NULL: in none. */
+const char *ruletree_split(const char *key, char client[IP_TEXT]);
+/* The keys of all trees, by owner. */
+enum store_result ruletree_read_all(struct storeclient *, storeclient_each *, void *context);
 
 /*
  * Replaces the rules of the client (its canonical address). Without the last write,

@@ -119,7 +119,7 @@ static int plan_back(struct plan *plan, struct storeclient *c, struct words *w, 
 	if (code == EXIT_YES)
 		code = storesay(plan_load(&then, c, prefix), w->wish.store, "read");
 	if (code == EXIT_YES)
-		code = storesay(plan_load(&now, c, RULETREE_ROOT), w->wish.store, "read");
+		code = storesay(plan_load(&now, c, NULL), w->wish.store, "read");
 	if (code == EXIT_YES)
 		plan_difference(plan, &now, &then);
 	plan_free(&now);

@@ -80,7 +80,7 @@ static int load(struct sides *s, const struct words *w, char **operand, int oper
 	if (code == EXIT_YES && operands == 2)
 		code = load_generation(&c, w, operand[0], &s->from);
 	else if (code == EXIT_YES)
-		code = storesay(plan_load(&s->from, &c, RULETREE_ROOT), w->store, "read");
+		code = storesay(plan_load(&s->from, &c, NULL), w->store, "read");
 	if (code == EXIT_YES && s->whole)
 		code = load_generation(&c, w, operand[operands - 1], &s->to);
 	storeclient_close(&c);

@@ -70,6 +70,11 @@ static void print_decider(const json_t *o)
 		printf(", by rule %lld", (long long)json_integer_value(rule));
 	else if (json_is_string(rule))
 		fputs(", by the policy behind the last rule", stdout);
+	if (json_is_integer(rule) && *word_of(o, "rule_id")) {
+		fputs(" (", stdout);
+		print_clean(word_of(o, "rule_id"));
+		putchar(')');
+	}
 }
 
 static void print_verdict(const json_t *o)

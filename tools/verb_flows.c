@@ -19,6 +19,7 @@ static const struct column columns[] = {
 	{ "STATE", "state", NULL, false },
 	{ "CLIENT", "client", NULL, false },
 	{ "RULE", "rule", NULL, true },
+	{ "ID", "rule_id", NULL, false },
 	{ "IDLE-S", "idle_s", NULL, true },
 	{ "UP-PKTS", "up_packets", NULL, true },
 	{ "UP-BYTES", "up_bytes", NULL, true },

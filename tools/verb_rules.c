@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "addr.h"
+#include "cross_rule.h"
 #include "rulehits.h"
 #include "rulelist.h"
 #include "ruletree.h"
@@ -25,10 +25,10 @@ struct words {
 static bool parse_client(struct words *w, const char *from)
 {
 	struct cursor in = cursor_of(from, strlen(from));
-	if (!parse_ip(&in, &w->ip) || in.left)
+	if (!cross_owner_parse(&in, &w->ip) || in.left)
 		return false;
 	struct text out = text_on(w->client);
-	text_ip(&out, w->ip);
+	cross_owner_text(&out, w->ip);
 	return true;
 }
 
@@ -65,6 +65,7 @@ static int set_rules(const struct words *w, const char *file)
 	struct rulefile f;
 	struct rulefile_source s = {
 		.name = name, .v6 = !ip_is_v4(w->ip), .now = (uint64_t)time(NULL),
+		.kind = cross_kind(w->ip),
 	};
 	char *text = rulefile_read(file, &s.len);
 	if (!text)
@@ -148,6 +149,8 @@ int verb_rules(int argc, char **argv)
 	if (hits)
 		return show_hits(&w, client);
 	if (client && !parse_client(&w, client))
-		return complain(EXIT_USAGE, "%s: not the address of a client", client);
+		return complain(EXIT_USAGE, "%s: not the address of a client, inbound or between", client);
+	if (w.wait && cross_kind(w.ip) != RULE_OUTWARD)
+		return complain(EXIT_USAGE, "nobody counts these rules: `postern apply` waits for them");
 	return set ? set_rules(&w, operand[2]) : rulelist_show(w.store, w.client, w.json);
 }

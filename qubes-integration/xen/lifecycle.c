@@ -10,7 +10,7 @@ static const char request[] = "control/shutdown";
 static struct {
 	bool look;
 	bool shutdown, told;
-	bool reboot;
+	bool reboot, suspend;
 	const char *note;
 } self;
 
@@ -28,6 +28,7 @@ bool lifecycle_init(void)
 	memset(&self, 0, sizeof(self));
 	xs_write(XS_NO_TX, "control/feature-poweroff", "1");
 	xs_write(XS_NO_TX, "control/feature-reboot", "1");
+	xs_write(XS_NO_TX, "control/feature-suspend", "1");
 	return xs_watch(request, LIFECYCLE_TOKEN) == XS_RESULT_OK;
 }
 
@@ -43,9 +44,12 @@ static void obey(const char *value)
 		xs_write(XS_NO_TX, request, "");
 		self.shutdown = true;
 		self.note = self.reboot ? "dom0 asks for a reboot" : "dom0 asks to power off";
+	} else if (same(value, "suspend")) {
+		/* an acknowledgement that did not arrive: dom0 gives up, and so do we */
+		self.suspend = xs_write(XS_NO_TX, request, "") == XS_RESULT_OK;
+		self.note = self.suspend ? "dom0 asks to suspend" : "dom0 asks to suspend: not acknowledged, ignored";
 	} else {
-		self.note = same(value, "suspend") ? "dom0 asks to suspend: not offered, ignored"
-						   : "dom0 writes an unknown word to control/shutdown: ignored";
+		self.note = "dom0 writes an unknown word to control/shutdown: ignored";
 	}
 }
 
@@ -70,6 +74,13 @@ bool lifecycle_event(struct platform_event *e)
 	*e = (struct platform_event){ .kind = EVENT_SHUTDOWN };
 	self.told = true;
 	return true;
+}
+
+bool lifecycle_suspend(void)
+{
+	bool suspend = self.suspend;
+	self.suspend = false;
+	return suspend;
 }
 
 bool lifecycle_reboot(void)

@@ -2,8 +2,8 @@
 /*
  * lifecycle.h: what the toolstack asks of a guest through `control/shutdown`
  * in its home. poweroff, halt and reboot are acknowledged and become
- * EVENT_SHUTDOWN; suspend is not offered (a paused guest needs none) and not
- * acknowledged. `memory/meminfo` is never written: memory is fixed.
+ * EVENT_SHUTDOWN; suspend is acknowledged and left to lifecycle_suspend()'s
+ * caller. `memory/meminfo` is never written: memory is fixed.
  */
 #ifndef LIFECYCLE_H
 #define LIFECYCLE_H
@@ -19,6 +19,8 @@ void lifecycle_look(void);
 /* Once a round; xenstore is asked only after lifecycle_look. */
 void lifecycle_poll(void);
 bool lifecycle_event(struct platform_event *);
+/* True once after each request to suspend: to be done at once (suspend.h), dom0 waits for it. */
+bool lifecycle_suspend(void);
 /* Asked for "reboot": the reason for SCHEDOP_shutdown is 1 then, else 0. */
 bool lifecycle_reboot(void);
 /* A line for the console since the last call, or NULL. */

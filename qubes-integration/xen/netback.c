@@ -7,7 +7,7 @@
 #define PAUSE_NS UINT64_C(100000000)
 #define LOOK_AGAIN_NS UINT64_C(30000000000) /* at every folder, should a watch event have been lost */
 
-enum { NAMES_BYTES = 4096, HOME_BYTES = 64, KEPT_SHARE = 4, STEPS_PER_SECOND = 20, STEPS_AT_ONCE = 100 };
+enum { NAMES_BYTES = 4096, DOMID_BYTES = 8, HOME_BYTES = 64, KEPT_SHARE = 4, STEPS_PER_SECOND = 20, STEPS_AT_ONCE = 100 };
 
 struct netback netback;
 
@@ -64,21 +64,29 @@ void vif_free(struct vif *v)
 	v->used = false;
 }
 
+static struct vif *vif_of(uint16_t domid, uint16_t handle)
+{
+	for (uint16_t i = 0; i < NETBACK_VIFS_MAX; i++) {
+		struct vif *v = &netback.vif[i];
+		if (v->used && v->folder == domid && v->handle == handle)
+			return v;
+	}
+	return NULL;
+}
+
 /* The vif of that folder, its turn set; a new one if need be. */
 static void vif_at(uint16_t domid, uint16_t handle)
 {
-	struct vif *v = NULL;
-	for (uint16_t i = 0; i < NETBACK_VIFS_MAX; i++) {
-		struct vif *at = &netback.vif[i];
-		if (at->used && at->folder == domid && at->handle == handle) {
-			vif_bit_set(netback.dirty, i);
-			return;
-		}
-		if (!at->used && !v) {
-			v = at;
+	struct vif *v = vif_of(domid, handle);
+	if (v) {
+		vif_bit_set(netback.dirty, v->number);
+		return;
+	}
+	for (uint16_t i = 0; i < NETBACK_VIFS_MAX && !v; i++)
+		if (!netback.vif[i].used) {
+			v = &netback.vif[i];
 			v->number = i;
 		}
-	}
 	if (!v) {
 		netbus_log(vif_dir, "no room for one more vif");
 		return;
@@ -102,6 +110,39 @@ static void all_dirty(void)
 			vif_bit_set(netback.dirty, i);
 }
 
+/* A domain's folder came, went, or was touched: one domain is looked into, not all. */
+static void domain_changed(uint16_t domid)
+{
+	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
+		if (netback.vif[i].used && netback.vif[i].folder == domid)
+			vif_bit_set(netback.dirty, i);
+	if (own.at >= own.len)
+		own.at = own.len = 0;
+	if (sizeof(own.names) - own.len < DOMID_BYTES) {
+		own.scan = true;
+		return;
+	}
+	struct text t = text_of(own.names + own.len, DOMID_BYTES);
+	text_u64(&t, domid);
+	own.len += t.len + 1;
+}
+
+/* Did we change that key ourselves? Every change of ours comes back as an event once. */
+static bool echo(uint16_t domid, uint16_t handle, struct cursor key)
+{
+	static const char *const ours[] = { "/feature-", "/script", "/bridge", "/hotplug-" };
+	struct vif *v = vif_of(domid, handle);
+	for (size_t i = 0; i < array_len(ours); i++) {
+		struct cursor c = key;
+		if (parse_word(&c, ours[i]))
+			return true;
+	}
+	if (!v || !v->echoes || !parse_word(&key, "/state") || key.left)
+		return false;
+	v->echoes--;
+	return true;
+}
+
 static bool in_vif_dir(const char *path)
 {
 	size_t len = netbus_length(own.home);
@@ -117,28 +158,41 @@ static bool in_vif_dir(const char *path)
 	path += sizeof(vif_dir) - 1;
 	struct cursor c = cursor_of(path, netbus_length(path));
 	uint32_t domid, handle;
-	if (parse_word(&c, "/") && parse_u32(&c, UINT16_MAX, &domid) && parse_word(&c, "/") &&
-	    parse_u32(&c, UINT16_MAX, &handle) && (!c.left || *c.at == '/'))
-		vif_at((uint16_t)domid, (uint16_t)handle);
-	else
+	bool domain = parse_word(&c, "/") && parse_u32(&c, UINT16_MAX, &domid);
+	if (domain && !c.left) {
+		domain_changed((uint16_t)domid);
+	} else if (domain && parse_word(&c, "/") && parse_u32(&c, UINT16_MAX, &handle) && (!c.left || *c.at == '/')) {
+		if (!echo((uint16_t)domid, (uint16_t)handle, c))
+			vif_at((uint16_t)domid, (uint16_t)handle);
+	} else {
 		own.scan = true;
+	}
 	return true;
+}
+
+/* Of a frontend's folder its state says all; other keys are read when that says so. */
+static bool of_frontend(const struct vif *v, const char *path)
+{
+	if (!v->used || !v->frontend[0])
+		return false;
+	if (netbus_below(v->frontend, path))
+		return true;
+	return netbus_below(path, v->frontend) && netbus_below(path + netbus_length(v->frontend), "/state");
 }
 
 void netback_changed(const char *path)
 {
 	if (!path) {
 		own.scan = true;
+		for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
+			netback.vif[i].echoes = 0; /* among what was lost, perhaps */
 		return;
 	}
 	if (in_vif_dir(path))
 		return;
-	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++) {
-		const struct vif *v = &netback.vif[i];
-		if (v->used && v->frontend[0] &&
-		    (netbus_below(path, v->frontend) || netbus_below(v->frontend, path)))
+	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
+		if (of_frontend(&netback.vif[i], path))
 			vif_bit_set(netback.dirty, i);
-	}
 }
 
 /* --- turns ------------------------------------------------------------------------------------- */

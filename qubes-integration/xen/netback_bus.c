@@ -10,7 +10,7 @@
 #define EXPECTED_NS UINT64_C(10000000000)
 #define REMOVE_NS UINT64_C(5000000000)
 
-enum { MTU_DEFAULT = 1500, MTU_MIN = 576, MTU_MAX = 9000, IP_TEXT_BYTES = 160, EVTCHN_MAX = 131071 };
+enum { VIFS_FEW = 32, MTU_DEFAULT = 1500, MTU_MIN = 576, MTU_MAX = 9000, IP_TEXT_BYTES = 160, EVTCHN_MAX = 131071 };
 
 /* The next state on the way from one to another; 0: there is no way. Closing is never skipped. */
 static const uint8_t next_state[XENBUS_CLOSED + 1][XENBUS_CLOSED + 1] = {
@@ -62,17 +62,39 @@ static void disconnect(struct vif *v)
 	v->tx_pushed = v->rx_pushed = false;
 }
 
-static bool publish(const struct vif *v)
+/*
+ * xenstored lets a guest own 1000 nodes, unless told otherwise, and counts as ours all that the toolstack writes for a
+ * client: a dozen. So few keys are published (what is not there is 0; IPv6's offloads are of no use
+ * while it is not forwarded), a refused one that can be done without is, and with many clients the
+ * toolstack's words for scripts, of which we run none, make room.
+ */
+static void make_room(const struct vif *v)
 {
-	static const struct { const char *key, *value; } features[] = {
-		{ "feature-rx-copy", "1" }, { "feature-rx-flip", "0" }, { "feature-rx-notify", "1" },
-		{ "feature-sg", "1" }, { "feature-gso-tcpv4", "1" }, { "feature-gso-tcpv6", "1" },
-		{ "feature-ipv6-csum-offload", "1" }, { "feature-split-event-channels", "0" },
-	};
-	for (size_t i = 0; i < array_len(features); i++)
-		if (netbus_put(XS_NO_TX, v->dir, features[i].key, features[i].value) != XS_RESULT_OK)
-			return false;
-	return true;
+	static const char *const keys[] = { "script", "bridge", "hotplug-status" };
+	char path[NETBUS_DIR_BYTES + 16];
+	for (size_t i = 0; i < array_len(keys); i++) {
+		struct text t = text_on(path);
+		text_put(&t, v->dir);
+		text_char(&t, '/');
+		text_put(&t, keys[i]);
+		(void)xs_rm(XS_NO_TX, path);
+	}
+}
+
+static bool publish(struct vif *v)
+{
+	if (netback_held().vifs > VIFS_FEW)
+		make_room(v);
+	enum xs_result copy = netbus_put(XS_NO_TX, v->dir, "feature-rx-copy", "1");
+	if (copy == XS_RESULT_ERROR && !v->told_full)
+		netbus_log(v->dir, "waits: xenstored lets this guest have no more nodes; its quota can be raised");
+	v->told_full = copy == XS_RESULT_ERROR;
+	if (copy != XS_RESULT_OK)
+		return false;
+	enum xs_result sg = netbus_put(XS_NO_TX, v->dir, "feature-sg", "1");
+	if (sg == XS_RESULT_OK)
+		sg = netbus_put(XS_NO_TX, v->dir, "feature-gso-tcpv4", "1");
+	return sg == XS_RESULT_OK || sg == XS_RESULT_ERROR;
 }
 
 /* "10.137.0.5 fd09::1": the addresses of one client; what is no address is left out. */
@@ -180,6 +202,7 @@ static bool enter(struct vif *v, enum xenbus_state state, uint64_t now_ns)
 		disconnect(v); /* a frontend is not kept that was not told so */
 		return false;
 	}
+	v->echoes++;
 	v->state = state;
 	v->since_ns = now_ns;
 	return true;

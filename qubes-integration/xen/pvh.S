@@ -21,6 +21,10 @@ tables: .skip 3 * PAGE
 canary: .skip 64 /* FS base: the stack protector's value at +0x28 */
 	.skip 16384
 boot_stack:
+	.balign 64
+	.globl suspend_kept
+suspend_kept: .skip 8192 /* suspend.c's: what a second start needs */
+kept_end:
 
 	.section .rodata.pvh, "a"
 	.balign 8
@@ -102,6 +106,36 @@ long_mode:
 	call xenboot_main
 	ud2
 	.size long_mode, . - long_mode
+
+/*
+ * Once more from the start, in a domain that was restored: rdi = struct xen_start_info, rsi = what the
+ * image's data was at first. All other memory is as good as unused; what is in this file's part of
+ * .bss stays.
+ */
+	.globl pvh_again
+	.type pvh_again, @function
+pvh_again:
+	cli
+	cld
+	lgdt boot_gdt_pointer
+	movl $tables, %eax
+	movq %rax, %cr3
+	movl $boot_stack, %esp
+	movq %rdi, %rbx
+	movl $image_data, %edi
+	movl $image_bss, %ecx
+	subl %edi, %ecx
+	rep movsb
+	xorl %eax, %eax
+	movl $tables, %ecx
+	subl %edi, %ecx
+	rep stosb
+	movl $kept_end, %edi
+	movl $image_end, %ecx
+	subl %edi, %ecx
+	rep stosb
+	jmp long_mode
+	.size pvh_again, . - pvh_again
 
 /* --- interrupts: exceptions end the guest, the upcall only wakes it ------------------- */
 	.balign 16

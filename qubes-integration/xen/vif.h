@@ -32,7 +32,9 @@ struct vif {
 	/* xenbus */
 	enum xenbus_state state;   /* that we wrote last */
 	struct limit steps;        /* a frontend can ask for them as fast as it writes */
+	uint8_t echoes;            /* events to come of our own writes of it */
 	bool online;               /* the toolstack's key */
+	bool told_full;            /* that xenstored refuses a node */
 	bool leaving;              /* the toolstack wants it closed for good */
 	bool broken;               /* closed for what it did, until timer_ns */
 	uint64_t since_ns;         /* of that state */

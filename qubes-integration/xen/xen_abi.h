@@ -87,6 +87,7 @@ enum {
 	SCHEDOP_poll = 3,
 	SHUTDOWN_poweroff = 0,
 	SHUTDOWN_reboot = 1,
+	SHUTDOWN_suspend = 2,
 	SHUTDOWN_crash = 3,
 	VCPUOP_set_singleshot_timer = 8,
 	VCPUOP_stop_singleshot_timer = 9,

@@ -4,6 +4,7 @@
 
 #include "hypercall.h"
 #include "runtime.h"
+#include "suspend.h"
 #include "trap.h"
 #include "xenconsole.h"
 #include "xenmem.h"
@@ -14,6 +15,7 @@ enum { PAGES_SHARE = 64, PAGES_MIN = 128, PAGES_MAX = 2048 };
 extern uint8_t hypercall_page[];
 
 static struct xenmem mem;
+static bool restored;
 
 static _Noreturn void leave(uint32_t reason)
 {
@@ -99,13 +101,14 @@ static void say_start(void)
 	struct text t = text_on(line);
 	text_put(&t, "postern starts under Xen with ");
 	text_u64(&t, mem.free_bytes >> 20);
-	text_put(&t, " MiB");
+	text_put(&t, restored ? " MiB, restored: all begins anew" : " MiB");
 	xenconsole_line(line, t.len);
 	xenconsole_flush();
 }
 
 uint8_t *xenboot_memory(const struct xen_start_info *start)
 {
+	start = suspend_keep(start, &restored);
 	runtime_panic = die;
 	hypercall_boot();
 	mem = xenmem_boot(start);

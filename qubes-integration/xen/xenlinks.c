@@ -105,6 +105,11 @@ int64_t xenlinks_wall_shift_ns(void)
 	return self.wall_shift_ns;
 }
 
+bool xenlinks_suspend(void)
+{
+	return lifecycle_suspend();
+}
+
 bool xenlinks_reboot(void)
 {
 	return lifecycle_reboot();

@@ -29,6 +29,7 @@ size_t xenlinks_write(enum platform_channel, const void *bytes, size_t len);
 const char *xenlinks_note(void);
 /* What dom0 said the time is, less what xenclock_wall_ns() says. */
 int64_t xenlinks_wall_shift_ns(void);
+bool xenlinks_suspend(void); /* lifecycle_suspend */
 bool xenlinks_reboot(void);
 /* JSON members, no comma before the first. */
 void xenlinks_status(struct text *);

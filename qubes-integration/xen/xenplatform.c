@@ -6,6 +6,7 @@
 #include "hypercall.h"
 #include "netdev.h"
 #include "platform.h"
+#include "suspend.h"
 #include "xenboot.h"
 #include "xenclock.h"
 #include "xenconsole.h"
@@ -42,6 +43,24 @@ static struct frame *frame(void)
 
 /* --- events and channels ------------------------------------------------------------------- */
 
+static void say(const char *line)
+{
+	size_t len = 0;
+	while (line[len])
+		len++;
+	xenconsole_line(line, len);
+}
+
+/* Returns when the host goes on with this very domain; what changed meanwhile may have told nobody. */
+static void fall_asleep(void)
+{
+	xenconsole_flush();
+	say(suspend_now() ? "resumed" : "Xen refuses to suspend this guest");
+	netdev_changed(NULL);
+	xenlinks_look_all();
+	self.more = true;
+}
+
 /* Once a round: what is not packets. At most one device's step in xenstore, so that packets wait for no more. */
 static void housekeeping(void)
 {
@@ -62,12 +81,10 @@ static void housekeeping(void)
 	self.more = netdev_step(now);
 	self.more |= xs_event_waits();
 	const char *note = xenlinks_note();
-	if (note) {
-		size_t len = 0;
-		while (note[len])
-			len++;
-		xenconsole_line(note, len);
-	}
+	if (note)
+		say(note);
+	if (xenlinks_suspend())
+		fall_asleep();
 }
 
 static bool event(struct platform_event *e)

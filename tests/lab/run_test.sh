@@ -100,6 +100,11 @@ check "the second client passes" reaches c2
 check_says "and is refused" "^error EHOSTUNREACH" peer c1 tcp "$SERVER" 81
 check_says "metrics are served" "^postern_" \
 	curl -sS --max-time 10 --unix-socket "$LAB/metrics.sock" http://localhost/metrics
+check "the doctor finds nothing wrong" "$POSTERN" doctor -c "$LAB/postern.conf"
+check_says "and says so to machines" '"good": true' "$POSTERN" doctor -j -c "$LAB/postern.conf"
+sed "s/netns $NS_C2/netns nowhere/" "$LAB/postern.conf" >"$LAB/sick.conf"
+check_says "what is wrong comes with what helps" "ip netns add nowhere" "$POSTERN" doctor -c "$LAB/sick.conf"
+check "and with another status" not "$POSTERN" doctor -c "$LAB/sick.conf"
 check_says "a second one at the same place is refused" "another .postern run. uses it" \
 	"$POSTERN" run -c "$LAB/postern.conf"
 

@@ -21,7 +21,7 @@ static json_t *listing(void)
 		"{\"proto\":\"tcp\",\"dst\":\"198.51.100.1\",\"dport\":443,\"client\":\"10.0.0.2\",\"rule\":12,"
 		"\"state\":\"syn_sent\",\"idle_s\":0,\"up_bytes\":9223372036854775807,\"down_bytes\":9223372036854775807,"
 		"\"up_packets\":2,\"down_packets\":2},"
-		"{\"proto\":\"47\",\"dst\":\"192.0.2.1\",\"dport\":0,\"client\":\"10.0.0.2\",\"rule\":1,"
+		"{\"proto\":\"47\",\"dst\":\"192.0.2.1\",\"dport\":0,\"client\":\"10.0.0.2\",\"rule\":1,\"rule_id\":\"r-12345678\","
 		"\"state\":\"unreplied\",\"idle_s\":3,\"up_bytes\":-5,\"down_bytes\":100,\"up_packets\":0,\"down_packets\":0},"
 		"{\"proto\":7,\"dst\":[],\"client\":null}]";
 	json_t *flows = json_loads(text, 0, NULL);
@@ -49,6 +49,7 @@ static void test_hits(void **state)
 		{ flowfilter_rule, "policy", "1" },
 		{ flowfilter_rule, "1", "3" },
 		{ flowfilter_rule, "12", "2" },
+		{ flowfilter_rule, "r-12345678", "3" },
 		{ flowfilter_state, "established", "0" },
 		{ flowfilter_state, "unreplied", "3" },
 	};

@@ -1,4 +1,4 @@
-/* links: tools/metrics.c tools/metrics_gather.c tools/answer.c tools/columns.c tools/controlclient.c tools/latency_live.c tools/latency_run.c tools/latency_file.c netstack/text.c netstack/addr.c netstack/histogram.c */
+/* links: tools/metrics.c tools/metrics_gather.c tools/metrics_rules.c tools/web_rules.c tools/answer.c tools/columns.c tools/controlclient.c tools/latency_live.c tools/latency_run.c tools/latency_file.c netstack/text.c netstack/addr.c netstack/histogram.c */
 // SPDX-License-Identifier: ISC
 /* test_metrics.c: the page says what the answers said, whatever a peer puts into them. */
 #include <setjmp.h>
@@ -105,6 +105,36 @@ static void test_bounded(void **state)
 	metrics_free(&m);
 }
 
+/* A rule with a label is always told, once for each client; of the others the busiest, and none without an id. */
+static void test_rules(void **state)
+{
+	struct metrics m;
+	json_t *rules = json_array();
+	(void)state;
+	metrics_init(&m);
+	for (int i = 0; i < METRICS_BUSY_MAX + 9; i++) {
+		char id[16];
+		snprintf(id, sizeof(id), "r-%08x", (unsigned)i);
+		json_array_append_new(rules, json_pack("{s:s, s:s, s:i, s:i, s:b}", "client", "10.0.0.1", "id", id, "packets",
+						       i, "refused", 1, "labelled", 0));
+	}
+	json_array_append_new(rules, json_pack("{s:s, s:s, s:i}", "client", "10.0.0.1", "id", "", "packets", 1 << 30));
+	for (int i = 0; i < 4; i++)
+		json_array_append_new(rules, json_pack("{s:s, s:s, s:i, s:b}", "client", i < 2 ? "10.0.0.1" : "10.0.0.2",
+						       "id", "web", "bytes", 60, "labelled", 1));
+	metrics_pick_rules(&m, rules);
+	json_decref(rules);
+	char *text = printed(&m, METRICS_OPENMETRICS);
+	assert_int_equal(count(text, "\npostern_rule_bytes_total{"), METRICS_BUSY_MAX + 2);
+	has(text, "\npostern_rule_bytes_total{client=\"10.0.0.1\",rule=\"web\"} 60\n");
+	has(text, "\npostern_rule_bytes_total{client=\"10.0.0.2\",rule=\"web\"} 60\n");
+	has(text, "\npostern_rule_packets_total{client=\"10.0.0.1\",rule=\"r-00000048\"} 72\n");
+	has(text, "\npostern_rule_refused_packets_total{client=\"10.0.0.1\",rule=\"r-00000009\"} 1\n");
+	assert_null(strstr(text, "r-00000008"));
+	free(text);
+	metrics_free(&m);
+}
+
 static void test_histogram(void **state)
 {
 	struct metrics m;
@@ -138,6 +168,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody), cmocka_unit_test(test_rows),	cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_histogram),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

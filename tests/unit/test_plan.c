@@ -1,4 +1,4 @@
-/* links: tools/plan.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/plan.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* Files for many clients: what they mean, where they are wrong, and what changes between two. */
 #include <stdarg.h>
@@ -49,6 +49,17 @@ static const struct {
 	  "10.137.0.5 accept 0=action=accept specialtarget=dns;1=action=drop;\n", NULL },
 	{ "[10.137.0.5]\naccept\n[fd00:0::5]\naccept 2001:db8::/32\ndrop 10.0.0.1\npolicy drop",
 	  "10.137.0.5 drop 0=action=accept;\nfd00::5 drop 0=action=accept dst6=2001:db8::/32;\n", NULL },
+	{ "[inbound]\naccept tcp 2222 to 10.137.0.5:22\n[10.137.0.5]\ndrop tcp 22\n",
+	  NULL, "f:4:6: the destination comes first" },
+	{ "[inbound]\naccept tcp 2222 to 10.137.0.5:22\n[ between ]\naccept 10.137.0.5 - icmp 8\n[10.137.0.5]\n",
+	  "inbound - 0=action=accept proto=tcp dstports=2222-2222 to=10.137.0.5:22;\n"
+	  "between - 0=action=accept src4=10.137.0.5/32 proto=icmp icmptype=8;\n10.137.0.5 drop \n", NULL },
+	{ "[inbound]\n[between]\ndrop label=x expire=900\ndrop expire=1100", "inbound - \nbetween - 1=action=drop expire=1100;\n", NULL },
+	{ "[inbound]\npolicy accept\n", NULL, "f:2:1: no policy here" },
+	{ "[inbound]\naccept 10.0.0.1 tcp 80\n", NULL, "f:2:8: proto is none of" },
+	{ "[between]\naccept tcp\n", NULL, "f:2:8: not an IPv4 network 'tcp'" },
+	{ "[inbound]\n[between]\n[inbound]\n", NULL, "f:3:2: this client was here before" },
+	{ "[inbounds]\n", NULL, "f:1:9: ']' is missing" },
 	{ "accept\n", NULL, "f:1:1: whose rule?" },
 	{ "[10.137.0.5\n", NULL, "f:1:12: ']' is missing" },
 	{ "[carrot]\n", NULL, "f:1:2: not the address" },

@@ -1,4 +1,4 @@
-/* links: tools/rulefile.c rules/rule.c rules/qvm_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/rulefile.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* Rule files: what they become in the store, and where a bad one is pointed at. */
 #include <stdarg.h>
@@ -17,7 +17,7 @@ static bool parse(struct rulefile *f, const char *text, size_t len, bool v6, cha
 {
 	size_t n;
 	FILE *to = open_memstream(errors, &n);
-	struct rulefile_source s = { "r", text, len, v6, 1000 };
+	struct rulefile_source s = { "r", text, len, v6, 1000, RULE_OUTWARD };
 	bool good = rulefile_parse(f, &s, to);
 	fclose(to);
 	return good;

@@ -34,10 +34,11 @@ static int setup(void **state)
 static void test_words(void **state)
 {
 	(void)state;
-	static const struct { const char *word; bool ends, reboot, note; } rows[] = {
-		{ "poweroff", true, false, true }, { "halt", true, false, true }, { "reboot", true, true, true },
-		{ "suspend", false, false, true }, { "poweroffx", false, false, true }, { "power", false, false, true },
-		{ "", false, false, false }, { "a word that is longer than any", false, false, true },
+	static const struct { const char *word; bool ends, reboot, suspend, note; } rows[] = {
+		{ "poweroff", true, false, false, true }, { "halt", true, false, false, true },
+		{ "reboot", true, true, false, true }, { "suspend", false, false, true, true },
+		{ "poweroffx", false, false, false, true }, { "power", false, false, false, true },
+		{ "", false, false, false, false }, { "a word that is longer than any", false, false, false, true },
 	};
 	struct platform_event e;
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -51,8 +52,10 @@ static void test_words(void **state)
 		assert_int_equal(lifecycle_event(&e), rows[i].ends);
 		assert_false(lifecycle_event(&e));
 		assert_int_equal(lifecycle_reboot(), rows[i].reboot);
+		assert_int_equal(lifecycle_suspend(), rows[i].suspend);
+		assert_false(lifecycle_suspend());
 		/* acknowledged: empty; what is not done is not acknowledged */
-		assert_string_equal(xen_lab_get(CONTROL "shutdown"), rows[i].ends ? "" : rows[i].word);
+		assert_string_equal(xen_lab_get(CONTROL "shutdown"), rows[i].ends || rows[i].suspend ? "" : rows[i].word);
 		if (rows[i].ends)
 			assert_int_equal(e.kind, EVENT_SHUTDOWN);
 	}
@@ -62,7 +65,7 @@ static void test_offers(void **state)
 {
 	(void)state;
 	assert_string_equal(xen_lab_get(CONTROL "feature-poweroff"), "1");
-	assert_null(xen_lab_get(CONTROL "feature-suspend"));
+	assert_string_equal(xen_lab_get(CONTROL "feature-suspend"), "1");
 	assert_null(xen_lab_get("/local/domain/5/memory/meminfo"));
 }
 
@@ -81,12 +84,32 @@ static void test_slow_store(void **state)
 	assert_true(lifecycle_event(&e));
 }
 
+/* Again and again, each asked for anew; one whose acknowledgement is lost is not done. */
+static void test_suspends(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		xen_lab_put(CONTROL "shutdown", "suspend");
+		step();
+		assert_true(lifecycle_suspend());
+		assert_non_null(lifecycle_note());
+		step();
+		assert_false(lifecycle_suspend());
+	}
+	xen_lab_deny_writes = true;
+	xen_lab_put(CONTROL "shutdown", "suspend");
+	step();
+	assert_false(lifecycle_suspend());
+	assert_non_null(lifecycle_note());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_words, setup),
 		cmocka_unit_test_setup(test_offers, setup),
 		cmocka_unit_test_setup(test_slow_store, setup),
+		cmocka_unit_test_setup(test_suspends, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -420,42 +420,6 @@ static void a_thousand_come_and_go(void **state)
 	}
 }
 
-static void two_hundred_and_fifty_at_once(void **state)
-{
-	(void)state;
-	enum { CLIENTS = 250 };
-	static struct guest g[CLIENTS];
-	static uint16_t port[CLIENTS];
-	char ip[32], mac[32];
-	struct frame *burst[PLATFORM_BURST_MAX];
-	uint8_t bytes[100];
-	for (uint32_t i = 0; i < CLIENTS; i++) {
-		snprintf(ip, sizeof(ip), "10.137.1.%u", i + 1);
-		snprintf(mac, sizeof(mac), "00:16:3e:5e:6c:%02x", i);
-		port[i] = attach(&g[i], (uint16_t)(20 + i), ip, mac);
-		guest_frame_udp(bytes, sizeof(bytes), ip, (uint8_t)i);
-		guest_send(&g[i], bytes, sizeof(bytes), 100, 0, NULL);
-		guest_push(&g[i]);
-	}
-	bool seen[PORT_COUNT] = { false };
-	for (size_t n, total = 0; total < CLIENTS; total += n) {
-		n = receive(burst);
-		assert_true(n > 0);
-		for (size_t i = 0; i < n; i++) {
-			assert_false(seen[burst[i]->port]);
-			seen[burst[i]->port] = true;
-		}
-		give_all(burst, n);
-	}
-	assert_int_equal(fake_held().watches, 1); /* xenstored allows 128 */
-	assert_reaches(&g[249], port[249], 99);
-	fake_rm(FAKE_HOME "/backend");
-	guest_settle(0);
-	while (next_event().kind != EVENT_NONE)
-		;
-	assert_nothing_held();
-}
-
 static void two_vifs_of_one_client(void **state)
 {
 	(void)state;
@@ -535,7 +499,7 @@ int main(void)
 		TEST(a_frontend_without_offloads_gets_plain_packets), TEST(checksum_flags_become_metadata),
 		TEST(frames_wait_for_buffers_and_not_for_ever), TEST(a_copy_that_fails_is_answered_so),
 		TEST(closes_and_opens_again), TEST(a_full_close_before_the_first_connection),
-		TEST(a_thousand_come_and_go), TEST(two_hundred_and_fifty_at_once), TEST(two_vifs_of_one_client),
+		TEST(a_thousand_come_and_go), TEST(two_vifs_of_one_client),
 		TEST(the_next_domain_with_its_address_is_another_client),
 		TEST(a_silent_xenstore_delays_and_breaks_nothing),
 	};

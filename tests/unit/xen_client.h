@@ -6,15 +6,14 @@
 #ifndef XEN_CLIENT_H
 #define XEN_CLIENT_H
 
-#include <string.h>
-
-#include "framepool.h"
 #include "headers.h"
 #include "netbus.h"
 #include "vif.h"
+#include "xen_frames.h"
 #include "xen_guest.h"
 
-#define MS UINT64_C(1000000)
+static const struct xen_device DEVICE = { netback_event, netback_poll, netback_rx, netback_tx };
+
 #define IP1 "10.137.0.5"
 #define MAC1 "00:16:3e:5e:6c:05"
 #define IP2 "10.137.0.9"
@@ -27,45 +26,6 @@ static inline int world(void **state)
 	(void)state;
 	guest_world();
 	return 0;
-}
-
-static inline struct platform_event next_event(void)
-{
-	struct platform_event e = { 0 };
-	if (!netback_event(&e))
-		e.kind = EVENT_NONE;
-	return e;
-}
-
-static inline size_t receive(struct frame *burst[PLATFORM_BURST_MAX])
-{
-	(void)netback_poll();
-	return netback_rx(burst, PLATFORM_BURST_MAX);
-}
-
-static inline void give_all(struct frame *burst[], size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		framepool_give(burst[i]);
-}
-
-/* A frame of ours to a port, with these bytes. */
-static inline struct frame *frame_of(uint16_t port, const void *bytes, size_t len)
-{
-	struct frame *f = framepool_take(len);
-	assert_non_null(f);
-	memcpy(f->data, bytes, len);
-	f->len = (uint32_t)len;
-	f->port = port;
-	return f;
-}
-
-static inline void send(struct frame *f)
-{
-	struct frame_queue q = { 0 };
-	frames_put(&q, f);
-	netback_tx(&q);
-	assert_int_equal(q.count, 0);
 }
 
 static inline uint16_t attach(struct guest *g, uint16_t domid, const char *ip, const char *mac)
@@ -113,16 +73,12 @@ static inline void assert_reaches(struct guest *g, uint16_t port, size_t len)
 static inline void assert_nothing_held(void)
 {
 	struct netback_held held = netback_held();
-	struct fake_held xen = fake_held();
 	assert_int_equal(held.vifs, 0);
 	assert_int_equal(held.ports, 0);
 	assert_int_equal(held.rings, 0);
 	assert_int_equal(held.channels, 0);
 	assert_int_equal(held.frames, 0);
-	assert_int_equal(xen.mapped, 0);
-	assert_int_equal(xen.given, 0);
-	assert_int_equal(xen.channels, 0);
-	assert_int_equal(xen.watches, 1);
+	assert_xen_has_all();
 }
 
 #endif

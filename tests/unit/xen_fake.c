@@ -25,7 +25,7 @@ static void *pages[PAGES_MAX];
 static uint32_t page_count, pages_taken;
 static struct grant_counts counts;
 static char hidden[XS_PATH_BYTES];
-uint32_t fake_deny, fake_again, fake_requests;
+uint32_t fake_deny, fake_again, fake_requests, fake_nodes;
 
 static void *page_new(void)
 {
@@ -54,6 +54,7 @@ void fake_reset(void)
 	page_count = pages_taken = nodes = event_head = event_count = channels = 0;
 	lent_count = FIRST_REF;
 	fake_deny = fake_again = fake_requests = 0;
+	fake_nodes = UINT32_MAX;
 	counts = (struct grant_counts){ 0 };
 }
 
@@ -437,6 +438,10 @@ enum xs_result xs_write(uint32_t tx, const char *path, const char *value)
 	*strrchr(parent, '/') = 0;
 	if (!fake_exists(parent))
 		return XS_RESULT_DENIED; /* the folders above ours are dom0's */
+	if (!fake_exists(full) && fake_nodes != UINT32_MAX && fake_nodes-- == 0) {
+		fake_nodes = 0;
+		return XS_RESULT_ERROR;
+	}
 	fake_write(full, value);
 	return XS_RESULT_OK;
 }
@@ -458,6 +463,7 @@ enum xs_result xs_rm(uint32_t tx, const char *path)
 	if (!fake_exists(full))
 		return XS_RESULT_NOENT;
 	fake_rm(full);
+	fake_nodes += fake_nodes != UINT32_MAX;
 	return XS_RESULT_OK;
 }
 

@@ -43,6 +43,7 @@ bool fake_exists(const char *path);
 void fake_hide(const char *path, bool hidden); /* one at a time: we may read nothing of it */
 extern uint32_t fake_deny;                  /* the next n requests get no answer in time */
 extern uint32_t fake_requests;              /* made so far */
+extern uint32_t fake_nodes;                 /* that we may still make: the rest of our quota */
 extern uint32_t fake_again;                 /* the next n transactions meet another */
 
 /* What is held of Xen by us. */

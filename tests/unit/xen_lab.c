@@ -18,7 +18,7 @@ static unsigned event_first, event_end;
 static void *offered[GRANTS], *lent[GRANTS];
 static bool ports[XEN_LAB_PORTS];
 static unsigned mapped, given, taken;
-bool xen_lab_peer_maps, xen_lab_fail_evtchn, xen_lab_fail_store, xen_lab_fail_grant;
+bool xen_lab_peer_maps, xen_lab_fail_evtchn, xen_lab_fail_store, xen_lab_fail_grant, xen_lab_deny_writes;
 unsigned xen_lab_notified[XEN_LAB_PORTS];
 
 void xen_lab_reset(void)
@@ -30,7 +30,7 @@ void xen_lab_reset(void)
 	memset(ports, 0, sizeof(ports));
 	memset(xen_lab_notified, 0, sizeof(xen_lab_notified));
 	event_first = event_end = mapped = given = taken = 0;
-	xen_lab_peer_maps = xen_lab_fail_evtchn = xen_lab_fail_store = xen_lab_fail_grant = false;
+	xen_lab_peer_maps = xen_lab_fail_evtchn = xen_lab_fail_store = xen_lab_fail_grant = xen_lab_deny_writes = false;
 	xen_lab_put("/local/domain/5/domid", "5");
 }
 
@@ -132,6 +132,8 @@ enum xs_result xs_write(uint32_t tx, const char *path, const char *value)
 	(void)tx;
 	if (xen_lab_fail_store)
 		return XS_RESULT_TIMEOUT;
+	if (xen_lab_deny_writes)
+		return XS_RESULT_DENIED;
 	xen_lab_put(absolute(path, full), value);
 	return XS_RESULT_OK;
 }

@@ -31,6 +31,6 @@ void *xen_lab_lent(uint32_t ref);
 extern bool xen_lab_peer_maps;
 /* How often each of our ports was notified; xen_lab_fail makes calls of that kind fail. */
 extern unsigned xen_lab_notified[XEN_LAB_PORTS];
-extern bool xen_lab_fail_evtchn, xen_lab_fail_store, xen_lab_fail_grant;
+extern bool xen_lab_fail_evtchn, xen_lab_fail_store, xen_lab_fail_grant, xen_lab_deny_writes;
 
 #endif

@@ -94,6 +94,8 @@ static int print_form(const struct latency_wish *w, const struct latency_run *co
 	case LATENCY_CSV:
 		latency_print_csv(stdout, run, label, n);
 		return EXIT_YES;
+	case LATENCY_NOTHING:
+		return EXIT_YES;
 	case LATENCY_HGRM:
 	case LATENCY_METRICS:
 		break;

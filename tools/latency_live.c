@@ -97,11 +97,11 @@ static void settle(struct latency_run *run)
 	}
 }
 
-int latency_live_ask(struct latency_run *run, const char *control)
+int latency_live_ask(struct latency_run *run, const char *control, const char *request)
 {
 	struct gathered g = { run, 0 };
 	latency_run_init(run, "appliance");
-	int code = answer_ask(control, "latency", each, &g);
+	int code = answer_ask(control, request, each, &g);
 	if (code != EXIT_YES) {
 		latency_run_free(run);
 		return code;

@@ -36,7 +36,7 @@ void latency_print_svg(FILE *to, const char *title, const struct latency_curve *
 
 /* What the verbs that end in a run have in common. */
 struct latency_wish {
-	enum { LATENCY_TABLE, LATENCY_JSON, LATENCY_CSV, LATENCY_HGRM, LATENCY_METRICS } form;
+	enum { LATENCY_TABLE, LATENCY_JSON, LATENCY_CSV, LATENCY_HGRM, LATENCY_METRICS, LATENCY_NOTHING } form;
 	const char *svg, *save, *series; /* file names; NULL: no */
 };
 /* Long options of getopt_long, to be put first into a verb's own; their values. */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controlclient.h"
 #include "latency_plan.h"
+#include "latency_split.h"
 #include "latency_wire.h"
 #include "verbs.h"
 
@@ -73,7 +75,7 @@ static bool read_preset(struct latency_plan *p, const char *word)
 
 enum {
 	RATE = LATENCY_OPT_OWN, SIZE, DURATION, WARMUP, TRIALS, TCP, ICMP, BIND, LOAD, PRESET, SCALE, VALUES,
-	WITH, SPIN, CPU, ONE_WAY, QUIET,
+	WITH, SPIN, CPU, ONE_WAY, QUIET, REFLECTOR, CONTROL,
 };
 
 static bool take(struct latency_plan *p, int option, char *argument)
@@ -112,15 +114,17 @@ static bool take(struct latency_plan *p, int option, char *argument)
 		p->cpu = (int)v;
 		return ok;
 	case ONE_WAY: return p->trial.one_way = true;
+	case REFLECTOR: p->reflector = argument; return true;
+	case CONTROL: p->control = argument; return true;
 	case QUIET: p->report = false; return true;
 	default: return latency_wish_take(&p->wish, option, argument);
 	}
 }
 
 /* HOST[:PORT]; names are looked up once, before anything is measured. */
-static int find_host(struct latency_plan *p, const char *word)
+static int find_host(const char *word, struct sockaddr_in *to)
 {
-	static char host[256];
+	char host[256];
 	const char *port = strrchr(word, ':');
 	struct addrinfo want = { .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM }, *found;
 	double v = LATENCY_PORT;
@@ -130,11 +134,22 @@ static int find_host(struct latency_plan *p, const char *word)
 	int error = getaddrinfo(host, NULL, &want, &found);
 	if (error)
 		return complain(EXIT_UNREACHED, "%s: %s", host, gai_strerror(error));
-	memcpy(&p->trial.to, found->ai_addr, sizeof(p->trial.to));
+	memcpy(to, found->ai_addr, sizeof(*to));
 	freeaddrinfo(found);
-	p->trial.to.sin_port = p->trial.carrier == LATENCY_ICMP ? 0 : htons((uint16_t)v);
-	p->host = word;
+	to->sin_port = htons((uint16_t)v);
 	return -1;
+}
+
+static int find_reflector(struct latency_plan *p)
+{
+	bool asks = !strcmp(p->reflector, "appliance");
+	if (p->trial.carrier != LATENCY_UDP || p->load)
+		return complain(EXIT_USAGE, "--reflector needs UDP, and rates that are known");
+	if (!asks)
+		return find_host(p->reflector, &p->reflect_to);
+	p->control = controlclient_path(p->control);
+	int code = latency_split_find(p->control, &p->reflect_to);
+	return code == EXIT_YES ? -1 : code;
 }
 
 static int settle(struct latency_plan *p)
@@ -148,7 +163,7 @@ static int settle(struct latency_plan *p)
 	if (!p->values != !p->program)
 		return complain(EXIT_USAGE, "--values and --with belong together");
 	size_t all = (p->load ? 4 : p->rates) * p->sizes * (p->values ? p->values : 1) * p->trials;
-	if (all * 6 > LATENCY_SERIES_MAX)
+	if (all * (p->reflector ? 12 : 6) > LATENCY_SERIES_MAX)
 		return complain(EXIT_USAGE, "%zu trials are too many for one run", all);
 	if (p->trial.carrier == LATENCY_TCP && p->trial.one_way)
 		return complain(EXIT_USAGE, "--one-way needs UDP");
@@ -167,7 +182,8 @@ int latency_plan_read(struct latency_plan *p, int argc, char **argv)
 		{ "scale", required_argument, NULL, SCALE },   { "values", required_argument, NULL, VALUES },
 		{ "with", required_argument, NULL, WITH },     { "spin", required_argument, NULL, SPIN },
 		{ "cpu", required_argument, NULL, CPU },       { "one-way", no_argument, NULL, ONE_WAY },
-		{ "quiet", no_argument, NULL, QUIET },	       { 0 },
+		{ "quiet", no_argument, NULL, QUIET },	       { "reflector", required_argument, NULL, REFLECTOR },
+		{ "control", required_argument, NULL, CONTROL }, { 0 },
 	};
 	*p = (struct latency_plan){ .rate = { 1000 }, .rates = 1, .size = { 64 }, .sizes = 1, .trials = 1, .cpu = -1,
 				    .report = true, .scale = 1 };
@@ -181,6 +197,11 @@ int latency_plan_read(struct latency_plan *p, int argc, char **argv)
 					  complain(EXIT_USAGE, "%s: not what can be asked for", argv[optind - 1]);
 	if (optind + 1 != argc)
 		return verb_usage("latency");
-	int code = find_host(p, argv[optind]);
+	p->host = argv[optind];
+	int code = find_host(p->host, &p->trial.to);
+	if (p->trial.carrier == LATENCY_ICMP)
+		p->trial.to.sin_port = 0;
+	if (code < 0 && p->reflector)
+		code = find_reflector(p);
 	return code < 0 ? settle(p) : code;
 }

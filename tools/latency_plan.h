@@ -22,6 +22,9 @@ struct latency_plan {
 	size_t rates, sizes, values;
 	unsigned trials; /* of each */
 	const char *program;
+	const char *reflector; /* "appliance", or its address; NULL: none */
+	const char *control;
+	struct sockaddr_in reflect_to;
 	int cpu;     /* -1: any */
 	bool load;   /* rates are shares of a measured maximum, at most rate[0] */
 	bool report; /* progress on standard error */

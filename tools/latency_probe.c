@@ -9,6 +9,7 @@
 
 #include "latency_host.h"
 #include "latency_plan.h"
+#include "latency_split.h"
 #include "latency_verbs.h"
 #include "verbs.h"
 
@@ -79,25 +80,51 @@ static int find_maximum(const struct latency_plan *p, uint32_t size, double *fou
 	return low > 0 ? EXIT_YES : complain(EXIT_NO, "no rate up to %g/s passes without loss", p->rate[0]);
 }
 
+static int named_trial(const struct latency_plan *p, struct latency_run *run, const struct latency_trial *t,
+		       const char *name)
+{
+	struct latency_outcome o;
+	if (p->report)
+		fprintf(stderr, "postern: %s, %.3g s\n", name, (double)t->duration_ns / 1e9);
+	int code = latency_trial_run(t, run, name, &o);
+	if (code == EXIT_YES)
+		judge(run, name, &o);
+	return code;
+}
+
+/* Through the appliance, then to it. */
+static int split_trial(const struct latency_plan *p, struct latency_run *run, const struct latency_trial *t,
+		       const char *name)
+{
+	bool asks = !strcmp(p->reflector, "appliance");
+	struct latency_split split = { .control = asks ? p->control : NULL };
+	struct latency_trial near = *t;
+	char near_name[LATENCY_NAME_BYTES - 16];
+	snprintf(near_name, sizeof(near_name), "%.60s appliance", name);
+	near.to = p->reflect_to;
+	near.one_way = false;
+	latency_split_begin(&split);
+	int code = named_trial(p, run, t, name);
+	latency_split_through(&split);
+	if (code == EXIT_YES)
+		code = named_trial(p, run, &near, near_name);
+	latency_split_end(&split, run, name, near_name);
+	return code;
+}
+
 static int one_trial(const struct latency_plan *p, struct latency_run *run, double rate, uint32_t size,
 		     const char *value, unsigned turn)
 {
 	static const char *const carrier[] = { "udp", "tcp", "icmp" };
 	struct latency_trial t = p->trial;
-	struct latency_outcome o;
-	char name[LATENCY_NAME_BYTES - 16], number[16] = "";
+	char name[LATENCY_NAME_BYTES - 32], number[16] = "";
 	if (p->trials > 1)
 		snprintf(number, sizeof(number), " #%u", turn + 1);
 	snprintf(name, sizeof(name), "%s %.6g/s %uB%s%.20s%s", carrier[t.carrier], rate, size, value ? " " : "",
 		 value ? value : "", number);
 	t.rate = rate;
 	t.size = size;
-	if (p->report)
-		fprintf(stderr, "postern: %s, %.3g s\n", name, (double)t.duration_ns / 1e9);
-	int code = latency_trial_run(&t, run, name, &o);
-	if (code == EXIT_YES)
-		judge(run, name, &o);
-	return code;
+	return p->reflector ? split_trial(p, run, &t, name) : named_trial(p, run, &t, name);
 }
 
 static int rates_of(const struct latency_plan *p, struct latency_run *run, uint32_t size, double rate[LATENCY_LIST_MAX],
@@ -225,6 +252,8 @@ int latency_probe(int argc, char **argv)
 		code = latency_grant(&p.wish, &one, &p.host, 1);
 	if (code == EXIT_YES && p.preset && p.wish.form == LATENCY_TABLE)
 		print_summary(&p, &run);
+	if (code == EXIT_YES && p.wish.form == LATENCY_TABLE)
+		latency_split_print(stdout, &run);
 	latency_run_free(&run);
 	return code;
 }

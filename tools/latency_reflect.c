@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "controlclient.h"
 #include "latency_host.h"
 #include "latency_verbs.h"
 #include "latency_wire.h"
@@ -171,18 +172,32 @@ static int serve(const struct sockaddr_in *at, unsigned seconds)
 	return reflect(&r, seconds ? latency_now() + seconds * 1000000000ull : 0);
 }
 
+/* The appliance's own reflector: a port, "off", or "state". */
+static int at_appliance(const char *control, const char *what, bool json)
+{
+	char request[64];
+	bool asks = !strcmp(what, "state");
+	snprintf(request, sizeof(request), "latency reflect%s%.32s", asks ? "" : " ", asks ? "" : what);
+	return latency_tell(control, request, json);
+}
+
 int latency_reflect(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "port", required_argument, NULL, 'p' },
 		{ "bind", required_argument, NULL, 'b' },
 		{ "for", required_argument, NULL, 'f' },
+		{ "appliance", required_argument, NULL, 'a' },
+		{ "control", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(LATENCY_PORT) };
+	const char *appliance = NULL, *control = NULL;
 	unsigned long seconds = 0, port;
-	for (int o; (o = getopt_long(argc, argv, "p:b:f:h", options, NULL)) != -1;) {
+	bool json = false;
+	for (int o; (o = getopt_long(argc, argv, "p:b:f:jh", options, NULL)) != -1;) {
 		char *end = optarg;
 		if (o == 'p' && (port = strtoul(optarg, &end, 10)) && !*end && port < 65536)
 			at.sin_port = htons((uint16_t)port);
@@ -190,8 +205,16 @@ int latency_reflect(int argc, char **argv)
 			continue;
 		else if (o == 'f' && (seconds = strtoul(optarg, &end, 10)) && !*end && seconds < 1u << 30)
 			continue;
+		else if (o == 'a')
+			appliance = optarg;
+		else if (o == 'c')
+			control = optarg;
+		else if (o == 'j')
+			json = true;
 		else
 			return o == 'h' ? verb_help("latency") : verb_usage("latency");
 	}
+	if (optind == argc && appliance)
+		return at_appliance(controlclient_path(control), appliance, json);
 	return optind == argc ? serve(&at, (unsigned)seconds) : verb_usage("latency");
 }

@@ -9,6 +9,7 @@
 #include "latency_live.h"
 #include "latency_out.h"
 #include "latency_verbs.h"
+#include "latency_view.h"
 #include "verbs.h"
 
 enum { WATCH_S = 2, SLOW_SHOWN = 10 };
@@ -26,6 +27,8 @@ static void print_slow(const struct latency_run *run)
 		{ "QUEUED", "queued", NULL, true }, { "PROTO", "proto", NULL, false },
 		{ "SOURCE", "src", "sport", false }, { "DESTINATION", "dst", "dport", false },
 		{ "RULE", "rule", NULL, true },	    { "GENERATION", "generation", NULL, true },
+		{ "PARSE", "parse_ns", NULL, true }, { "LOOKUP", "lookup_ns", NULL, true },
+		{ "FORWARD", "forward_ns", NULL, true },
 	};
 	struct columns t;
 	json_t *list = json_copy(json_object_get(run->config, "slow"));
@@ -45,25 +48,50 @@ static void print_slow(const struct latency_run *run)
 	columns_free(&t);
 }
 
-static int show_live(const struct latency_wish *w, const char *control, bool watch)
+/* What of the running appliance is asked for. */
+struct wanted {
+	const char *control, *client;
+	enum latency_view view;
+	bool watch;
+};
+
+static int show_run(const struct latency_wish *w, enum latency_view view, struct latency_run *run, const char *label)
 {
-	const char *label = "appliance";
+	const struct latency_run *one = run;
+	struct latency_wish rest = *w;
+	bool table = w->form == LATENCY_TABLE && view != LATENCY_VIEW_WHOLE && !w->series;
+	latency_view_select(view, run);
+	if (!run->count)
+		return complain(EXIT_NO, "the appliance has measured nothing of that");
+	if (table && !w->svg && !w->save) {
+		latency_view_print(stdout, view, run);
+		return EXIT_YES;
+	}
+	if (table)
+		rest.form = LATENCY_NOTHING;
+	int code = latency_grant(&rest, &one, &label, 1);
+	if (code == EXIT_YES && table)
+		latency_view_print(stdout, view, run);
+	else if (code == EXIT_YES && w->form == LATENCY_TABLE)
+		print_slow(run);
+	return code;
+}
+
+static int show_live(const struct latency_wish *w, const struct wanted *a)
+{
+	char request[LATENCY_REQUEST_BYTES];
+	if (!latency_view_request(a->view, a->client, request))
+		return complain(EXIT_USAGE, "%s: no address", a->client);
 	do {
 		struct latency_run run;
-		int code = latency_live_ask(&run, control);
+		int code = latency_live_ask(&run, a->control, request);
 		if (code != EXIT_YES)
 			return code;
-		const struct latency_run *one = &run;
-		if (watch)
+		if (a->watch)
 			fputs("\033[H\033[J", stdout);
-		if (!run.count)
-			code = complain(EXIT_NO, "the appliance has measured nothing");
-		else
-			code = latency_grant(w, &one, &label, 1);
-		if (code == EXIT_YES && w->form == LATENCY_TABLE)
-			print_slow(&run);
+		code = show_run(w, a->view, &run, a->client ? a->client : "appliance");
 		latency_run_free(&run);
-		if (code != EXIT_YES || !watch)
+		if (code != EXIT_YES || !a->watch)
 			return code;
 		fflush(stdout);
 	} while (!sleep(WATCH_S));
@@ -95,25 +123,36 @@ static int show_files(const struct latency_wish *w, char **file, size_t n)
 
 int latency_show(int argc, char **argv)
 {
-	enum { CONTROL = LATENCY_OPT_OWN, WATCH };
+	enum { CONTROL = LATENCY_OPT_OWN, WATCH, CLIENT, CLIENTS, RULES, STAGES };
 	static const struct option options[] = {
 		LATENCY_OUT_OPTIONS,
-		{ "control", required_argument, NULL, CONTROL },
-		{ "watch", no_argument, NULL, WATCH },
+		{ "control", required_argument, NULL, CONTROL }, { "watch", no_argument, NULL, WATCH },
+		{ "client", required_argument, NULL, CLIENT },	 { "clients", no_argument, NULL, CLIENTS },
+		{ "rules", no_argument, NULL, RULES },		 { "stages", no_argument, NULL, STAGES },
 		{ 0 },
 	};
 	struct latency_wish w = { .form = LATENCY_TABLE };
+	struct wanted a = { .view = LATENCY_VIEW_WHOLE };
 	const char *control = NULL;
-	bool watch = false;
+	int views = 0;
 	for (int o; (o = getopt_long(argc, argv, "jo:h", options, NULL)) != -1;) {
-		if (o == CONTROL)
+		bool view = o >= CLIENT && o <= STAGES;
+		views += view;
+		if (view)
+			a.view = o == RULES ? LATENCY_VIEW_RULES : o == STAGES ? LATENCY_VIEW_STAGES : LATENCY_VIEW_CLIENTS;
+		if (o == CLIENT)
+			a.client = optarg;
+		else if (o == CONTROL)
 			control = optarg;
 		else if (o == WATCH)
-			watch = true;
-		else if (!latency_wish_take(&w, o, optarg))
+			a.watch = true;
+		else if (!view && !latency_wish_take(&w, o, optarg))
 			return o == 'h' ? verb_help("latency") : verb_usage("latency");
 	}
+	if (views > 1 || (optind < argc && (a.watch || views)))
+		return verb_usage("latency");
 	if (optind < argc)
-		return watch ? verb_usage("latency") : show_files(&w, argv + optind, (size_t)(argc - optind));
-	return show_live(&w, controlclient_path(control), watch);
+		return show_files(&w, argv + optind, (size_t)(argc - optind));
+	a.control = controlclient_path(control);
+	return show_live(&w, &a);
 }

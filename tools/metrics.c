@@ -221,7 +221,12 @@ static void print_latency(const struct page *p, const struct latency_run *run)
 		{ "up residence", "direction=\"up\",stage=\"residence\"" },
 		{ "down residence", "direction=\"down\",stage=\"residence\"" },
 		{ "any drop", "direction=\"any\",stage=\"drop\"" },
+		{ "any parse", "direction=\"any\",stage=\"parse\"" },
+		{ "any lookup", "direction=\"any\",stage=\"lookup\"" },
+		{ "any forward", "direction=\"any\",stage=\"forward\"" },
 		{ "any publish", "direction=\"any\",stage=\"publish\"" },
+		{ "any host-in", "direction=\"any\",stage=\"host-in\"" },
+		{ "any host-out", "direction=\"any\",stage=\"host-out\"" },
 	};
 	bool begun = false;
 	for (size_t i = 0; i < array_len(known); i++) {

@@ -14,6 +14,8 @@ int verb_latency(int argc, char **argv)
 	} sub[] = {
 		{ "show", latency_show },   { "probe", latency_probe },	    { "reflect", latency_reflect },
 		{ "match", latency_match }, { "compare", latency_compare },
+		{ "on", latency_switch_verb }, { "off", latency_switch_verb }, { "stages", latency_switch_verb },
+		{ "reset", latency_switch_verb }, { "state", latency_switch_verb },
 	};
 	if (argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")))
 		return verb_help("latency");

@@ -13,7 +13,7 @@ const struct mac LAB_GW_MAC = { { 2, 0, 0, 0, 0, 1 } };
 const struct mac LAB_C1_MAC = { { 2, 0, 0, 0, 1, 5 } };
 const struct mac LAB_C2_MAC = { { 2, 0, 0, 0, 1, 6 } };
 
-enum { MEMORY_BYTES = 4 << 20 };
+enum { MEMORY_BYTES = 6 << 20 };
 
 static void reclaim(struct lab *l)
 {

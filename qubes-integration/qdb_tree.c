@@ -428,6 +428,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	generation_init(&t->generation, policy);
 	t->config = config;
 	t->log = log;
+	policy_set_sets(policy, t->trees.sets);
 	blockkeys_init(&t->blocks, policy, &t->log);
 	t->commit = (struct treecommit){ &t->trees, policy, &t->generation, &t->log };
 	*arena = rest;

@@ -7,7 +7,8 @@
  * client's family, all with its number, or one that is RULE_VOID when there is none. A set that is unknown, empty or
  * bad: an accept rule with it matches nothing, a drop rule with it everything.
  *
- * A set's value is its members (addr.h, parse_prefix), separated by blanks.
+ * A set's value is its members (addr.h, parse_prefix), separated by blanks. In the store it is /postern/set/NAME, and
+ * what was changed there holds when /postern/set itself is written, all of it at once.
  */
 #ifndef SETS_H
 #define SETS_H

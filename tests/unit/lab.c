@@ -85,6 +85,7 @@ static void stage(struct lab *l, struct ip_addr owner, enum rule_verdict policy,
 					   !cross_rule_parse(kind, lines[n], len, &parsed, &error))
 			abort();
 		parsed.rule.number = n;
+		parsed.rule.account = accounts_of_rule(policy_accounts(l->policy), owner, &parsed);
 		policy_stage_rule(l->policy, &parsed.rule);
 	}
 	if (!policy_publish(l->policy))

@@ -26,7 +26,7 @@ static void keep_ports(struct fw *fw)
 	const struct rule *r;
 	ct_keep_none(fw->ct);
 	while (rules && (r = ruleset_next(rules, &walk))) {
-		if (r->action != VERDICT_ACCEPT || (r->flags & RULE_EXPIRED))
+		if (r->action != VERDICT_ACCEPT || (r->flags & RULE_VOID))
 			continue;
 		if (!(r->flags & RULE_HAS_PROTO) || r->proto == PROTO_TCP)
 			ct_keep_ports(fw->ct, PROTO_TCP, r->port_lo, r->port_hi);

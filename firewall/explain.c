@@ -136,6 +136,23 @@ static enum drop before_rules(const struct explain *e, const struct fw *fw)
 	return nobody ? DROP_INTER_CLIENT : DROP_NONE;
 }
 
+/* The next rule, and how it agrees; a line with a set, which became several rules, is one. NULL: none is left. */
+static const struct rule *try_next(struct explain *e, const struct fw *fw, const struct ruleset *rules,
+				   enum rule_trial *trial)
+{
+	const struct rule_context *context = policy_context(fw->policy);
+	const struct rule *r = ruleset_next(rules, &e->walk), *next;
+	for (struct ruleset_walk ahead = e->walk; r; r = next) {
+		*trial = e->kind == RULE_OUTWARD ? ruleset_try(r, &e->tuple, context) :
+						   cross_try(r, &e->tuple, context);
+		next = ruleset_next(rules, &ahead);
+		if (*trial == TRIAL_HIT || !next || next->number != r->number)
+			break;
+		e->walk = ahead;
+	}
+	return r;
+}
+
 /* The next rule tried; false: none is left, or one has hit. */
 static bool rule(struct explain *e, const struct fw *fw, struct text *t)
 {
@@ -146,12 +163,10 @@ static bool rule(struct explain *e, const struct fw *fw, struct text *t)
 		view = policy_show(fw->policy, e->client);
 	if (!view.rules || before_rules(e, fw) != DROP_NONE)
 		return false;
-	const struct rule *r = ruleset_next(view.rules, &e->walk);
+	enum rule_trial trial = TRIAL_HIT;
+	const struct rule *r = try_next(e, fw, view.rules, &trial);
 	if (!r)
 		return false;
-	const struct rule_context *context = policy_context(fw->policy);
-	enum rule_trial trial = e->kind == RULE_OUTWARD ? ruleset_try(r, &e->tuple, context) :
-							   cross_try(r, &e->tuple, context);
 	rule_report_text(fw, r, &words);
 	json_begin(t, "rule");
 	json_u64(t, "number", r->number);

@@ -304,7 +304,7 @@ static void stamp_all(struct policy *p)
 void policy_set_dns(struct policy *p, const struct ip_addr *servers, uint32_t count)
 {
 	ensure(count <= RULE_DNS_MAX);
-	struct rule_context context = { .dns_count = count, .hosts = p->hosts };
+	struct rule_context context = { .dns_count = count, .hosts = p->hosts, .sets = p->context.sets };
 	for (uint32_t i = 0; i < count; i++)
 		context.dns[i] = servers[i];
 	if (!memcmp(&context, &p->context, sizeof(context)))
@@ -326,6 +326,11 @@ void policy_set_hosts(struct policy *p, struct hosts *hosts)
 	p->hosts = hosts;
 	p->context.hosts = hosts;
 	rule_pool_set_hosts(p->pool, hosts);
+}
+
+void policy_set_sets(struct policy *p, const struct sets *sets)
+{
+	p->context.sets = sets;
 }
 
 struct hosts *policy_hosts(const struct policy *p)
@@ -420,7 +425,7 @@ void policy_stage_rule(struct policy *p, const struct rule *rule)
 	ensure(p->stage.active);
 	struct rule staged = *rule;
 	if (rule->expire > 0 && rule->expire <= p->now_s)
-		staged.flags |= RULE_EXPIRED;
+		staged.flags |= RULE_VOID;
 	else if (rule->expire > 0 && rule->expire < p->next_expiry)
 		p->next_expiry = rule->expire;
 	/* a line that became several rules is one */

@@ -74,6 +74,8 @@ void policy_set_dns(struct policy *, const struct ip_addr *servers, uint32_t cou
 
 /* The names that rules may have, before the first rule; they outlive the policy. */
 void policy_set_hosts(struct policy *, struct hosts *);
+/* The sets that rules were expanded from: their names (rule_context). They outlive the policy. */
+void policy_set_sets(struct policy *, const struct sets *);
 struct hosts *policy_hosts(const struct policy *); /* or NULL */
 /* Names whose bit is set (ruleset_names) have other addresses: the rule sets that have one are compiled and stamped anew. */
 void policy_hosts_changed(struct policy *, const uint64_t *bit);

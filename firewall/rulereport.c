@@ -12,32 +12,12 @@ enum { SLICE_SLOTS = 64 }; /* of the flow table, looked at for one line */
 static const uint64_t NS_PER_S = 1000000000;
 static const char inbound[] = "inbound", between[] = "between";
 
-static const char *take_client(struct cursor c, struct ip_addr *only)
-{
-	struct cursor word = c;
-	*only = (struct ip_addr){ { 0 } };
-	if (c.left == 0)
-		return NULL;
-	if (cross_owner_parse(&word, only) && word.left == 0)
-		return NULL;
-	if (parse_word(&c, inbound) && c.left == 0)
-		*only = cross_owner(RULE_INBOUND);
-	else if (parse_word(&c, between) && c.left == 0)
-		*only = cross_owner(RULE_BETWEEN);
-	else
-		return "rules takes the address of a client, inbound, between, or nothing";
-	return NULL;
-}
-
 const char *rule_report_begin(struct rule_report *r, const struct fw *fw, const char *words, size_t len)
 {
 	struct cursor c = cursor_of(words, len);
 	*r = (struct rule_report){ .stage = RULE_REPORT_FLOWS, .client = NONE };
-	if (c.left > 0 && !parse_word(&c, " "))
-		return "unknown request";
-	const char *wrong = take_client(c, &r->only);
-	if (wrong)
-		return wrong;
+	if (c.left > 0 && !(parse_word(&c, " ") && cross_owner_parse(&c, &r->only) && c.left == 0))
+		return "rules takes the address of a client, inbound, between, or nothing";
 	if (!ip_is_zero(r->only) && !policy_find(fw->policy, r->only, &r->client))
 		return "no such client";
 	accounts_reckon(policy_accounts(fw->policy));
@@ -75,7 +55,10 @@ void rule_report_text(const struct fw *fw, const struct rule *rule, struct text 
 	char buffer[RULE_ID_TEXT];
 	struct text label = text_on(buffer);
 	struct parsed_rule parsed = { .rule = *rule, .host = hosts_text(policy_hosts(fw->policy), rule->host) };
+	const struct sets *sets = policy_context(fw->policy)->sets;
 	parsed.host_len = length(parsed.host);
+	parsed.set = sets ? sets_name(sets, rule->host) : "?";
+	parsed.set_len = length(parsed.set);
 	if (accounts_labelled(policy_accounts(fw->policy), rule->account)) {
 		accounts_id(policy_accounts(fw->policy), rule->account, &label);
 		parsed.label = buffer;

@@ -206,9 +206,6 @@ static void set_changed(struct qdb_tree *t, uint32_t set)
 		if (tree->used && staged_uses_set(t->trees.pool, &tree->rules, set))
 			tree->set_changed = true;
 	}
-	/* what is held is committed with all that is held, and a dump when it is whole */
-	if (!t->in_dump && !generation_is_held(&t->generation))
-		commit_set_changed(t);
 }
 
 static void write_set(struct qdb_tree *t, const char *path, struct cursor name, struct cursor value)
@@ -244,7 +241,6 @@ static void write_generation(struct qdb_tree *t, struct cursor key, struct curso
 	} else if (is_word(key, "generation")) {
 		/* those of a dump that was not to hold: now something else does */
 		commit_marked(t);
-		commit_set_changed(t);
 		if (generation_publish(&t->generation, value, &line))
 			storelog_say(&t->log, &line);
 	} else if (is_word(key, "hold") && !t->in_dump) {
@@ -262,6 +258,8 @@ static bool write_postern(struct qdb_tree *t, const char *path, struct cursor va
 		return false;
 	if (parse_word(&key, "set/"))
 		write_set(t, path, key, value);
+	else if (is_word(key, "set") && !t->in_dump)
+		commit_set_changed(t);
 	else if (!blockkeys_write(&t->blocks, key, value))
 		write_generation(t, key, value);
 	return true;
@@ -428,6 +426,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	generation_init(&t->generation, policy);
 	t->config = config;
 	t->log = log;
+	policy_set_sets(policy, t->trees.sets);
 	blockkeys_init(&t->blocks, policy, &t->log);
 	t->commit = (struct treecommit){ &t->trees, policy, &t->generation, &t->log };
 	*arena = rest;

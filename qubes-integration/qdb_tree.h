@@ -13,6 +13,9 @@
  * Below /postern/inbound/ and /postern/between/ stand rules of cross_rule.h in the same way, without a policy and
  * without a counter; an empty tree that is committed switches them off.
  *
+ * Sets that rules refer to stand below /postern/set/ (sets.h), what is stopped altogether below /postern/isolate/ and
+ * in /postern/panic (blockkeys.h).
+ *
  * Many clients can change at once, and for a while only: generation.h.
  *
  * Wiring:

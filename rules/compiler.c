@@ -204,7 +204,7 @@ bool compiler_add(struct compiler *c, const struct rule *r, const struct hosts *
 	/* fail closed: a name that is not resolved forbids everything and permits nothing */
 	if ((r->flags & RULE_HAS_HOST) && !host && r->action == VERDICT_ACCEPT)
 		meaning = MEANS_NOTHING;
-	if (r->flags & RULE_EXPIRED)
+	if (r->flags & RULE_VOID)
 		meaning = MEANS_NOTHING;
 	uint32_t rule = c->rules++;
 	c->verdict[rule] = (struct compiled_verdict){ (uint16_t)(r->number | r->action << 15), r->account };

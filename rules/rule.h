@@ -42,8 +42,8 @@ enum rule_flag {
 	RULE_DNS = 8,
 	RULE_HAS_PORTS = 16,
 	RULE_HAS_TYPE = 32,
-	RULE_EXPIRED = 128, /* its time has come: it matches nothing any more */
 	RULE_HAS_SET = 64, /* with RULE_HAS_DST: dst is the member that this copy of the rule stands for */
+	RULE_VOID = 128,   /* matches nothing: its time has come, or its set has nobody to permit */
 };
 
 enum {

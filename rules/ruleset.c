@@ -162,7 +162,7 @@ bool ruleset_append(struct ruleset *set, const struct rule *rule)
 		return false;
 	set->pool->chunk[set->last].rule[set->count % CHUNK_RULES] = *rule;
 	set->count++;
-	set->temporary += rule->expire > 0 && !(rule->flags & RULE_EXPIRED);
+	set->temporary += rule->expire > 0 && !(rule->flags & RULE_VOID);
 	if (rule->flags & RULE_HAS_HOST) {
 		set->named++;
 		hosts_hold(set->pool->hosts, rule->host);
@@ -298,10 +298,10 @@ uint32_t ruleset_expire(struct ruleset *set, uint32_t now_s, uint32_t *next)
 		if (i % CHUNK_RULES == 0)
 			at = i == 0 ? set->first : set->pool->next[at];
 		struct rule *rule = &set->pool->chunk[at].rule[i % CHUNK_RULES];
-		if (rule->expire == 0 || (rule->flags & RULE_EXPIRED))
+		if (rule->expire == 0 || (rule->flags & RULE_VOID))
 			continue;
 		if (rule->expire <= now_s) {
-			rule->flags |= RULE_EXPIRED;
+			rule->flags |= RULE_VOID;
 			over++;
 		} else if (rule->expire < *next) {
 			*next = rule->expire;
@@ -349,8 +349,8 @@ static bool is_dns(const struct rule *r, const struct tuple *t, const struct rul
 enum rule_trial ruleset_try(const struct rule *r, const struct tuple *t,
 			    const struct rule_context *context)
 {
-	if (r->flags & RULE_EXPIRED)
-		return TRIAL_EXPIRED;
+	if (r->flags & RULE_VOID)
+		return (r->flags & (RULE_HAS_SET | RULE_HAS_DST)) == RULE_HAS_SET ? TRIAL_SET : TRIAL_EXPIRED;
 	if ((r->flags & RULE_HAS_PROTO) && r->proto != t->proto)
 		return TRIAL_PROTO;
 	if ((r->flags & RULE_HAS_TYPE) && r->icmp_type != t->kind)
@@ -377,7 +377,7 @@ const char *rule_trial_word(enum rule_trial trial)
 	static const char *const word[] = {
 		[TRIAL_HIT] = "hit",	 [TRIAL_PROTO] = "proto", [TRIAL_TYPE] = "icmptype",
 		[TRIAL_PORTS] = "dstports", [TRIAL_DST] = "dst",	  [TRIAL_HOST] = "dsthost",
-		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired", [TRIAL_SRC] = "src",
+		[TRIAL_DNS] = "dns",	    [TRIAL_EXPIRED] = "expired", [TRIAL_SET] = "dstset", [TRIAL_SRC] = "src",
 	};
 	_Static_assert(array_len(word) == TRIAL_COUNT, "a word for each");
 	return word[trial];

@@ -19,7 +19,7 @@
 #include "arena.h"
 #include "hosts.h"
 #include "packet.h"
-#include "rule.h"
+#include "sets.h"
 
 enum { RULE_DNS_MAX = 4 };
 
@@ -31,6 +31,7 @@ struct rule_context {
 	struct ip_addr dns[RULE_DNS_MAX]; /* specialtarget=dns */
 	uint32_t dns_count;
 	const struct hosts *hosts;        /* the addresses of names; NULL: none is resolved */
+	const struct sets *sets;          /* the names of sets, for who tells of rules; NULL: none is known */
 };
 
 /* So many sets, so many rules in all (each set rounds up to 16); NULL: the arena is too small. */
@@ -58,7 +59,7 @@ bool ruleset_recompile(struct ruleset *);
 /* A rule of the set has a name whose bit is set: bit[handle / 64] >> handle % 64 & 1. */
 bool ruleset_names(const struct ruleset *, const uint64_t *bit);
 /*
- * Rules whose time is up to now_s (seconds since 1970) become RULE_EXPIRED; the set is to be compiled anew if there are any.
+ * Rules whose time is up to now_s (seconds since 1970) become RULE_VOID; the set is to be compiled anew if there are any.
  * *next: the earliest time of those that are left, if that is before what it was.
  */
 uint32_t ruleset_expire(struct ruleset *, uint32_t now_s, uint32_t *next);
@@ -89,6 +90,7 @@ enum rule_trial {
 	TRIAL_DNS,   /* not port 53 of a name server */
 	TRIAL_SRC,   /* another source: of cross_try alone */
 	TRIAL_EXPIRED, /* its time has come */
+	TRIAL_SET,   /* its set has no members that it could match */
 	TRIAL_COUNT
 };
 enum rule_trial ruleset_try(const struct rule *, const struct tuple *, const struct rule_context *);

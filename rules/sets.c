@@ -109,12 +109,19 @@ const char *sets_name(const struct sets *s, uint32_t handle)
 	return handle < SETS_MAX && s->set[handle].name[0] ? s->set[handle].name : "?";
 }
 
+static bool has_family(const struct sets *s, const struct set *set, bool v6)
+{
+	for (uint32_t i = 0; i < set->count; i++)
+		if (ip_is_v4(s->member[set->first + i].addr) != v6)
+			return true;
+	return false;
+}
+
 bool sets_expand(const struct sets *s, const struct rule *rule, bool v6, uint32_t *at, struct rule *out)
 {
-	const struct set *set = rule->host < SETS_MAX ? &s->set[rule->host] : NULL;
+	static const struct set unknown = { .count = 0 };
+	const struct set *set = rule->host < SETS_MAX ? &s->set[rule->host] : &unknown;
 	*out = *rule;
-	if (!set || set->count == 0)
-		return rule->action == VERDICT_DROP && (*at)++ == 0;
 	while (*at < set->count) {
 		struct ip_prefix member = s->member[set->first + (*at)++];
 		if (ip_is_v4(member.addr) == v6)
@@ -123,5 +130,11 @@ bool sets_expand(const struct sets *s, const struct rule *rule, bool v6, uint32_
 		out->flags |= RULE_HAS_DST;
 		return true;
 	}
-	return false;
+	if (*at > set->count || has_family(s, set, v6))
+		return false;
+	*at = set->count + 1;
+	/* fail closed: what drops and has a set that nobody knows drops everything */
+	if (set->count > 0 || rule->action == VERDICT_ACCEPT)
+		out->flags |= RULE_VOID;
+	return true;
 }

@@ -3,10 +3,12 @@
  * sets.h: named sets of networks that the rules of many clients share (dstset).
  *
  * A set has a handle (struct rule.host with RULE_HAS_SET) while it has members or a rule refers to it, and longer
- * if nobody needs the room. A rule with a set is expanded when it is committed: one copy for each member of the client's family, all with its number. A
- * set that is unknown, empty or bad: an accept rule with it matches nothing, a drop rule with it everything.
+ * if nobody needs the room. A rule with a set is expanded when it is committed: one copy for each member of the
+ * client's family, all with its number, or one that is RULE_VOID when there is none. A set that is unknown, empty or
+ * bad: an accept rule with it matches nothing, a drop rule with it everything.
  *
- * A set's value is its members (addr.h, parse_prefix), separated by blanks.
+ * A set's value is its members (addr.h, parse_prefix), separated by blanks. In the store it is /postern/set/NAME, and
+ * what was changed there holds when /postern/set itself is written, all of it at once.
  */
 #ifndef SETS_H
 #define SETS_H

@@ -10,7 +10,7 @@
 #include "ruletree.h"
 #include "verbs.h"
 
-struct sets {
+struct judged {
 	const struct plan *plan;
 	const struct rule_context *context;
 	enum rule_kind *kind; /* by client */
@@ -25,7 +25,7 @@ static void *must(void *p)
 	return p;
 }
 
-static void append(struct sets *s, size_t client, const struct rulefile_line *line)
+static void append(struct judged *s, size_t client, const struct rulefile_line *line)
 {
 	struct parsed_rule p;
 	struct rule_error error;
@@ -45,7 +45,7 @@ static void append(struct sets *s, size_t client, const struct rulefile_line *li
 }
 
 /* The memory of them all. */
-static void *make(struct sets *s)
+static void *make(struct judged *s)
 {
 	size_t rules = 0, clients = s->plan->count;
 	for (size_t i = 0; i < clients; i++)
@@ -97,7 +97,7 @@ static bool get_tuple(const json_t *flow, struct tuple *t)
 	return true;
 }
 
-static bool accepts(const struct sets *s, struct ruleset *const *set, size_t client, const struct tuple *t)
+static bool accepts(const struct judged *s, struct ruleset *const *set, size_t client, const struct tuple *t)
 {
 	uint32_t number;
 	return set[client] && ruleset_judge(set[client], t, s->context, &number) == VERDICT_ACCEPT;
@@ -121,7 +121,7 @@ static bool stands(const struct sets *s, size_t owner, const json_t *flow, const
 
 static void take_flow(void *context, json_t *flow)
 {
-	struct sets *s = context;
+	struct judged *s = context;
 	const char *type = json_string_value(json_object_get(flow, "type"));
 	const char *client = json_string_value(json_object_get(flow, "client"));
 	const char *kind = json_string_value(json_object_get(flow, "kind"));
@@ -148,7 +148,7 @@ static void take_flow(void *context, json_t *flow)
 
 int dying_ask(struct dying *d, const struct plan *plan, const struct rule_context *context, const char *control)
 {
-	struct sets s = { .plan = plan, .context = context, .out = d };
+	struct judged s = { .plan = plan, .context = context, .out = d };
 	*d = (struct dying){ .flows = json_array() };
 	void *memory = make(&s);
 	int code = answer_ask(control, "flows", take_flow, &s);

@@ -73,7 +73,7 @@ static void key_of(char *to, size_t room, const json_t *object, const char *cons
 enum { KEY_BYTES = 512 };
 static const char *const port_key[] = { "port", "name", "ip" };
 static const char *const flow_key[] = { "proto", "src", "sport", "dst", "dport", "nat_port" };
-static const char *const rule_key[] = { "client", "rule" };
+static const char *const rule_key[] = { "client", "rule", "rule_id" };
 
 static json_t *indexed(const json_t *objects, const char *const *members, size_t count)
 {
@@ -148,6 +148,7 @@ static json_t *rule_rows(const struct toplook *before, const struct toplook *aft
 			row = json_object();
 			json_object_set(row, "client", json_object_get(flow, "client"));
 			json_object_set(row, "rule", json_object_get(flow, "rule"));
+			json_object_set(row, "rule_id", json_object_get(flow, "rule_id"));
 			json_array_append(rows, row);
 			json_object_set_new(by_rule, key, row);
 		}

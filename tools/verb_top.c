@@ -24,7 +24,8 @@ static const struct column client_columns[] = {
 	{ "UP-P/S", "up_packets_s", NULL, true },  { "DOWN-P/S", "down_packets_s", NULL, true }, { "DROPS/S", "drops_s", NULL, true },
 };
 static const struct column rule_columns[] = {
-	{ "CLIENT", "client", NULL, false }, { "RULE", "rule", NULL, false },	   { "FLOWS", "flows", NULL, true },
+	{ "CLIENT", "client", NULL, false }, { "RULE", "rule", NULL, false },	   { "ID", "rule_id", NULL, false },
+	{ "FLOWS", "flows", NULL, true },
 	{ "UP-B/S", "up_bytes_s", NULL, true },  { "DOWN-B/S", "down_bytes_s", NULL, true }, { "UP-P/S", "up_packets_s", NULL, true },
 	{ "DOWN-P/S", "down_packets_s", NULL, true },
 };

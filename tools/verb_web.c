@@ -12,6 +12,7 @@
 #include "statusdoc.h"
 #include "verbs.h"
 #include "web_ask.h"
+#include "web_events.h"
 #include "web_files.h"
 #include "web_flows.h"
 #include "web_history.h"
@@ -21,7 +22,6 @@ enum {
 	PERIOD_MS = 1000,     /* of samples; also the least age at which anything is asked for again */
 	PERIOD_DOWN_MS = 3000, /* between tries while nobody answers */
 	COST_SHARE = 10,      /* asking takes at most this part of the appliance's time */
-	EVENTS_MAX = 500,
 };
 
 #define JSON_TYPE "application/json"
@@ -51,7 +51,9 @@ struct web {
 	int64_t flows_again_ms;
 	char why[WEB_WHY_BYTES]; /* of the look and of the flows, when there are none */
 	char flows_why[WEB_WHY_BYTES];
-	struct kept rules, events;
+	struct kept rules;
+	struct web_events events;
+	int64_t events_again_ms;
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -128,17 +130,6 @@ static void look_at_flows(struct web *w)
 		web_flows_free(&now);
 	web_flows_free(&w->flows);
 	w->flows = now;
-}
-
-static void take_event(void *array, json_t *object)
-{
-	const char *type = json_string_value(json_object_get(object, "type"));
-	if (!type || strcmp(type, "event"))
-		return;
-	json_object_del(object, "type");
-	json_array_append(array, object);
-	if (json_array_size(array) > EVENTS_MAX)
-		json_array_remove(array, 0);
 }
 
 static void look_at(struct web *w, struct kept *k)
@@ -263,13 +254,18 @@ static void say_rules(struct web *w, const struct http_request *r, struct http_a
 
 static void say_events(struct web *w, const struct http_request *r, struct http_answer *a)
 {
-	(void)r;
-	look_at(w, &w->events);
-	if (!w->events.array) {
-		say_none(a, &w->events);
+	int64_t began = clock_ms(CLOCK_MONOTONIC);
+	if (began >= w->events_again_ms) {
+		web_events_ask(&w->events, w->socket);
+		w->events_again_ms = again_ms(began);
+	}
+	if (w->events.code != EXIT_YES) {
+		say_why(a, w->events.why);
+		if (w->events.code == EXIT_REFUSED)
+			a->status = HTTP_OK;
 		return;
 	}
-	json_t *document = json_pack("{s:i, s:O}", "schema", 1, "events", w->events.array);
+	json_t *document = web_events_pick(&w->events, number_in(r, "top", WEB_EVENTS_KEPT, WEB_EVENTS_KEPT));
 	say_document(a, document);
 	json_decref(document);
 }
@@ -305,7 +301,6 @@ static int serve(const char *where, const char *socket)
 					.greeting = "postern web:" };
 	w.socket = socket;
 	w.rules = (struct kept){ .request = "rules", .take = web_rules_take };
-	w.events = (struct kept){ .request = "events", .take = take_event };
 	web_look_init(&w.look);
 	web_history_init(&w.history, clock_ms(CLOCK_REALTIME));
 	int code = http_serve(where, &site);
@@ -313,7 +308,7 @@ static int serve(const char *where, const char *socket)
 	web_history_free(&w.history);
 	web_flows_free(&w.flows);
 	json_decref(w.rules.array);
-	json_decref(w.events.array);
+	web_events_free(&w.events);
 	return code;
 }
 

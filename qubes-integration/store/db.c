@@ -14,7 +14,7 @@
 enum { BUSY_MS = 200 }; /* how long another program's write lock may hold the loop up */
 
 static const char firewall[] = "/qubes-firewall/";
-static const char *const own[] = { "/postern/inbound", "/postern/between" };
+static const char *const own[] = { "/postern/inbound", "/postern/between", "/postern/set" };
 
 static const char *const text[DB_STATEMENTS] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",

@@ -43,7 +43,7 @@ static const char log_sql[] =
 	" 'reason', g.reason, 'outcome', g.outcome, 'undoes', g.undoes, 'confirm_s', g.confirm_s,"
 	" 'confirm_by_ms', g.confirm_by, 'clients', coalesce(t.list, '')) AS BLOB)"
 	" FROM generation g LEFT JOIN t ON t.generation = g.number"
-	" WHERE g.closed = 1 AND (g.path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between') OR"
+	" WHERE g.closed = 1 AND (g.path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between', '/postern/set') OR"
 	" (g.path > '/qubes-firewall/' AND g.path < '/qubes-firewall0')) ORDER BY g.number, t.part";
 static const char at_sql[] =
 	"SELECT path, new FROM change WHERE new IS NOT NULL AND rowid IN"

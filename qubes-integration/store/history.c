@@ -6,7 +6,7 @@
 
 #include "history.h"
 
-#define RULES "closed = 1 AND (path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between') OR" \
+#define RULES "closed = 1 AND (path IN ('" HISTORY_APPLY "', '/postern/inbound', '/postern/between', '/postern/set') OR" \
 	      " (path > '/qubes-firewall/' AND path < '/qubes-firewall0'))"
 
 static const char columns[] =

@@ -51,6 +51,22 @@ static const char *const step[] = {
 	"CREATE INDEX change_tree ON change(tree, generation);"
 	"PRAGMA user_version = 3;"
 	"COMMIT;",
+
+	"BEGIN IMMEDIATE;"
+	"DROP INDEX change_tree;"
+	"ALTER TABLE change DROP COLUMN tree;"
+	"ALTER TABLE change ADD COLUMN tree TEXT GENERATED ALWAYS AS"
+	" (CASE WHEN path > '/qubes-firewall/' AND path < '/qubes-firewall0' THEN"
+	"  substr(path, 1, 15 + instr(substr(path, 17) || '/', '/'))"
+	" WHEN path = '/postern/inbound' OR (path > '/postern/inbound/' AND path < '/postern/inbound0') THEN"
+	"  '/postern/inbound'"
+	" WHEN path = '/postern/between' OR (path > '/postern/between/' AND path < '/postern/between0') THEN"
+	"  '/postern/between'"
+	" WHEN path = '/postern/set' OR (path > '/postern/set/' AND path < '/postern/set0') THEN"
+	"  '/postern/set' END) VIRTUAL;"
+	"CREATE INDEX change_tree ON change(tree, generation);"
+	"PRAGMA user_version = 4;"
+	"COMMIT;",
 };
 
 enum { SCHEMA_VERSION = sizeof(step) / sizeof(step[0]) };

@@ -44,8 +44,8 @@ id=$(rule "$C1" "$HTTP" 'r["id"]')
 check "a rule without a label has an id" expr "$id" : 'r-[0-9a-f]\{8\}$'
 check "nothing has hit it" rule_is "$C1" "$id" '"last_s" not in r and r["packets"] == r["flows"] == 0'
 check_says "it lets a connection through" "^ok" peer c1 tcp "$SERVER" 80
-check "which is counted: once as a flow, its packets both ways" \
-	wait_for 2 rule_is "$C1" "$id" 'r["flows"] == 1 and r["up_packets"] > 3 and r["down_packets"] > 2 and r["last_s"] <= r["first_s"]'
+check "which is counted: as a flow, its packets both ways" \
+	wait_for 2 rule_is "$C1" "$id" 'r["flows"] >= 1 and r["up_packets"] > 3 and r["down_packets"] > 2 and r["last_s"] <= r["first_s"]'
 check "and the bytes of both ways" rule_is "$C1" "$id" 'r["bytes"] == r["up_bytes"] + r["down_bytes"] > 400'
 check_says "what a drop rule refuses" "^error" peer c1 tcp "$SERVER" 82
 check "is counted there" rule_is "$C1" "action=drop dst4=$SERVER/32 proto=tcp dstports=82-82" \
@@ -55,9 +55,10 @@ check "is counted at the policy" rule_is "$C1" policy 'r["refused"] > 0'
 check "exactly the rule that nothing hit is unused" \
 	unused_are "$(rule "$C1" 'action=accept dst4=198.51.100.7/32 proto=tcp dstports=443-443' 'r["id"]')"
 
+flows=$(rule "$C1" "$id" 'r["flows"]')
 background_peer "$LAB/hold.log" c1 hold "$SERVER" 80 "$LAB/hold"
 check "a connection is busy" wait_for 10 counted_past "$LAB/hold" 0
-check "and its packets count while it lives" rule_is "$C1" "$id" 'r["live"] >= 1 and r["flows"] == 2'
+check "and its packets count while it lives" rule_is "$C1" "$id" "r['live'] >= 1 and r['flows'] == $flows + 1"
 before=$(rule "$C1" "$id" 'r["packets"]')
 cat >"$LAB/hits.rules" <<END
 [$C1]
@@ -69,7 +70,7 @@ accept $SERVER tcp 80
 END
 check_says "rules move, and others come" applied apply
 check "the id is the same" rule_is "$C1" "$HTTP" "r['id'] == '$id' and r['rule'] == 4"
-check "its counters go on" rule_is "$C1" "$id" "r['packets'] >= $before and r['flows'] == 2"
+check "its counters go on" rule_is "$C1" "$id" "r['packets'] >= $before and r['flows'] == $flows + 1"
 check "the connection lives" counts_up "$LAB/hold"
 check "and goes on counting" rule_is "$C1" "$id" "r['packets'] > $before"
 check "the drop rule's counters too" rule_is "$C1" "action=drop dst4=$SERVER/32 proto=tcp dstports=82-82" 'r["refused"] > 0'

@@ -13,7 +13,7 @@ const struct mac LAB_GW_MAC = { { 2, 0, 0, 0, 0, 1 } };
 const struct mac LAB_C1_MAC = { { 2, 0, 0, 0, 1, 5 } };
 const struct mac LAB_C2_MAC = { { 2, 0, 0, 0, 1, 6 } };
 
-enum { MEMORY_BYTES = 4 << 20 };
+enum { MEMORY_BYTES = 6 << 20 };
 
 static void reclaim(struct lab *l)
 {
@@ -85,6 +85,7 @@ static void stage(struct lab *l, struct ip_addr owner, enum rule_verdict policy,
 					   !cross_rule_parse(kind, lines[n], len, &parsed, &error))
 			abort();
 		parsed.rule.number = n;
+		parsed.rule.account = accounts_of_rule(policy_accounts(l->policy), owner, &parsed);
 		policy_stage_rule(l->policy, &parsed.rule);
 	}
 	if (!policy_publish(l->policy))

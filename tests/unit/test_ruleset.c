@@ -86,7 +86,7 @@ static void test_verdicts(void **state)
 	(void)state;
 	void *memory;
 	struct rule_pool *pool = new_pool(SETS, RULES, &memory);
-	struct rule_context dns = { { ip_v4(10, 139, 1, 1), ip_v4(10, 139, 1, 2) }, 2, NULL };
+	struct rule_context dns = { .dns = { ip_v4(10, 139, 1, 1), ip_v4(10, 139, 1, 2) }, .dns_count = 2 };
 	for (int accept = 0; accept < 2; accept++) {
 		struct ruleset *set = ruleset_new(pool, accept ? VERDICT_ACCEPT : VERDICT_DROP);
 		for (uint16_t i = 0; i < array_len(lines4); i++) {

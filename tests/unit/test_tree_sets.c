@@ -27,6 +27,14 @@ static void commit(uint8_t client)
 	put(path, "");
 }
 
+static void set_to(const char *name, const char *value)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/postern/set/%s", name);
+	put(path, value);
+	put("/postern/set", "");
+}
+
 static uint32_t client_of(uint8_t client)
 {
 	uint32_t at;
@@ -63,7 +71,7 @@ static void test_shared(void **state)
 {
 	(void)state;
 	start_empty();
-	put("/postern/set/lab", "192.0.2.1 192.0.2.4/31 2001:db8::/32");
+	set_to("lab", "192.0.2.1 192.0.2.4/31 2001:db8::/32");
 	rules_of(1, "action=accept dstset=lab");
 	commit(1);
 	rules_of(2, "action=accept dstset=lab proto=tcp dstports=443-443");
@@ -74,7 +82,7 @@ static void test_shared(void **state)
 	assert_string_equal(reaches(2), "145");
 	assert_string_equal(reaches(3), "");
 	uint64_t of_third = generation(3), of_first = generation(1);
-	put("/postern/set/lab", "192.0.2.1 192.0.2.9");
+	set_to("lab", "192.0.2.1 192.0.2.9");
 	assert_string_equal(reaches(1), "19");
 	assert_string_equal(reaches(2), "19");
 	assert_true(generation(1) > of_first);
@@ -86,18 +94,27 @@ static void test_shared(void **state)
 	for (; (r = ruleset_next(policy_show(policy, client_of(1)).rules, &walk)); copies++)
 		assert_int_equal(r->number, 3);
 	assert_int_equal(copies, 2);
+	/* all sets that change do it together, when that is said */
+	put("/postern/set/lab", "192.0.2.3");
+	rm("/postern/set/lab");
+	put("/postern/set/lab", "192.0.2.4");
+	assert_string_equal(reaches(1), "19");
+	put("/postern/set", "");
+	assert_string_equal(reaches(1), "4");
 	/* a set that comes, one that goes, and one that cannot be read */
-	put("/postern/set/other", "192.0.2.7");
+	set_to("other", "192.0.2.7");
 	assert_string_equal(reaches(3), "7");
 	rm("/postern/set/other");
+	put("/postern/set", "");
 	assert_string_equal(reaches(3), "");
-	put("/postern/set/lab", "192.0.2.1 nonsense");
+	set_to("lab", "192.0.2.1 nonsense");
 	assert_string_equal(reaches(1), "");
 	assert_non_null(strstr(logged, "store: /postern/set/lab: not a set of networks"));
-	put("/postern/set/lab", "192.0.2.2");
-	put("/postern/set/other", "192.0.2.3");
+	set_to("lab", "192.0.2.2");
+	set_to("other", "192.0.2.3");
 	assert_string_equal(reaches(1), "2");
 	rm("/postern/set/");
+	put("/postern/set", "");
 	assert_string_equal(reaches(1), "");
 	assert_string_equal(reaches(3), "");
 }
@@ -111,11 +128,11 @@ static void test_unknown(void **state)
 	rules_of(1, "action=accept");
 	commit(1);
 	assert_string_equal(reaches(1), "");
-	put("/postern/set/bad", "192.0.2.0/29");
+	set_to("bad", "192.0.2.0/29");
 	assert_string_equal(reaches(1), "89");
-	put("/postern/set/bad", "2001:db8::/32");
+	set_to("bad", "2001:db8::/32");
 	assert_string_equal(reaches(1), "123456789");
-	put("/postern/set/bad", "");
+	set_to("bad", "");
 	assert_string_equal(reaches(1), "");
 }
 
@@ -124,27 +141,27 @@ static void test_half_written(void **state)
 {
 	(void)state;
 	start_empty();
-	put("/postern/set/lab", "192.0.2.1");
+	set_to("lab", "192.0.2.1");
 	rules_of(1, "action=accept dstset=lab");
 	commit(1);
 	rm("/qubes-firewall/10.137.0.1/");
 	put("/qubes-firewall/10.137.0.1/policy", "accept");
 	put("/qubes-firewall/10.137.0.1/0000", "action=drop dstset=lab");
-	put("/postern/set/lab", "192.0.2.2");
+	set_to("lab", "192.0.2.2");
 	assert_string_equal(reaches(1), "1");
 	commit(1);
 	assert_string_equal(reaches(1), "13456789");
 	/* nor one that could not be committed */
 	put("/qubes-firewall/10.137.0.1/0001", "nonsense");
 	commit(1);
-	put("/postern/set/lab", "192.0.2.3");
+	set_to("lab", "192.0.2.3");
 	assert_string_equal(reaches(1), "");
 }
 
 static void apply(const char *number, const char *set)
 {
 	put("/postern/hold", number);
-	put("/postern/set/lab", set);
+	set_to("lab", set);
 	put("/postern/generation", number);
 }
 
@@ -154,7 +171,7 @@ static void test_held(void **state)
 	(void)state;
 	qdb_tree_tick(tree, S, 0);
 	start_empty();
-	put("/postern/set/lab", "192.0.2.1");
+	set_to("lab", "192.0.2.1");
 	rules_of(1, "action=accept dstset=lab");
 	commit(1);
 	rules_of(2, "action=accept dstset=lab");
@@ -165,7 +182,7 @@ static void test_held(void **state)
 	commit(2);
 	rules_of(3, "action=accept dstset=lab");
 	commit(3);
-	put("/postern/set/lab", "192.0.2.2");
+	set_to("lab", "192.0.2.2");
 	assert_string_equal(reaches(1), "1");
 	assert_string_equal(reaches(2), "1");
 	put("/postern/generation", "1 60");
@@ -187,7 +204,7 @@ static void test_dump(void **state)
 {
 	(void)state;
 	start_empty();
-	put("/postern/set/lab", "192.0.2.1");
+	set_to("lab", "192.0.2.1");
 	rules_of(1, "action=accept dstset=lab");
 	commit(1);
 	qdb_closed(q);

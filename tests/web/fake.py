@@ -47,8 +47,9 @@ def rules():
 
 
 def events():
+    yield {"type": "events", "boot": MARKUP, "next": 51, "lost": 3}
     for i in range(50):
-        yield {"type": "event", "seq": i, "event": MARKUP, "what": {"__proto__": MARKUP}, "text": TURNED}
+        yield {"type": "event", "seq": i, "kind": MARKUP if i % 2 else "drop", "src": MARKUP, "what": {"__proto__": MARKUP}, "text": TURNED}
 
 
 def latency():

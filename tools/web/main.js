@@ -4,12 +4,12 @@ import { Clockwork, Drops, Heat, Traffic, isLoss, lost, sparkline, uplinkOf } fr
 import { Table, bar, end, pill } from "./tables.js";
 import { bytes, choice, clock, element, nanoseconds, number, packets, plain, rate, say, seconds, short } from "./words.js";
 
-const PERIOD_MS = 1000, PATIENCE_MS = 8000, KEEP = 600, FLOWS = 60, RULES = 200;
+const PERIOD_MS = 1000, PATIENCE_MS = 8000, KEEP = 600, FLOWS = 60, RULES = 200, EVENTS = 100;
 const $ = (id) => document.getElementById(id);
 
 const state = {
 	newest: 0, boot: 0, paused: false, lost: 0, heard: 0,
-	status: null, rules: null, flows: null, latency: null, events: null,
+	answer: null, status: null, rules: null, flows: null, latency: null, events: null,
 	order: "rate", ruleOrder: "client", filter: "", round: 0, why: "",
 };
 const work = new Clockwork();
@@ -55,11 +55,14 @@ async function askAll() {
 	const [history, status, flows, rules, events, latency] = await Promise.all([
 		ask(`/api/history?since=${since}`), ask("/api/status"),
 		seen.get("flows") || !state.flows ? ask(`/api/flows?${query}`) : state.flows,
-		often ? ask(`/api/rules?sort=${state.ruleOrder}&top=${RULES}`) : state.rules, often ? ask("/api/events") : state.events,
+		often ? ask(`/api/rules?sort=${state.ruleOrder}&top=${RULES}`) : state.rules, often ? ask(`/api/events?top=${EVENTS}`) : state.events,
 		seldom ? ask("/api/latency") : state.latency,
 	]);
 	take(history);
-	Object.assign(state, { status, flows, rules, events, latency });
+	// Without an answer the last one stays, marked as old.
+	Object.assign(state, { answer: status, status: status.ok ? status : state.status,
+		flows: flows?.ok ? flows : state.flows, rules: rules?.ok || !state.rules ? rules : state.rules,
+		events: events?.ok || !state.events ? events : state.events, latency: latency?.ok ? latency : state.latency });
 }
 
 let timer = 0, asking = false;
@@ -91,7 +94,7 @@ function showFacts() {
 		["store", plain(a.store), a.store !== "synced"],
 		["flows", `${short(a.flows)} of ${short(a.flow_capacity)}`, a.flows > 0.9 * a.flow_capacity],
 		["opened", packets(work.current()?.opened_s ?? 0)],
-		["generation", plain(a.generation ?? Math.max(0, ...(state.status?.clients ?? []).map((c) => c.generation)))],
+		["generation", a.generation ? plain(a.generation) : "–", a.confirm_left_s !== undefined],
 	];
 	const list = $("facts");
 	while (list.children.length < facts.length)
@@ -108,27 +111,26 @@ function banners() {
 	const age = seconds((Date.now() - state.heard) / 1000);
 	if (state.lost > 1)
 		found.push(["bad", `postern web ${state.why}; what is shown is ${state.heard ? age + " old" : "nothing yet"}.`]);
-	else if (state.status && !state.status.ok)
-		found.push(["bad", `The appliance does not answer: ${plain(state.status.error)}.`]);
+	else if (state.answer && !state.answer.ok)
+		found.push(["bad", `The appliance does not answer: ${plain(state.answer.error)}.`]);
 	if (a.panic)
 		found.push(["bad", "Panic: nothing is forwarded for anybody. `postern panic off` ends it."]);
-	if (a.unconfirmed)
-		found.push(["warn", `Generation ${plain(a.unconfirmed)} is not confirmed` +
-			(a.confirm_left_s !== undefined ? ` and goes back in ${seconds(a.confirm_left_s)}` : "") + ". `postern confirm` keeps it."]);
+	if (a.confirm_left_s !== undefined)
+		found.push(["warn", `Generation ${plain(a.generation)} is not confirmed: in ${seconds(a.confirm_left_s)} the rules before it come back. \`postern confirm\` keeps it.`]);
 	if (a.store && a.store !== "synced")
 		found.push(["warn", `The store is ${plain(a.store)}: the last good rules stay in force.`]);
-	for (const c of state.status?.clients ?? [])
-		if (c.isolated || c.state === "isolated")
-			found.push(["warn", `${plain(c.ip)} is isolated: nothing of it passes.`]);
+	const apart = (state.status?.clients ?? []).filter((c) => c.isolated).map((c) => plain(c.ip));
+	if (apart.length)
+		found.push(["warn", `Isolated, so that nothing of it passes: ${apart.slice(0, 5).join(", ")}${apart.length > 5 ? ` and ${apart.length - 5} more` : ""}.`]);
 	return found.slice(0, 6);
 }
 
 function showHead() {
-	const link = $("link"), lost = state.lost > 1 || (state.status && !state.status.ok);
-	const text = state.paused ? "paused" : lost ? "connection lost" : state.heard ? "live" : "connecting";
+	const link = $("link"), gone = state.lost > 1 || (state.answer && !state.answer.ok);
+	const text = state.paused ? "paused" : gone ? "connection lost" : state.heard ? "live" : "connecting";
 	say(link, text);
-	link.className = `link ${state.paused ? "" : lost ? "lost" : state.heard ? "live" : ""}`;
-	document.documentElement.classList.toggle("stale", Boolean(lost));
+	link.className = `link ${state.paused ? "" : gone ? "lost" : state.heard ? "live" : ""}`;
+	document.documentElement.classList.toggle("stale", Boolean(gone));
 	const found = banners(), place = $("banners");
 	while (place.children.length > found.length)
 		place.lastChild.remove();
@@ -137,7 +139,7 @@ function showHead() {
 		p.className = kind;
 		say(p, words);
 	});
-	document.title = lost ? "Postern: lost" : a11yTitle();
+	document.title = gone ? "Postern: lost" : a11yTitle();
 }
 
 function a11yTitle() {
@@ -282,15 +284,15 @@ function showPercentiles() {
 // --- clients ----------------------------------------------------------------------------
 
 function clientState(c) {
-	if (c.isolated || c.state === "isolated")
+	if (c.isolated)
 		return ["isolated", "warn"];
 	if (c.state === "uplink")
 		return c.link === "up" ? ["uplink", "idle"] : ["link down", "bad"];
 	if (!c.attached)
-		return ["away", "idle"];
+		return c.error ? ["bad rules", "bad"] : ["away", "idle"];
 	if (c.link === "down")
 		return ["link down", "warn"];
-	return c.state === "open" ? ["open", "good"] : [plain(c.state), "bad"];
+	return c.state === "open" ? ["open", "good"] : [c.error ? "bad rules" : plain(c.state), "bad"];
 }
 
 // A port and the rules of its address are one line; either may be there without the other.
@@ -336,7 +338,7 @@ const clients = new Table($("clients"), [
 function showClients() {
 	const rows = clientRows(), open = rows.filter((c) => c.state === "open").length, all = rows.filter((c) => c.state !== "uplink").length;
 	clients.show(rows);
-	reading("say-clients", [["", `${open} of ${all}`], ["open", ""]]);
+	say($("say-clients"), `${number(open)} of ${number(all)} open`);
 }
 
 // --- flows --------------------------------------------------------------------------------
@@ -345,12 +347,12 @@ const IDLE_WORDS = new Set(["time_wait", "closed", "last_ack", "fin_wait", "clos
 let fastest = 1;
 
 const flows = new Table($("flows"), [
-	{ title: "Proto", text: (f) => plain(f.proto) },
+	{ title: "Proto", text: (f) => f.kind && f.kind !== "outward" ? `${plain(f.proto)} ${plain(f.kind)}` : plain(f.proto) },
 	{ title: "From", class: "mono", draw: (cell, f) => end(cell, f.src, f.sport) },
 	{ title: "To", class: "mono", draw: (cell, f) => end(cell, f.dst, f.dport) },
 	{ title: "As", class: "mono dim", hide: "tablet", draw: (cell, f) => end(cell, f.nat_ip, f.nat_port) },
 	{ title: "State", hide: "phone", draw: (cell, f) => pill(cell, plain(f.state), IDLE_WORDS.has(f.state) ? "idle" : "good") },
-	{ title: "Rule", n: true, hide: "tablet", text: (f) => plain(f.rule) },
+	{ title: "Rule", class: "nowrap", hide: "tablet", text: (f) => `${plain(f.rule)}${f.rule_id && f.rule_id !== String(f.rule) ? ` · ${plain(f.rule_id)}` : ""}` },
 	{ title: "Idle", n: true, hide: "phone", text: (f) => seconds(f.idle_s) },
 	{ title: "Up", n: true, class: "barred", draw: (cell, f) => bar(cell, f.up_bytes_s / fastest, rate(f.up_bytes_s), "up") },
 	{ title: "Down", n: true, class: "barred", draw: (cell, f) => bar(cell, f.down_bytes_s / fastest, rate(f.down_bytes_s), "down") },
@@ -362,12 +364,13 @@ function showFlows() {
 	const f = state.flows;
 	if (!f?.ok) {
 		flows.show([]);
-		reading("say-flows", [["", f?.error ? plain(f.error) : ""]]);
+		say($("say-flows"), f?.error ? plain(f.error) : "");
 		return;
 	}
 	fastest = Math.max(1000, ...f.flows.map((x) => Math.max(x.up_bytes_s ?? 0, x.down_bytes_s ?? 0)));
 	flows.show(f.flows);
-	reading("say-flows", [["", number(f.flows.length)], ["of", number(f.matching)], ...(f.matching !== f.total ? [["of", number(f.total)]] : [])]);
+	say($("say-flows"), (f.flows.length < f.matching ? `the first ${number(f.flows.length)} of ` : "") + `${number(f.matching)}` +
+		(f.matching !== f.total ? ` matching, of ${number(f.total)}` : ""));
 }
 
 // --- rules and events: an appliance that does not know them yet has no such section ---------
@@ -375,7 +378,26 @@ function showFlows() {
 let hottest = 1;
 const hits = (r) => (r.packets ?? 0) + (r.refused ?? 0);
 const action = (r) => /\b(?:action|policy)=(\w+)/.exec(r.text ?? "")?.[1] ?? "";
-const condition = (r) => r.rule === "policy" ? "everything else" : plain(r.text).replace(/^action=\w+ ?/, "") || "everything";
+
+// The store's line in an operator's words; what is not known here stays as it is.
+function condition(r) {
+	if (r.rule === "policy")
+		return "everything else";
+	const words = plain(r.text).split(" ").map((word) => {
+		const [, key, value] = /^(\w+)=(.*)$/.exec(word) ?? [null, "", word];
+		switch (key) {
+		case "action": case "label": return "";
+		case "dst4": return value.replace(/\/32$/, "");
+		case "dst6": return value.replace(/\/128$/, "");
+		case "dsthost": case "proto": return value;
+		case "dstset": return `@${value}`;
+		case "dstports": return value.replace(/^(\d+)-\1$/, "$1");
+		case "specialtarget": return value;
+		default: return word;
+		}
+	}).filter(Boolean);
+	return words.join(" ") || "everything";
+}
 
 const rules = new Table($("rules"), [
 	{ title: "Client", class: "mono nowrap", text: (r) => plain(r.client) },
@@ -396,21 +418,34 @@ function showRules() {
 	hottest = Math.max(1, ...list.map(hits));
 	rules.show(list);
 	if (r?.ok)
-		reading("say-rules", [["", number(r.total)], ["rules,", number(r.unused)], ["never hit", list.length < r.total ? `, the first ${number(list.length)} shown` : ""]]);
+		say($("say-rules"), (list.length < r.total ? `the first ${number(list.length)} of ` : "") + `${number(r.total)}, ${number(r.unused)} never hit`);
+}
+
+// What happened, as a sentence where it is known how, else as it was told.
+const KNOWN = new Set(["seq", "time", "time_ms", "boot", "kind"]);
+const GRAVE = { drop: "warn", suppressed: "idle", start: "good" };
+
+function sentence(e) {
+	const ends = e.src ? `${plain(e.proto)} ${plain(e.src)}:${plain(e.sport)} → ${plain(e.dst)}:${plain(e.dport)}` : "";
+	if (e.kind === "drop")
+		return `${plain(e.text ?? e.reason)}: ${ends || plain(e.name)}${e.rule_id ? ` (${plain(e.rule_id)})` : ""}${e.suppressed ? `, and ${number(e.suppressed)} more before` : ""}`;
+	if (e.kind === "suppressed")
+		return `${number(e.count)} more at ${plain(e.name)}: ${plain(e.reason)}`;
+	return Object.entries(e).filter(([k, v]) => !KNOWN.has(k) && v !== "")
+		.map(([k, v]) => `${plain(k)} ${plain(typeof v === "object" ? JSON.stringify(v) : v)}`).join(", ");
 }
 
 const events = new Table($("events"), [
 	{ title: "Time", class: "nowrap", text: (e) => Number.isFinite(e.time_ms) ? clock(e.time_ms) : plain(e.time) },
-	{ title: "Event", class: "nowrap", text: (e) => plain(e.event ?? e.kind) },
-	{ title: "What", class: "mono", text: (e) => Object.entries(e).filter(([k]) => !["seq", "time_ms", "time", "event", "kind", "boot"].includes(k))
-		.map(([k, v]) => `${k}=${plain(typeof v === "object" ? JSON.stringify(v) : v)}`).join("  ") },
+	{ title: "Kind", draw: (cell, e) => pill(cell, plain(e.kind), GRAVE[e.kind] ?? "idle") },
+	{ title: "What", text: sentence },
 ], (e) => `${e.boot} ${e.seq}`, "Nothing has happened.");
 
 function showEvents() {
 	const list = state.events?.ok ? state.events.events : [];
 	$("s-events").hidden = !state.events?.ok;
-	events.show(list.slice(-100).reverse());
-	reading("say-events", [["", number(list.length)]]);
+	events.show([...list].reverse());
+	say($("say-events"), list.length ? `the last ${number(list.length)}` : "");
 }
 
 // --- all of it, and the keys ------------------------------------------------------------

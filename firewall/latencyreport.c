@@ -164,9 +164,11 @@ static void client_line(struct latency_report *r, const struct fw *fw, struct te
 {
 	uint16_t port = (uint16_t)(r->at / LATENCY_WAYS);
 	enum latency_kind way = (enum latency_kind)(r->at % LATENCY_WAYS);
-	char buffer[IP_TEXT] = "uplink";
+	char buffer[IP_TEXT];
 	struct text name = text_on(buffer);
-	if (port != PORT_UPLINK)
+	if (port == PORT_UPLINK)
+		text_put(&name, "uplink");
+	else
 		text_ip(&name, fw->port[port].config.addr[0]);
 	begin_line(latency_kind_word(way), way, t);
 	json_text(t, "of", buffer);

@@ -75,7 +75,7 @@ static bool read_preset(struct latency_plan *p, const char *word)
 
 enum {
 	RATE = LATENCY_OPT_OWN, SIZE, DURATION, WARMUP, TRIALS, TCP, ICMP, BIND, LOAD, PRESET, SCALE, VALUES,
-	WITH, SPIN, CPU, ONE_WAY, QUIET, REFLECTOR, CONTROL,
+	WITH, SPIN, CPU, ONE_WAY, QUIET, REFLECTOR, CONTROL, SWEEP, SWEPT, STORE,
 };
 
 static bool take(struct latency_plan *p, int option, char *argument)
@@ -115,6 +115,12 @@ static bool take(struct latency_plan *p, int option, char *argument)
 		return ok;
 	case ONE_WAY: return p->trial.one_way = true;
 	case REFLECTOR: p->reflector = argument; return true;
+	case SWEEP:
+		if (strncmp(argument, "rules=", 6))
+			return false;
+		return (p->values = split(argument + 6, p->value));
+	case SWEPT: p->sweep.client = argument; return true;
+	case STORE: p->sweep.store = argument; return true;
 	case CONTROL: p->control = argument; return true;
 	case QUIET: p->report = false; return true;
 	default: return latency_wish_take(&p->wish, option, argument);
@@ -160,8 +166,8 @@ static int settle(struct latency_plan *p)
 	}
 	if (p->trial.warmup_ns >= p->trial.duration_ns)
 		return complain(EXIT_USAGE, "the warm-up takes all of the duration");
-	if (!p->values != !p->program)
-		return complain(EXIT_USAGE, "--values and --with belong together");
+	if (p->program ? !p->values || p->sweep.client : !p->values != !p->sweep.client)
+		return complain(EXIT_USAGE, "--values and --with belong together, and --sweep and --client");
 	size_t all = (p->load ? 4 : p->rates) * p->sizes * (p->values ? p->values : 1) * p->trials;
 	if (all * (p->reflector ? 12 : 6) > LATENCY_SERIES_MAX)
 		return complain(EXIT_USAGE, "%zu trials are too many for one run", all);
@@ -183,7 +189,9 @@ int latency_plan_read(struct latency_plan *p, int argc, char **argv)
 		{ "with", required_argument, NULL, WITH },     { "spin", required_argument, NULL, SPIN },
 		{ "cpu", required_argument, NULL, CPU },       { "one-way", no_argument, NULL, ONE_WAY },
 		{ "quiet", no_argument, NULL, QUIET },	       { "reflector", required_argument, NULL, REFLECTOR },
-		{ "control", required_argument, NULL, CONTROL }, { 0 },
+		{ "control", required_argument, NULL, CONTROL }, { "sweep", required_argument, NULL, SWEEP },
+		{ "client", required_argument, NULL, SWEPT },  { "store", required_argument, NULL, STORE },
+		{ 0 },
 	};
 	*p = (struct latency_plan){ .rate = { 1000 }, .rates = 1, .size = { 64 }, .sizes = 1, .trials = 1, .cpu = -1,
 				    .report = true, .scale = 1 };

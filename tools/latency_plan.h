@@ -6,6 +6,7 @@
 #define LATENCY_PLAN_H
 
 #include "latency_out.h"
+#include "latency_sweep.h"
 #include "latency_trial.h"
 
 enum { LATENCY_LIST_MAX = 32, LATENCY_TRIALS_MAX = 100 };
@@ -24,6 +25,7 @@ struct latency_plan {
 	const char *program;
 	const char *reflector; /* "appliance", or its address; NULL: none */
 	const char *control;
+	struct latency_sweep sweep; /* client NULL: `program` is run with the values */
 	struct sockaddr_in reflect_to;
 	int cpu;     /* -1: any */
 	bool load;   /* rates are shares of a measured maximum, at most rate[0] */

@@ -120,8 +120,8 @@ static int one_trial(const struct latency_plan *p, struct latency_run *run, doub
 	char name[LATENCY_NAME_BYTES - 32], number[16] = "";
 	if (p->trials > 1)
 		snprintf(number, sizeof(number), " #%u", turn + 1);
-	snprintf(name, sizeof(name), "%s %.6g/s %uB%s%.20s%s", carrier[t.carrier], rate, size, value ? " " : "",
-		 value ? value : "", number);
+	snprintf(name, sizeof(name), "%s %.6g/s %uB%s%.20s%s", carrier[t.carrier], rate, size,
+		 !value ? "" : p->sweep.client ? " rules=" : " ", value ? value : "", number);
 	t.rate = rate;
 	t.size = size;
 	return p->reflector ? split_trial(p, run, &t, name) : named_trial(p, run, &t, name);
@@ -148,7 +148,7 @@ static int all_trials(const struct latency_plan *p, struct latency_run *run)
 {
 	for (size_t v = 0; v < (p->values ? p->values : 1); v++) {
 		const char *value = p->values ? p->value[v] : NULL;
-		int code = value ? set_value(p, value) : EXIT_YES;
+		int code = !value ? EXIT_YES : p->sweep.client ? latency_sweep_set(&p->sweep, value) : set_value(p, value);
 		for (size_t s = 0; s < p->sizes && code == EXIT_YES; s++) {
 			double rate[LATENCY_LIST_MAX];
 			size_t rates;
@@ -230,6 +230,8 @@ int latency_probe(int argc, char **argv)
 	struct latency_host host;
 	int code = latency_plan_read(&p, argc, argv);
 	if (code >= 0)
+		return code;
+	if (p.sweep.client && (code = latency_sweep_begin(&p.sweep)) >= 0)
 		return code;
 	if (p.cpu >= 0) {
 		cpu_set_t set;

@@ -197,11 +197,13 @@ demo: deps
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/postern \
-		$(addprefix $(DESTDIR)$(prefix)/share/,man/man1 man/man5 man/man8 bash-completion/completions)
+		$(addprefix $(DESTDIR)$(prefix)/share/,man/man1 man/man5 man/man8 bash-completion/completions doc/postern) $(DESTDIR)$(prefix)/lib/systemd/system
 	install -m 755 $(O)/postern $(DESTDIR)$(prefix)/bin/
 	install -m 755 $(O)/postern-tender $(O)/postern-store $(DESTDIR)$(prefix)/sbin/
 	install -m 644 $(O)/postern.elf $(DESTDIR)$(prefix)/lib/postern/
 	for n in 1 5 8; do install -m 644 tools/man/*.$$n $(DESTDIR)$(prefix)/share/man/man$$n/; done
+	install -m 644 tools/postern.conf.example $(DESTDIR)$(prefix)/share/doc/postern/
+	sed 's,/usr/local,$(prefix),' tools/postern.service >$(DESTDIR)$(prefix)/lib/systemd/system/postern.service
 	install -m 644 tools/completion/postern.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/postern
 
 clean:

@@ -65,7 +65,7 @@ PRODUCTS := $(O)/postern.elf $(O)/postern-tender $(O)/postern-store $(O)/postern
 all: $(PRODUCTS)
 
 help:
-	@sed -n 's/^#: //p' Makefile qubes-integration/dom0/dom0.mk tests/bench/bench.mk tests/diff/diff.mk tests/xen/xen.mk
+	@sed -n 's/^#: //p' Makefile qubes-integration/dom0/dom0.mk tests/bench/bench.mk tests/diff/diff.mk tests/xen/xen.mk tests/web/web.mk
 #: make            builds $(O)/postern.elf, postern-tender, postern-store, postern
 #: make demo       the lab demonstration (MODE=spt or hvt); root
 #: make test       every test; root
@@ -178,6 +178,7 @@ include qubes-integration/dom0/dom0.mk
 include tests/bench/bench.mk
 include tests/diff/diff.mk
 include tests/xen/xen.mk
+include tests/web/web.mk
 
 lint: $(PRODUCTS) $(call host_o,$(PURE))
 	$(Q)O=$(O) CC="$(CC)" tests/lint.sh
@@ -197,11 +198,14 @@ demo: deps
 
 install: all
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/postern \
-		$(addprefix $(DESTDIR)$(prefix)/share/,man/man1 man/man5 man/man8 bash-completion/completions)
+		$(addprefix $(DESTDIR)$(prefix)/share/,man/man1 man/man5 man/man8 bash-completion/completions doc/postern postern) $(DESTDIR)$(prefix)/lib/systemd/system
 	install -m 755 $(O)/postern $(DESTDIR)$(prefix)/bin/
 	install -m 755 $(O)/postern-tender $(O)/postern-store $(DESTDIR)$(prefix)/sbin/
 	install -m 644 $(O)/postern.elf $(DESTDIR)$(prefix)/lib/postern/
 	for n in 1 5 8; do install -m 644 tools/man/*.$$n $(DESTDIR)$(prefix)/share/man/man$$n/; done
+	install -m 644 tools/postern.conf.example $(DESTDIR)$(prefix)/share/doc/postern/
+	sed 's,/usr/local,$(prefix),' tools/postern.service >$(DESTDIR)$(prefix)/lib/systemd/system/postern.service
+	install -m 644 tools/dashboard/postern-grafana.json $(DESTDIR)$(prefix)/share/postern/
 	install -m 644 tools/completion/postern.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/postern
 
 clean:

@@ -10,7 +10,7 @@ count() { # what was run, its exit status
 	if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
 }
 
-for part in unit asan fuzz-replay lint lab diff test-xen; do
+for part in unit asan fuzz-replay lint lab diff test-web test-xen; do
 	echo "== $part"
 	began=$(date +%s)
 	make --no-print-directory O="$O" "$part"

@@ -60,6 +60,8 @@ static enum store_result send_plan(struct storeclient *c, const struct plan *pla
 	if (w->reason)
 		n += snprintf(words + n, sizeof(words) - (size_t)n, "\nreason=%.255s", w->reason);
 	enum store_result r = storeclient_write(c, APPLY_KEY, "begin", 5);
+	if (r == STORE_DONE)
+		r = setlist_send(c, &plan->sets);
 	for (size_t i = 0; i < plan->count && r == STORE_DONE; i++)
 		r = queue_client(c, &plan->client[i]);
 	if (r == STORE_DONE)

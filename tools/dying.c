@@ -15,6 +15,7 @@ struct judged {
 	const struct rule_context *context;
 	enum rule_kind *kind; /* by client */
 	struct ruleset **strict, **generous; /* by client: names match nothing, names match all; NULL: closed */
+	struct sets *sets;
 	struct dying *out;
 };
 
@@ -23,6 +24,25 @@ static void *must(void *p)
 	if (!p)
 		panic("out of memory");
 	return p;
+}
+
+static void append_one(struct judged *s, size_t client, const struct rule *rule)
+{
+	struct rule r = *rule;
+	/* unresolved, an accept matches nothing and a drop everything; the other way round is this: */
+	bool named = r.flags & RULE_HAS_HOST, accepts = r.action == VERDICT_ACCEPT;
+	ensure(ruleset_append(s->strict[client], &r));
+	r.flags = (uint8_t)(r.flags & ~RULE_HAS_HOST);
+	if (!named || accepts)
+		ensure(ruleset_append(s->generous[client], &r));
+}
+
+static void append_set(struct judged *s, size_t client, struct parsed_rule *p, bool v6)
+{
+	struct rule one;
+	p->rule.host = sets_handle(s->sets, p->set, p->set_len);
+	for (uint32_t at = 0; sets_expand(s->sets, &p->rule, v6, &at, &one);)
+		append_one(s, client, &one);
 }
 
 static void append(struct judged *s, size_t client, const struct rulefile_line *line)
@@ -36,12 +56,19 @@ static void append(struct judged *s, size_t client, const struct rulefile_line *
 				   !cross_rule_parse(kind, line->text, len, &p, &error))
 		return;
 	p.rule.number = (uint16_t)line->number;
-	/* unresolved, an accept matches nothing and a drop everything; the other way round is this: */
-	bool named = p.rule.flags & RULE_HAS_HOST, accepts = p.rule.action == VERDICT_ACCEPT;
-	ensure(ruleset_append(s->strict[client], &p.rule));
-	p.rule.flags = (uint8_t)(p.rule.flags & ~RULE_HAS_HOST);
-	if (!named || accepts)
-		ensure(ruleset_append(s->generous[client], &p.rule));
+	if (p.rule.flags & RULE_HAS_SET)
+		append_set(s, client, &p, v6);
+	else
+		append_one(s, client, &p.rule);
+}
+
+/* One with a set may become as many as a set has members. */
+static size_t rules_of(const struct plan_client *c)
+{
+	size_t rules = c->rules.count;
+	for (size_t i = 0; i < c->rules.count; i++)
+		rules += strstr(c->rules.line[i].text, " dstset=") ? SET_MEMBERS_MAX : 0;
+	return rules;
 }
 
 /* The memory of them all. */
@@ -49,7 +76,7 @@ static void *make(struct judged *s)
 {
 	size_t rules = 0, clients = s->plan->count;
 	for (size_t i = 0; i < clients; i++)
-		rules += s->plan->client[i].rules.count;
+		rules += rules_of(&s->plan->client[i]);
 	uint32_t sets = (uint32_t)clients * 2 + 2, room = (uint32_t)rules * 2 + sets * 16;
 	size_t bytes = rule_pool_bytes(sets, room);
 	struct arena arena = { must(calloc(1, bytes)), bytes };
@@ -104,7 +131,7 @@ static bool accepts(const struct judged *s, struct ruleset *const *set, size_t c
 }
 
 /* No names in these rules, so no doubt. */
-static bool stands(const struct sets *s, size_t owner, const json_t *flow, const struct tuple *t)
+static bool stands(const struct judged *s, size_t owner, const json_t *flow, const struct tuple *t)
 {
 	uint32_t decided;
 	struct ip_addr to;
@@ -150,8 +177,10 @@ int dying_ask(struct dying *d, const struct plan *plan, const struct rule_contex
 {
 	struct judged s = { .plan = plan, .context = context, .out = d };
 	*d = (struct dying){ .flows = json_array() };
+	s.sets = setlist_sets(&plan->sets);
 	void *memory = make(&s);
 	int code = answer_ask(control, "flows", take_flow, &s);
+	free(s.sets);
 	free(s.strict);
 	free(s.generous);
 	free(s.kind);

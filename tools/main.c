@@ -25,7 +25,7 @@ static const struct verb {
 	{ "flows", verb_flows, "what is connected through it now",
 	  "postern flows [-j] [FILTER]... [--sort bytes|packets|idle] [--top N] [--control SOCKET]\n"
 	  "postern flows kill [-j] [FILTER]... [--sort WORD] [--top N] [--yes] [--control SOCKET]\n"
-	  "FILTER: --client IP  --proto PROTO  --dst PREFIX[:PORT]  --rule N|policy  --state STATE\n" },
+	  "FILTER: --client IP  --proto PROTO  --dst PREFIX[:PORT]  --rule ID|N|policy  --state STATE\n" },
 	{ "top", verb_top, "who sends how much through which rule, second by second",
 	  "postern top [-j] [--once] [--control SOCKET]\n" },
 	{ "metrics", verb_metrics, "counters and histograms for Prometheus, and a server of them",

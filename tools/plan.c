@@ -38,6 +38,7 @@ void plan_free(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		rulefile_free(&plan->client[i].rules);
+	setlist_free(&plan->sets);
 	free(plan->client);
 	*plan = (struct plan){ 0 };
 }
@@ -151,6 +152,33 @@ static bool take_policy(struct reader *r, size_t at)
 	return true;
 }
 
+/* at: behind the word. */
+static bool take_set(struct reader *r, size_t at)
+{
+	const struct rulefile_place *p = &r->place;
+	char name[RULE_LABEL_MAX + 1];
+	const char *why, *hash = memchr(p->line, '#', p->len);
+	size_t len = hash ? (size_t)(hash - p->line) : p->len, end;
+	uint32_t column;
+	if (r->open)
+		return fault(r, 0, "sets stand before the first section");
+	at = blanks(p, at);
+	for (end = at; end < len && p->line[end] != ' ' && p->line[end] != '\t';)
+		end++;
+	if (!set_is_name(p->line + at, end - at))
+		return fault(r, at, "not the name of a set (1 to 24 of A-Z a-z 0-9 _ . -)");
+	memcpy(name, p->line + at, end - at);
+	name[end - at] = 0;
+	if (setlist_find(&r->plan->sets, name))
+		return fault(r, at, "this set was here before");
+	char *members = setlist_canonical(p->line + end, len - end, &why, &column);
+	if (!members)
+		return fault(r, end + column - 1, why);
+	setlist_put(&r->plan->sets, name, members);
+	free(members);
+	return true;
+}
+
 static bool take_line(struct reader *r)
 {
 	const struct rulefile_place *p = &r->place;
@@ -159,6 +187,8 @@ static bool take_line(struct reader *r)
 		return true;
 	if (p->line[at] == '[')
 		return take_head(r, at + 1);
+	if (word_at(p, at, "set", &end))
+		return take_set(r, end);
 	if (!r->open) {
 		r->open = true;
 		snprintf(add(r->plan, "")->policy, PLAN_POLICY_MAX, "drop");
@@ -190,7 +220,7 @@ static bool take_key(void *context, const char *key, const uint8_t *value, size_
 {
 	struct plan *plan = context;
 	char ip[IP_TEXT], text[WIRE_VALUE_MAX + 1];
-	const char *leaf = ruletree_split(key, ip);
+	const char *leaf = setlist_take_key(&plan->sets, key, value, len) ? NULL : ruletree_split(key, ip);
 	if (!leaf)
 		return true;
 	struct plan_client *c = plan->count ? &plan->client[plan->count - 1] : NULL;
@@ -215,6 +245,8 @@ enum store_result plan_load(struct plan *plan, struct storeclient *c, const char
 	*plan = (struct plan){ 0 };
 	enum store_result r = prefix ? storeclient_multiread(c, prefix, take_key, plan) :
 				       ruletree_read_all(c, take_key, plan);
+	if (r == STORE_DONE && !prefix)
+		r = storeclient_multiread(c, SETLIST_ROOT "/", take_key, plan);
 	size_t kept = 0;
 	for (size_t i = 0; i < plan->count; i++) {
 		if (plan->client[i].committed)
@@ -246,7 +278,19 @@ bool plan_same(const struct plan_client *a, const struct plan_client *b)
 	return true;
 }
 
-static void add_copy(struct plan *out, const struct plan_client *from)
+bool plan_uses(const struct plan_client *c, const struct setlist *sets)
+{
+	static const char key[] = " dstset=";
+	for (size_t i = 0; i < c->rules.count; i++) {
+		const char *at = strstr(c->rules.line[i].text, key);
+		char name[RULE_LABEL_MAX + 1];
+		if (at && sscanf(at + strlen(key), "%24[^ ]", name) == 1 && setlist_find(sets, name))
+			return true;
+	}
+	return false;
+}
+
+void plan_add_copy(struct plan *out, const struct plan_client *from)
 {
 	struct plan_client *c = add(out, from->ip);
 	memcpy(c->policy, from->policy, sizeof(c->policy));
@@ -259,8 +303,9 @@ void plan_difference(struct plan *out, const struct plan *now, const struct plan
 	*out = (struct plan){ 0 };
 	for (size_t i = 0; i < wanted->count; i++)
 		if (!plan_same(plan_find(now, wanted->client[i].ip), &wanted->client[i]))
-			add_copy(out, &wanted->client[i]);
+			plan_add_copy(out, &wanted->client[i]);
 	for (size_t i = 0; i < now->count; i++)
 		if (!plan_find(wanted, now->client[i].ip) && !is_empty(&now->client[i]))
 			add(out, now->client[i].ip);
+	setlist_difference(&out->sets, &now->sets, &wanted->sets, true);
 }

@@ -2,6 +2,7 @@
 /*
  * plan.h: the rules of many clients, out of a file or out of the store.
  *
+ *   set office 192.0.2.0/24 198.51.100.7    a named set of networks, before the first section
  *   [10.137.0.5]              whose rules follow
  *   policy accept             what happens when none matches; drop, unless said
  *   accept example.com tcp 443
@@ -17,6 +18,7 @@
 
 #include "addr.h"
 #include "rulefile.h"
+#include "setlist.h"
 #include "storeclient.h"
 
 enum { PLAN_CLIENTS_MAX = 256, PLAN_POLICY_MAX = 16 };
@@ -31,6 +33,7 @@ struct plan_client {
 struct plan {
 	struct plan_client *client;
 	size_t count, room;
+	struct setlist sets;
 };
 
 /* Faults as rulefile_parse. heads: the file must name its clients, else it may be for one. */
@@ -46,7 +49,10 @@ void plan_free(struct plan *);
 const struct plan_client *plan_find(const struct plan *, const char *ip);
 /* NULL stands for a client without rules. */
 bool plan_same(const struct plan_client *, const struct plan_client *);
-/* *out: what turns `now` into `wanted`; clients that are only in `now` are emptied. Borrows nothing. */
+/* Does any of its rules refer to a set of these? */
+bool plan_uses(const struct plan_client *, const struct setlist *);
+void plan_add_copy(struct plan *, const struct plan_client *);
+/* *out: what turns `now` into `wanted`; clients and sets that are only in `now` are emptied. Borrows nothing. */
 void plan_difference(struct plan *out, const struct plan *now, const struct plan *wanted);
 
 #endif

@@ -87,7 +87,7 @@ int verb_apply(int argc, char **argv)
 	s.text = text;
 	if (!plan_parse(&plan, &s, true, stderr))
 		code = complain(EXIT_USAGE, "%s: nothing was changed", name);
-	else if (!plan.count)
+	else if (!plan.count && !plan.sets.count)
 		code = complain(EXIT_USAGE, "%s: no client in it", name);
 	else
 		code = apply_plan(&plan, &w);
@@ -143,7 +143,7 @@ int verb_rollback(int argc, char **argv)
 	code = storesay(storeclient_open(&c, w.wish.store, STORECLIENT_WAIT_MS), w.wish.store, "open");
 	if (code == EXIT_YES)
 		code = plan_back(&plan, &c, &w, &number);
-	if (code == EXIT_YES && !plan.count)
+	if (code == EXIT_YES && !plan.count && !plan.sets.count)
 		code = complain(EXIT_NO, "the rules are those of generation %lld already", number);
 	snprintf(reason, sizeof(reason), "rollback to generation %lld", number);
 	if (!w.wish.reason)

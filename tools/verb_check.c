@@ -18,11 +18,14 @@ static int say(const struct plan *plan, const char *name, bool json)
 		rules += plan->client[i].rules.count;
 	}
 	if (json)
-		return answer_print(json_pack("{s:i, s:b, s:I, s:I}", "schema", 1, "good", 1, "clients",
-					      (json_int_t)clients, "rules", (json_int_t)rules));
+		return answer_print(json_pack("{s:i, s:b, s:I, s:I, s:I}", "schema", 1, "good", 1, "clients",
+					      (json_int_t)clients, "rules", (json_int_t)rules, "sets",
+					      (json_int_t)plan->sets.count));
 	printf("%s: good: %zu %s", name, rules, rules == 1 ? "rule" : "rules");
 	if (clients)
 		printf(" for %zu %s", clients, clients == 1 ? "client" : "clients");
+	if (plan->sets.count)
+		printf(", %zu %s", plan->sets.count, plan->sets.count == 1 ? "set" : "sets");
 	putchar('\n');
 	return EXIT_YES;
 }

@@ -105,6 +105,47 @@ static json_t *compare_all(const struct sides *s, const struct plan *change)
 	return list;
 }
 
+static json_t *compare_sets(const struct sides *s, const struct plan *change)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < change->sets.count; i++) {
+		const char *name = change->sets.set[i].name;
+		json_array_append_new(list, setlist_compare(name, setlist_find(&s->from.sets, name),
+							    setlist_find(&change->sets, name)));
+	}
+	return list;
+}
+
+/* set office: + 192.0.2.9 - 192.0.2.0/24 */
+static void print_sets(const json_t *sets)
+{
+	static const char *const member[] = { "removed", "added" }, *const sign[] = { "-", "+" };
+	size_t i, k;
+	const json_t *set, *one;
+	json_array_foreach(sets, i, set) {
+		printf("set %s:", json_string_value(json_object_get(set, "set")));
+		for (size_t m = 0; m < array_len(member); m++)
+			json_array_foreach(json_object_get(set, member[m]), k, one)
+				printf(" %s %s", sign[m], json_string_value(one));
+		putchar('\n');
+	}
+}
+
+/* What flows are judged by: clients that change, and those whose sets do, with the sets as they would be. */
+static void judged_by(struct plan *out, const struct sides *s, const struct plan *change)
+{
+	plan_difference(out, &s->from, &s->from);
+	for (size_t i = 0; i < change->count; i++)
+		plan_add_copy(out, &change->client[i]);
+	for (size_t i = 0; i < s->from.count; i++)
+		if (!plan_find(out, s->from.client[i].ip) && plan_uses(&s->from.client[i], &change->sets))
+			plan_add_copy(out, &s->from.client[i]);
+	for (size_t i = 0; i < s->from.sets.count; i++)
+		setlist_put(&out->sets, s->from.sets.set[i].name, s->from.sets.set[i].members);
+	for (size_t i = 0; i < change->sets.count; i++)
+		setlist_put(&out->sets, change->sets.set[i].name, change->sets.set[i].members);
+}
+
 static void print_rule(const json_t *rule)
 {
 	static const char *const sign[] = { "removed", "-", "added", "+", "moved", "~" };
@@ -164,26 +205,34 @@ static void print_dying(const struct dying *d, bool verbose)
 
 static int show(const struct sides *s, const struct words *w)
 {
-	struct plan change;
+	struct plan change, judging;
 	struct dying d = { NULL, 0 };
 	plan_difference(&change, &s->from, &s->to);
 	while (!s->whole && change.count && !plan_find(&s->to, change.client[change.count - 1].ip))
 		rulefile_free(&change.client[--change.count].rules);
-	bool differs = change.count > 0;
-	json_t *clients = compare_all(s, &change);
-	if (!w->json)
+	setlist_free(&change.sets);
+	setlist_difference(&change.sets, &s->from.sets, &s->to.sets, s->whole);
+	judged_by(&judging, s, &change);
+	bool differs = change.count > 0 || change.sets.count > 0;
+	json_t *clients = compare_all(s, &change), *sets = compare_sets(s, &change);
+	if (!w->json) {
+		print_sets(sets);
 		print_clients(clients);
+	}
 	if (!w->json && !differs)
 		puts("no difference");
 	bool judged = differs && s->into_force &&
-		      dying_ask(&d, &change, &s->context, controlclient_path(w->control)) == EXIT_YES;
+		      dying_ask(&d, &judging, &s->context, controlclient_path(w->control)) == EXIT_YES;
 	if (w->json)
-		answer_print(json_pack("{s:i, s:b, s:O, s:O?, s:I}", "schema", 1, "differs", differs, "clients", clients,
+		answer_print(json_pack("{s:i, s:b, s:O, s:O, s:O?, s:I}", "schema", 1, "differs", differs, "clients", clients,
+				       "sets", sets,
 				       "dying", judged ? d.flows : NULL, "doubtful", (json_int_t)d.doubtful));
 	else if (judged)
 		print_dying(&d, w->verbose);
 	json_decref(d.flows);
 	json_decref(clients);
+	json_decref(sets);
+	plan_free(&judging);
 	plan_free(&change);
 	return differs ? EXIT_NO : EXIT_YES;
 }

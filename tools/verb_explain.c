@@ -77,6 +77,15 @@ static void print_decider(const json_t *o)
 	}
 }
 
+static void print_lead(const json_t *o)
+{
+	fputs("  leads to ", stdout);
+	print_clean(word_of(o, "to_ip"));
+	printf(":%lld, by port ", (long long)number_of(o, "to_port"));
+	print_clean(word_of(o, "port"));
+	printf(", %s flow\n", !strcmp(word_of(o, "flow"), "open") ? "an open" : "a new");
+}
+
 static void print_verdict(const json_t *o)
 {
 	fputs("  verdict: ", stdout);
@@ -91,7 +100,9 @@ static void print_verdict(const json_t *o)
 		print_clean(word_of(o, "told"));
 	}
 	putchar('\n');
-	if (!*word_of(o, "route"))
+	if (!strcmp(word_of(o, "route"), "client"))
+		print_lead(o);
+	if (strcmp(word_of(o, "route"), "uplink"))
 		return;
 	fputs("  leaves as ", stdout);
 	print_clean(word_of(o, "nat_ip"));
@@ -111,6 +122,10 @@ static void print_object(struct explanation *x, const char *type, const json_t *
 		print_question(o);
 		printf("\n  client ");
 		print_clean(word_of(o, "client"));
+		if (*word_of(o, "rules_of")) {
+			fputs(", rules ", stdout);
+			print_clean(word_of(o, "rules_of"));
+		}
 		printf(": %s, generation %lld%s\n", word_of(o, "state"), (long long)number_of(o, "generation"),
 		       json_is_true(json_object_get(o, "attached")) ? "" : ", not attached");
 	} else if (!strcmp(type, "rule") && !x->brief) {

@@ -53,7 +53,6 @@ struct web {
 	char flows_why[WEB_WHY_BYTES];
 	struct kept rules;
 	struct web_events events;
-	int64_t events_again_ms;
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -111,6 +110,7 @@ static int tick(void *context)
 	int64_t began = clock_ms(CLOCK_MONOTONIC);
 	if (look(w) != EXIT_YES)
 		return PERIOD_DOWN_MS;
+	web_events_ask(&w->events, w->socket); /* with or without a reader: its ring is short */
 	int64_t wait = again_ms(began) - clock_ms(CLOCK_MONOTONIC), used = clock_ms(CLOCK_MONOTONIC) - began;
 	return (int)(wait > PERIOD_MS ? wait : used < PERIOD_MS ? PERIOD_MS - used : 0);
 }
@@ -254,18 +254,15 @@ static void say_rules(struct web *w, const struct http_request *r, struct http_a
 
 static void say_events(struct web *w, const struct http_request *r, struct http_answer *a)
 {
-	int64_t began = clock_ms(CLOCK_MONOTONIC);
-	if (began >= w->events_again_ms) {
-		web_events_ask(&w->events, w->socket);
-		w->events_again_ms = again_ms(began);
-	}
+	char word[4];
+	bool drops = !http_query(r, "drops", word, sizeof(word)) || strcmp(word, "0");
 	if (w->events.code != EXIT_YES) {
 		say_why(a, w->events.why);
 		if (w->events.code == EXIT_REFUSED)
 			a->status = HTTP_OK;
 		return;
 	}
-	json_t *document = web_events_pick(&w->events, number_in(r, "top", WEB_EVENTS_KEPT, WEB_EVENTS_KEPT));
+	json_t *document = web_events_pick(&w->events, drops, number_in(r, "top", WEB_EVENTS_KEPT, WEB_EVENTS_KEPT));
 	say_document(a, document);
 	json_decref(document);
 }

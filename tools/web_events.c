@@ -39,6 +39,25 @@ static void set_time(json_t *event)
 	json_object_set_new(event, "time_ms", json_integer(ns / 1000000));
 }
 
+static bool of_drops(const json_t *event)
+{
+	return !strcmp(word(event, "kind"), "drop") || !strcmp(word(event, "kind"), "suppressed");
+}
+
+static void make_room(json_t *array)
+{
+	size_t drops = 0, eldest = 0, size = json_array_size(array);
+	for (size_t i = size; i > 0; i--)
+		if (of_drops(json_array_get(array, i - 1))) {
+			drops++;
+			eldest = i - 1;
+		}
+	if (drops > WEB_EVENTS_DROPS)
+		json_array_remove(array, eldest);
+	else if (size > WEB_EVENTS_KEPT)
+		json_array_remove(array, 0);
+}
+
 void web_events_take(void *events, json_t *object)
 {
 	struct web_events *e = events;
@@ -53,8 +72,7 @@ void web_events_take(void *events, json_t *object)
 	set_time(object);
 	json_object_set_new(object, "boot", json_string(e->boot));
 	json_array_append(e->array, object);
-	if (json_array_size(e->array) > WEB_EVENTS_KEPT)
-		json_array_remove(e->array, 0);
+	make_room(e->array);
 	e->next = number(object, "seq") + 1;
 }
 
@@ -75,13 +93,15 @@ void web_events_ask(struct web_events *e, const char *socket)
 	e->code = web_ask(socket, request, web_events_take, e, e->why);
 }
 
-json_t *web_events_pick(const struct web_events *e, size_t top)
+json_t *web_events_pick(const struct web_events *e, bool drops, size_t top)
 {
-	size_t size = json_array_size(e->array);
 	json_t *out = json_array();
 	if (!out)
 		panic("out of memory");
-	for (size_t i = size > top ? size - top : 0; i < size; i++)
-		json_array_append(out, json_array_get(e->array, i));
+	for (size_t i = json_array_size(e->array); i > 0 && json_array_size(out) < top; i--) {
+		json_t *event = json_array_get(e->array, i - 1);
+		if (drops || !of_drops(event))
+			json_array_insert(out, 0, event);
+	}
 	return json_pack("{s:i, s:o}", "schema", 1, "events", out);
 }

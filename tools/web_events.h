@@ -5,7 +5,8 @@
 
 #include "web_ask.h"
 
-enum { WEB_EVENTS_KEPT = 300, WEB_EVENTS_ASKED = 512 };
+/* Of those kept, at most so many are of drops: a flood of them does not wash the others away. */
+enum { WEB_EVENTS_KEPT = 300, WEB_EVENTS_DROPS = 150, WEB_EVENTS_ASKED = 512 };
 
 /* All zero: nothing was asked yet. */
 struct web_events {
@@ -19,8 +20,11 @@ struct web_events {
 void web_events_free(struct web_events *);
 /* Asks for those that are new; after another start of the appliance, for all of them. */
 void web_events_ask(struct web_events *, const char *socket);
-/* {"schema":1,"events":[...]}, a new object: the last ones, as `postern events -j` tells them, and "time_ms". */
-json_t *web_events_pick(const struct web_events *, size_t top);
+/*
+ * {"schema":1,"events":[...]}, a new object: the last ones, with or without drops, as `postern events -j`
+ * tells them, and "time_ms".
+ */
+json_t *web_events_pick(const struct web_events *, bool drops, size_t top);
 
 /* For the tests: a line of the answer. */
 void web_events_take(void *events, json_t *object);

@@ -1,4 +1,4 @@
-/* links: tools/plan.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/plan.c tools/setlist.c rules/sets.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* Rule files for many clients: what was read reads again as the same. */
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* links: tools/plan.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/plan.c tools/setlist.c rules/sets.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* Files for many clients: what they mean, where they are wrong, and what changes between two. */
 #include <stdarg.h>
@@ -28,6 +28,8 @@ static void show(const struct plan *plan, char *to, size_t room)
 {
 	size_t at = 0;
 	to[0] = 0;
+	for (size_t i = 0; i < plan->sets.count; i++)
+		at += (size_t)snprintf(to + at, room - at, "@%s %s\n", plan->sets.set[i].name, plan->sets.set[i].members);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_client *c = &plan->client[i];
 		at += (size_t)snprintf(to + at, room - at, "%s %s ", c->ip, *c->policy ? c->policy : "-");
@@ -55,6 +57,14 @@ static const struct {
 	  "inbound - 0=action=accept proto=tcp dstports=2222-2222 to=10.137.0.5:22;\n"
 	  "between - 0=action=accept src4=10.137.0.5/32 proto=icmp icmptype=8;\n10.137.0.5 drop \n", NULL },
 	{ "[inbound]\n[between]\ndrop label=x expire=900\ndrop expire=1100", "inbound - \nbetween - 1=action=drop expire=1100;\n", NULL },
+	{ "set office 192.0.2.9/32 10.0.0.0/8\t192.0.2.9 # ours\nset v6\n[10.137.0.5]\naccept @office\n",
+	  "@office 10.0.0.0/8 192.0.2.9\n@v6 \n10.137.0.5 drop 0=action=accept dstset=office;\n", NULL },
+	{ "set a 2001:db8::/32 10.0.0.1/24 10.0.0.1\n", "@a 10.0.0.1/24 10.0.0.1 2001:db8::/32\n", NULL },
+	{ "set\n", NULL, "f:1:4: not the name of a set" },
+	{ "set a/b 10.0.0.1\n", NULL, "f:1:5: not the name of a set" },
+	{ "set a 10.0.0.1  10.0.0.256\n", NULL, "f:1:17: not a network" },
+	{ "set a 10.0.0.1\nset a 10.0.0.2\n", NULL, "f:2:5: this set was here before" },
+	{ "[10.137.0.5]\nset a 10.0.0.1\n", NULL, "f:2:1: sets stand before" },
 	{ "[inbound]\npolicy accept\n", NULL, "f:2:1: no policy here" },
 	{ "[inbound]\naccept 10.0.0.1 tcp 80\n", NULL, "f:2:8: proto is none of" },
 	{ "[between]\naccept tcp\n", NULL, "f:2:8: not an IPv4 network 'tcp'" },

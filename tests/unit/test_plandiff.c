@@ -1,4 +1,4 @@
-/* links: tools/plandiff.c tools/plan.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/plandiff.c tools/plan.c tools/setlist.c rules/sets.c tools/ruletree.c tools/rulefile.c tools/storeclient.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* Differences of two rule lists: what is said turns the one into the other, and moves as few as can be. */
 #include <stdarg.h>

@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id);
 const state = {
 	newest: 0, boot: 0, paused: false, lost: 0, heard: 0,
 	answer: null, status: null, rules: null, flows: null, latency: null, events: null,
-	order: "rate", ruleOrder: "client", filter: "", round: 0, why: "",
+	order: "rate", ruleOrder: "client", drops: "1", filter: "", round: 0, why: "",
 };
 const work = new Clockwork();
 const drops = new Drops($("drops"), work);
@@ -55,7 +55,7 @@ async function askAll() {
 	const [history, status, flows, rules, events, latency] = await Promise.all([
 		ask(`/api/history?since=${since}`), ask("/api/status"),
 		seen.get("flows") || !state.flows ? ask(`/api/flows?${query}`) : state.flows,
-		often ? ask(`/api/rules?sort=${state.ruleOrder}&top=${RULES}`) : state.rules, often ? ask(`/api/events?top=${EVENTS}`) : state.events,
+		often ? ask(`/api/rules?sort=${state.ruleOrder}&top=${RULES}`) : state.rules, often ? ask(`/api/events?top=${EVENTS}&drops=${state.drops}`) : state.events,
 		seldom ? ask("/api/latency") : state.latency,
 	]);
 	take(history);
@@ -65,11 +65,15 @@ async function askAll() {
 		events: events?.ok || !state.events ? events : state.events, latency: latency?.ok ? latency : state.latency });
 }
 
-let timer = 0, asking = false;
+let timer = 0, asking = false, again = false;
 
 async function round() {
 	clearTimeout(timer);
-	if (state.paused || document.hidden || asking)
+	if (asking) {
+		again = true; // something else is wanted than what is being asked
+		return;
+	}
+	if (state.paused || document.hidden)
 		return;
 	asking = true;
 	try {
@@ -82,6 +86,11 @@ async function round() {
 	}
 	asking = false;
 	show();
+	if (again) {
+		again = false;
+		round();
+		return;
+	}
 	timer = setTimeout(round, Math.min(PERIOD_MS * 2 ** Math.min(state.lost, 3), 5000));
 }
 
@@ -94,7 +103,7 @@ function showFacts() {
 		["store", plain(a.store), a.store !== "synced"],
 		["flows", `${short(a.flows)} of ${short(a.flow_capacity)}`, a.flows > 0.9 * a.flow_capacity],
 		["opened", packets(work.current()?.opened_s ?? 0)],
-		["generation", a.generation ? plain(a.generation) : "–", a.confirm_left_s !== undefined],
+		["generation", a.generation ? plain(a.generation) : "–", a.confirm_left_s !== undefined && "warn"],
 	];
 	const list = $("facts");
 	while (list.children.length < facts.length)
@@ -102,7 +111,7 @@ function showFacts() {
 	facts.forEach(([name, value, bad], i) => {
 		say(list.children[i].firstChild, name);
 		say(list.children[i].lastChild, value);
-		list.children[i].lastChild.className = bad ? "bad" : "";
+		list.children[i].lastChild.className = bad === true ? "bad" : bad || "";
 	});
 }
 
@@ -289,10 +298,10 @@ function clientState(c) {
 	if (c.state === "uplink")
 		return c.link === "up" ? ["uplink", "idle"] : ["link down", "bad"];
 	if (!c.attached)
-		return c.error ? ["bad rules", "bad"] : ["away", "idle"];
+		return ["away", "idle"];
 	if (c.link === "down")
 		return ["link down", "warn"];
-	return c.state === "open" ? ["open", "good"] : [c.error ? "bad rules" : plain(c.state), "bad"];
+	return c.state === "open" ? ["open", "good"] : [plain(c.state), "bad"];
 }
 
 // A port and the rules of its address are one line; either may be there without the other.
@@ -320,7 +329,7 @@ const clients = new Table($("clients"), [
 	{ title: "Client", class: "nowrap", text: (c) => plain(c.name) },
 	{ title: "Address", class: "mono nowrap", text: (c) => plain(c.ip) },
 	{ title: "State", draw: (cell, c) => pill(cell, ...clientState(c)) },
-	{ title: "Rules", n: true, hide: "phone", text: (c) => c.state === "uplink" ? "" : c.rules === undefined ? "–" : `${number(c.rules)} + ${plain(c.policy)}` },
+	{ title: "Rules", n: true, hide: "phone", text: (c) => c.state === "uplink" ? "" : c.state !== "open" ? "–" : `${number(c.rules)} + ${plain(c.policy)}` },
 	{ title: "Generation", n: true, hide: "tablet", text: (c) => c.state === "uplink" ? "" : plain(c.generation) },
 	{ title: "Last minutes", hide: "phone", class: "spark", draw: (cell, c) => {
 		if (!cell.firstChild)
@@ -418,7 +427,7 @@ function showRules() {
 	hottest = Math.max(1, ...list.map(hits));
 	rules.show(list);
 	if (r?.ok)
-		say($("say-rules"), (list.length < r.total ? `the first ${number(list.length)} of ` : "") + `${number(r.total)}, ${number(r.unused)} never hit`);
+		say($("say-rules"), (list.length < r.total ? `the first ${number(list.length)} of ` : "") + `${number(r.total)} rules, ${number(r.unused)} never hit`);
 }
 
 // What happened, as a sentence where it is known how, else as it was told.
@@ -510,6 +519,11 @@ choice($("order"), [["rate", "Rate"], ["bytes", "Bytes"], ["packets", "Packets"]
 });
 choice($("rule-order"), [["client", "In order"], ["hits", "By hits"]], "client", (order) => {
 	state.ruleOrder = order;
+	state.round = 0;
+	round();
+});
+choice($("event-kinds"), [["1", "All"], ["0", "Without drops"]], "1", (drops) => {
+	state.drops = drops;
 	state.round = 0;
 	round();
 });

@@ -9,7 +9,7 @@
  *         | client ADDRESS                  whose port it came in by or goes out by, or whose flow it is of
  *         | rule ID                         its number, "policy", or its id
  *         | reason WORD                     dropped for it: a word of drop.h
- *         | passed | dropped | held
+ *         | passed | dropped | held       or none of these: taken in by the firewall itself
  *
  * A packet has two tuples: as it came, and as its client sees the flow (`inside`: before the translation outward,
  * behind it inward; the flow's own for an ICMP error about it). A term of addresses, ports or protocol holds when
@@ -45,7 +45,10 @@ struct match {
 	struct match_term term[MATCH_TERMS_MAX];
 };
 
-enum match_fate { MATCH_FATE_PASSED, MATCH_FATE_DROPPED, MATCH_FATE_HELD };
+enum match_fate {
+	MATCH_FATE_PASSED, MATCH_FATE_DROPPED, MATCH_FATE_HELD,
+	MATCH_FATE_TAKEN, /* by the firewall itself: an answer to a question of its own, ARP */
+};
 
 struct match_facts {
 	bool arp;

@@ -75,8 +75,10 @@ void watch_tick(struct watch *w, uint64_t now_ns)
 			watch_end_session(w, s, "seconds");
 		if (s->left == 0)
 			watch_end_session(w, s, "count");
-		if (now_ns >= silent_at(s))
+		if (now_ns >= silent_at(s)) {
+			watch_end_session(w, s, "silence");
 			watch_free(w, s);
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ const char *watchreport_begin(struct watchreport *r, struct fw *fw, const char *
 	s->heard_ns = facts->now_ns;
 	r->until = s->tail;
 	r->stage = stop ? WATCHREPORT_STATE : WATCHREPORT_PACKET;
+	r->reads = !stop;
 	if (stop)
 		watch_end_session(fw->watch, s, "stopped");
 	told_watches(fw, facts->now_ns);
@@ -117,12 +118,12 @@ static void flow_members(const struct watch_record *r, struct text *t)
 static void packet_line(const struct fw *fw, const struct watch_session *s, const struct watch_record *r, struct text *t)
 {
 	static const char *const fate[] = { [MATCH_FATE_PASSED] = "passed", [MATCH_FATE_DROPPED] = "dropped",
-					    [MATCH_FATE_HELD] = "held" };
+					    [MATCH_FATE_HELD] = "held", [MATCH_FATE_TAKEN] = "taken" };
 	json_begin(t, "packet");
 	json_u64(t, "number", r->number);
 	json_u64(t, "unix_ns", r->ns + s->wall_offset);
-	json_text(t, "fate", fate[r->fate <= MATCH_FATE_HELD ? r->fate : MATCH_FATE_HELD]);
-	if (r->fate == MATCH_FATE_DROPPED)
+	json_text(t, "fate", fate[r->fate <= MATCH_FATE_TAKEN ? r->fate : MATCH_FATE_TAKEN]);
+	if (r->fate == MATCH_FATE_DROPPED || r->fate == MATCH_FATE_TAKEN)
 		json_text(t, "reason", drop_word((enum drop)r->reason));
 	port_members(fw, r->in_port, true, t);
 	port_members(fw, r->out_port, false, t);
@@ -203,9 +204,9 @@ static void next_bytes(struct watchreport *r, struct watch_session *s, struct te
 
 static void next_state(struct watchreport *r, const struct watch_session *s, struct text *t)
 {
-	bool over = s->state == WATCH_ENDED && s->head == s->tail;
+	r->over = r->reads && s->state == WATCH_ENDED && s->head == s->tail;
 	state_line(s, t);
-	r->ports = r->ports || over;
+	r->ports = r->ports || r->over;
 	r->stage = r->ports ? WATCHREPORT_PORTS : WATCHREPORT_END;
 }
 
@@ -217,7 +218,7 @@ static bool next_port(struct watchreport *r, struct fw *fw, struct watch_session
 		port_line(fw, s, r->port++, t);
 		return true;
 	}
-	if (s->state == WATCH_ENDED && s->head == s->tail)
+	if (r->over)
 		watch_free(fw->watch, s);
 	r->stage = WATCHREPORT_END;
 	return false;

@@ -9,7 +9,7 @@
  *   watch      id, state "runs" or "ended" with why; matched, lost, and `left`: there is more to read now. When a
  *              watch that ended has been read empty, watchport lines follow, and it is gone.
  *   watchport  a port with its name, address and MTU, and how many frames of it were matched, and lost
- *   packet     number; unix_ns; fate "passed", "dropped" or "held" (it waits, for a neighbour or for its first
+ *   packet     number; unix_ns; fate "passed", "dropped", "taken" (in, by the firewall itself) or "held" (it waits, for a neighbour or for its first
  *              fragment: what becomes of it is a packet of its own that has no way in) with reason; in_port, in_name,
  *              out_port, out_name; in_len, out_len of the frames, in_bytes, out_bytes of what follows; the tuple as it
  *              came, and as it left (to_...); client; flow "none", "found" or "opened" with state and direction; rule,
@@ -33,6 +33,7 @@ struct watchreport {
 	struct watch_record record; /* whose bytes are being sent */
 	uint32_t at;
 	bool ports;                 /* are told */
+	bool reads, over;           /* it is a read; and the last one */
 	char fault[MATCH_FAULT_BYTES];
 };
 

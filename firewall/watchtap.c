@@ -188,8 +188,9 @@ void watch_sent(struct fw *fw, const struct frame *last)
 void watch_drop(struct fw *fw, const struct frame *f, uint16_t from, enum drop reason)
 {
 	struct watch *w = fw->watch;
-	if (w->frame == f || !f) {
-		w->facts.fate = MATCH_FATE_DROPPED;
+	if (w->frame == f) {
+		bool taken = reason == DROP_ARP_CONSUMED || reason == DROP_LOCAL_CONSUMED;
+		w->facts.fate = taken ? MATCH_FATE_TAKEN : MATCH_FATE_DROPPED;
 		w->record.reason = (uint8_t)reason;
 		return;
 	}
@@ -212,7 +213,7 @@ void watch_end(struct fw *fw)
 		struct watch_record *r = &w->record;
 		if (r->flow == WATCH_NO_FLOW)
 			note_flow(fw, w, WATCH_OPENED);
-		if (w->facts.fate != MATCH_FATE_DROPPED && !out)
+		if (w->facts.fate == MATCH_FATE_PASSED && !out)
 			w->facts.fate = MATCH_FATE_HELD;
 		r->fate = (uint8_t)w->facts.fate;
 		if (w->facts.fate == MATCH_FATE_DROPPED && r->flow == WATCH_NO_FLOW)

@@ -146,6 +146,9 @@ bool blockkeys_ask(struct blockkeys *k, struct cursor words, const char **error)
 	*error = parse(&words, &ip, &on);
 	if (*error)
 		return true;
+	/* the store has said the same, or is about to be told it */
+	if (ip_is_zero(ip) ? k->now.panic == on : blocks_isolates(&k->now, ip) == on)
+		return true;
 	forget_asked(k, ip);
 	if (k->asked_count == BLOCKKEYS_ASKED_MAX) {
 		*error = "too much waits for the store already";

@@ -48,6 +48,21 @@ static const struct verb {
 	  "postern confirm [--store SOCKET] [--control SOCKET]\n" },
 	{ "rollback", verb_rollback, "back to the rules of an earlier generation",
 	  "postern rollback [-j] [--confirm TIME] [--if-generation N] [--reason TEXT] [--store SOCKET] [N]\n" },
+	{ "allow", verb_allow, "let a client do something for a while",
+	  "postern allow [-j] [--reason TEXT] [--store SOCKET] CLIENT RULE... for 30s|15m|2h|1d [WHY]\n"
+	  "postern allow [-j] [--reason TEXT] [--store SOCKET] CLIENT RULE... until HH:MM|YYYY-MM-DDTHH:MM [WHY]\n"
+	  "postern allow -l [-j] [--store SOCKET]\n" },
+	{ "revoke", verb_revoke, "end what was allowed for a while",
+	  "postern revoke [-j] [--reason TEXT] [--store SOCKET] ID\n" },
+	{ "isolate", verb_isolate, "stop everything that a client sends and gets",
+	  "postern isolate [-j] [--store SOCKET] [--control SOCKET] CLIENT [WHY|off]\n"
+	  "postern isolate -l [-j] [--store SOCKET] [--control SOCKET]\n" },
+	{ "panic", verb_panic, "stop everything", "postern panic [-j] [--store SOCKET] [--control SOCKET] on [WHY]|off\n" },
+	{ "set", verb_set, "named sets of networks that rules refer to",
+	  "postern set list [-j] [--store SOCKET]\n"
+	  "postern set show [-j] [--store SOCKET] NAME\n"
+	  "postern set add|remove [-j] [--confirm TIME] [--reason TEXT] [--store SOCKET] NAME PREFIX...\n"
+	  "postern set delete [-j] [--confirm TIME] [--reason TEXT] [--store SOCKET] NAME\n" },
 	{ "log", verb_log, "who changed the rules, when and why",
 	  "postern log [-j] [-n COUNT] [--store SOCKET] [CLIENT]\n" },
 	{ "names", verb_names, "what the names in rules stand for, and how old that is",

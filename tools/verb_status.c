@@ -63,6 +63,8 @@ static const char *value_of(const json_t *object, const char *member)
 
 static void print_appliance(const json_t *a)
 {
+	if (json_is_true(json_object_get(a, "panic")))
+		puts("*** PANIC IS ON: nothing is forwarded; `postern panic off` ends it ***");
 	printf("appliance  %s, up %s s, store %s\n", value_of(a, "platform"),
 	       value_of(a, "uptime_s"), value_of(a, "store"));
 	printf("uplink     %s via %s\n", value_of(a, "uplink_ip"), value_of(a, "gateway"));
@@ -71,6 +73,8 @@ static void print_appliance(const json_t *a)
 	printf("           %s opened, %s closed, %s expired, %s evicted, %s cut by rules\n",
 	       value_of(a, "opened"), value_of(a, "closed"), value_of(a, "expired"),
 	       value_of(a, "evicted"), value_of(a, "cut"));
+	if (json_integer_value(json_object_get(a, "isolated")) > 0)
+		printf("isolated   %s clients (`postern isolate -l`)\n", value_of(a, "isolated"));
 }
 
 static void print_table(const json_t *objects, const struct column *column, size_t count)
@@ -107,11 +111,22 @@ static void print_counters(const char *title, json_t *object)
 	}
 }
 
+/* For the table: one word more for those that an operator stopped. */
+static void mark_isolated(const json_t *clients)
+{
+	size_t i;
+	json_t *client;
+	json_array_foreach(clients, i, client)
+		if (json_is_true(json_object_get(client, "isolated")))
+			json_object_set_new(client, "state", json_sprintf("%s, isolated", json_string_value(json_object_get(client, "state"))));
+}
+
 static int print_report(const json_t *d)
 {
 	json_t *tender = json_object_get(d, "tender");
 	print_appliance(json_object_get(d, "appliance"));
 	print_table(json_object_get(d, "ports"), port_columns, array_len(port_columns));
+	mark_isolated(json_object_get(d, "clients"));
 	print_table(json_object_get(d, "clients"), client_columns, array_len(client_columns));
 	print_table(json_object_get(d, "drops"), drop_columns, array_len(drop_columns));
 	print_counters("PLATFORM", json_object_get(d, "platform"));

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: ISC
 /*
  * Many frames with time between them, from every port, through the whole
- * firewall; now and then the rules change or a port goes. After each step no
+ * firewall; now and then the rules change, the world's and those between clients too, or a port goes. After each step no
  * frame is lost, every table holds, and what came out parses.
  *
  * Input: steps of {u8 what, u8 argument, u16 length, bytes}.
@@ -58,8 +58,23 @@ static void change(struct lab *l, uint8_t argument)
 		{ "action=drop proto=udp", "action=accept", NULL },
 		{ "action=accept proto=tcp dstports=80-80", NULL },
 	};
+	static const char *const inbound[4][3] = {
+		{ NULL },
+		{ "action=accept proto=tcp dstports=2222 to=10.137.0.5:22", "action=accept proto=udp dstports=53-54 to=10.137.0.6:1053-1054", NULL },
+		{ "action=drop src4=192.0.2.0/24", "action=accept dstports=0-65535 to=10.137.0.6", NULL },
+		{ "action=accept proto=tcp dstports=2222 to=10.137.0.5:23", NULL },
+	};
+	static const char *const between[4][3] = {
+		{ NULL }, { "action=accept", NULL },
+		{ "action=drop proto=udp", "action=accept dst4=10.137.0.6", NULL },
+		{ "action=accept src4=10.137.0.5 dst4=10.137.0.6 proto=udp", NULL },
+	};
 	struct ip_addr c1 = ip_v4(10, 137, 0, 5);
-	if (argument < 128) {
+	if (argument >= 96 && argument < 112) {
+		lab_cross_rules(l, RULE_INBOUND, inbound[argument % 4]);
+	} else if (argument >= 112 && argument < 128) {
+		lab_cross_rules(l, RULE_BETWEEN, between[argument % 4]);
+	} else if (argument < 128) {
 		lab_rules(l, c1, VERDICT_DROP, sets[argument % 4]);
 	} else if (l->fw.port[1].attached) {
 		fw_detach(&l->fw, 1);

@@ -108,6 +108,24 @@ check "and with another status" not "$POSTERN" doctor -c "$LAB/sick.conf"
 check_says "a second one at the same place is refused" "another .postern run. uses it" \
 	"$POSTERN" run -c "$LAB/postern.conf"
 
+# bash completes with what is there now; its verbs and options are those of the usage.
+completes() { # the words that must be offered, quoted; then the command line, its last word being typed
+	want=$1
+	shift
+	bash -c '. "$0"; want=$1; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _postern
+		for w in $want; do printf "%s\n" "${COMPREPLY[@]}" | grep -qxF -- "$w" || { echo "no $w: ${COMPREPLY[*]}"; exit 1; }; done' \
+		"$ROOT/tools/completion/postern.bash" "$want" "$POSTERN" "$@"
+}
+check "completion: verbs" completes "run doctor rules detach help" ""
+check "completion: clients" completes "$C1 $C2 set" rules ""
+check "completion: ports" completes "up0 c1 c2" detach ""
+check "completion: rule ids" completes "policy" flows --rule ""
+check "completion: choices" completes "bytes packets idle" flows --sort ""
+check "completion: options" completes "--check -c -j --help" run -
+check "completion: keys" completes "/qubes-firewall/$C1/policy" store read /qubes
+check "completion: generations" completes "$("$POSTERN" log -j | sed -n 's/^ *"number": \([0-9]*\).*/\1/p' | tail -n 1)" rollback ""
+check "completion: files" completes "$LAB/postern.conf" check "$LAB/postern"
+
 # A third client comes while it runs; one whose namespace is not there yet harms nobody.
 config c1 c2 c3 away
 check "SIGHUP brings a third port" reload ports_are up0 c1 c2 c3

@@ -160,6 +160,8 @@ static void test_ask(void **state)
 	put("/postern/panic", "off");
 	assert_int_equal(out(1), DROP_NONE);
 	assert_string_equal(told(), "");
+	assert_null(ask("panic off"));
+	assert_string_equal(told(), "");
 	assert_null(ask("panic on a\tb\xff"));
 	assert_string_equal(told(), "/postern/panic=a?b?\n");
 }

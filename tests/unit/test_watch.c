@@ -174,7 +174,7 @@ static void test_held(void **state)
 	assert_non_null(out);
 	lab_give(b->lab, out);
 	ask(b, "watch read 1");
-	assert_non_null(strstr(b->all, "\"reason\":\"arp-consumed\",\"in_port\":0"));
+	assert_non_null(strstr(b->all, "\"fate\":\"taken\",\"reason\":\"arp-consumed\",\"in_port\":0"));
 	assert_non_null(strstr(b->all, "\"fate\":\"passed\",\"out_port\":0"));
 	assert_non_null(strstr(b->all, "\"client\":\"10.137.0.5\",\"rule\":1"));
 	bench_free(b);
@@ -251,6 +251,10 @@ static void test_ends(void **state)
 	lab_give(b->lab, lab_send(b->lab, &p));
 	assert_says(b, "watch stop 4", "\"why\":\"stopped\",\"matched\":1,\"lost\":0,\"left\":true");
 	assert_says(b, "watch read 4", "\"number\":1");
+	ask(b, "watch start 0 0 0");
+	assert_says(b, "watch stop 5", "\"why\":\"stopped\",\"matched\":0,\"lost\":0,\"left\":false");
+	assert_says(b, "watch read 5", "\"type\":\"watchport\"");
+	assert_says(b, "watch read 5", "\"error\":\"no such watch");
 	assert_int_equal(b->lab->fw.watch->running, 0);
 	bench_free(b);
 }

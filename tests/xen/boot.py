@@ -23,11 +23,13 @@ sys.dont_write_bytecode = True
 from lab import Cpio, Lab  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# the rings' and the bytes' own headers, for a frontend in a program
+QUOTE = [os.path.join(HERE, "../..", folder) for folder in ("qubes-integration/xen", "netstack")]
 # What QEMU's emulation of SVM gets wrong is masked: SMAP in user mode, MWAIT's hints, RDTSCP's
 # exit code, and the wider registers across VMRUN.
 CPU = "EPYC,-smap,-monitor,-rdtscp,-avx,-avx2,-fma,-f16c,-xsave,-xsaveopt,-xsavec,-xgetbv1,-xsaves"
 XEN = ("console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 noreboot=1 cpuidle=0 cpufreq=none "
-       "spec-ctrl=eager-fpu loglvl=warning guest_loglvl=all")
+       "spec-ctrl=eager-fpu sched_ratelimit_us=0 loglvl=warning guest_loglvl=all")
 DOM0 = "console=hvc0 loglevel=4 mitigations=off"
 EXIT_PORT = "0xf4"  # what dom0 writes here, QEMU ends with: (value << 1) | 1
 MEMORY_MIB = 1536
@@ -44,7 +46,8 @@ def tools(lab, scratch):
         program = os.path.join(scratch, os.path.basename(source)[:-2])
         folder = os.path.join(lab.root, "usr/lib/x86_64-linux-gnu")
         subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
-                        "-I" + os.path.join(lab.root, "usr/include"), "-o", program, source,
+                        "-I" + os.path.join(lab.root, "usr/include")] +
+                       [word for folder in QUOTE for word in ("-iquote", folder)] + ["-o", program, source,
                         "-L" + folder, "-Wl,-rpath-link," + folder] + ["-l" + l for l in libs.group(1).split()],
                        check=True)
         built.append(program)

@@ -1,133 +1,266 @@
-/* libs: xenstore */
+/* libs: xengnttab xenevtchn xenstore */
 // SPDX-License-Identifier: ISC
 /*
- * What xl network-attach and network-detach do in xenstore, many times over and without their
- * seconds: clients of a guest's netback whose frontend is dom0's own netfront.
+ * Clients of a guest's netback by the dozen, their frontends in this program (front.h).
  *
- *   vifs BACKEND-DOMID COUNT IP    each connects, then goes; status 1 with a word when one does not
- *   vifs BACKEND-DOMID HANDLE IP FRONTEND-DIR    only makes the folders of one, in state 1
+ *   vifs DOMID make HANDLE IP FRONTEND-DIR   only the folders of one, in state 1
+ *   vifs DOMID drop HANDLE FRONTEND-DIR      detaches it and waits until the guest removed its own
+ *   vifs DOMID cycle COUNT IP                each connects, sends a frame, is detached; the next one
+ *   vifs DOMID load CLIENTS FLOWS SERVER PORT FIFO
+ *            clients 10.139.0.1 and on; each opens its share of FLOWS datagram flows to what echoes
+ *            at SERVER:PORT, until every one was answered. Then obeys lines from FIFO: `again` has
+ *            all flows answered once more, `end` detaches everybody.
+ *
+ * Status 1, with a word, when something does not come about.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-#include <xenstore.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
 
-enum { LIMIT_S = 30, FIRST_HANDLE = 100, CONNECTED = 4 };
+#include "front.h"
 
-static struct xs_handle *xs;
-static unsigned domid;
-static char back[128], front[128];
+enum { FIRST_HANDLE = 100, CLIENTS_MAX = 250, PORT_FIRST = 1024,
+       FLOWS_MAX = 65536 - PORT_FIRST, WINDOW = 256, STALL_MS = 3000, STALLS_MAX = 20 };
 
-static void put(xs_transaction_t t, const char *dir, const char *key, const char *value, unsigned owner, unsigned reader)
+/* --- a datagram ------------------------------------------------------------------------------ */
+
+enum { FRAME_BYTES = 46, IP_AT = 14, UDP_AT = 34 };
+
+static void put16(uint8_t *at, unsigned value)
 {
-	char path[256];
-	struct xs_permissions perms[] = { { owner, XS_PERM_NONE }, { reader, XS_PERM_READ } };
-	snprintf(path, sizeof(path), "%s%s%s", dir, *key ? "/" : "", key);
-	xs_write(xs, t, path, value, (unsigned)strlen(value));
-	xs_set_permissions(xs, t, path, perms, 2);
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
 }
 
-static void back_key(xs_transaction_t t, const char *key, const char *value)
+static void datagram(uint8_t frame[FRAME_BYTES], const char *ip, unsigned sport, const char *to, unsigned dport)
 {
-	put(t, back, key, value, domid, 0);
+	static const uint8_t head[] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x16, 0x3e, 0x5e, 0, 0, 8, 0,
+					0x45, 0, 0, FRAME_BYTES - IP_AT, 0, 0, 0, 0, 64, 17, 0, 0 };
+	uint32_t sum = 0;
+	memset(frame, 0, FRAME_BYTES);
+	memcpy(frame, head, sizeof(head));
+	inet_pton(AF_INET, ip, frame + 26);
+	inet_pton(AF_INET, to, frame + 30);
+	for (int i = IP_AT; i < UDP_AT; i += 2)
+		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	put16(frame + 24, ~(sum + (sum >> 16)) & 0xffff);
+	put16(frame + UDP_AT, sport);
+	put16(frame + UDP_AT + 2, dport);
+	put16(frame + UDP_AT + 4, FRAME_BYTES - UDP_AT);
 }
 
-static void front_key(xs_transaction_t t, const char *key, const char *value)
-{
-	put(t, front, key, value, 0, domid);
-}
+/* --- one after another -------------------------------------------------------------------------- */
 
-static void make(unsigned handle, const char *ip)
+static int cycle(struct front *f)
 {
-	char number[16], self[16], parent[128];
-	snprintf(number, sizeof(number), "%u", handle);
-	snprintf(self, sizeof(self), "%u", domid);
-	snprintf(parent, sizeof(parent), "/local/domain/%u/backend/vif/0", domid);
-	xs_transaction_t t;
-	do {
-		t = xs_transaction_start(xs);
-		put(t, parent, "", "", 0, domid);
-		back_key(t, "", "");
-		back_key(t, "frontend", front);
-		back_key(t, "frontend-id", "0");
-		back_key(t, "online", "1");
-		back_key(t, "handle", number);
-		back_key(t, "mac", "00:16:3e:5e:6c:77");
-		back_key(t, "ip", ip);
-		back_key(t, "state", "1");
-		front_key(t, "", "");
-		front_key(t, "backend", back);
-		front_key(t, "backend-id", self);
-		front_key(t, "handle", number);
-		front_key(t, "mac", "00:16:3e:5e:6c:77");
-		front_key(t, "state", "1");
-	} while (!xs_transaction_end(xs, t, 0));
-}
-
-static int state(const char *dir) /* -1: no such folder */
-{
-	char path[256];
-	unsigned len;
-	snprintf(path, sizeof(path), "%s/state", dir);
-	char *value = xs_read(xs, XBT_NULL, path, &len);
-	int n = value ? atoi(value) : -1;
-	free(value);
-	return n;
-}
-
-static int await(const char *what, int back_state, int front_state) /* -2: any */
-{
-	time_t end = time(NULL) + LIMIT_S;
-	while (state(back) != back_state || (front_state != -2 && state(front) != front_state)) {
-		if (time(NULL) > end) {
-			printf("%s is not %s: states %d and %d\n", back, what, state(back), state(front));
-			return 0;
-		}
-		usleep(5000);
+	uint8_t frame[FRAME_BYTES];
+	double end = front_now() + FRONT_LIMIT_S;
+	datagram(frame, f->ip, 1, f->ip, 1); /* whatever becomes of it, the ring answers */
+	if (!front_await(f, FRONT_INITWAIT) || !front_offer(f) || !front_await(f, FRONT_CONNECTED))
+		return 0;
+	front_send(f, frame, sizeof(frame));
+	front_push(f);
+	while (f->answered == 0 && front_now() < end) {
+		front_wait(100);
+		(void)front_reap(f);
 	}
+	front_detach(f);
+	if (!f->answered || !front_await(f, FRONT_CLOSED)) {
+		printf("%s: %s\n", f->back, f->answered ? "is not closed" : "its frame is not answered");
+		return 0;
+	}
+	front_put(f, "state", FRONT_CLOSED);
+	if (!front_await(f, FRONT_GONE))
+		return 0;
+	front_free(f);
 	return 1;
 }
 
-static int cycle(void)
+static int cycles(unsigned count, const char *ip)
 {
-	char path[256];
-	if (!await("connected", CONNECTED, CONNECTED))
-		return 0;
-	xs_transaction_t t;
-	do {
-		t = xs_transaction_start(xs);
-		snprintf(path, sizeof(path), "%s/online", back);
-		xs_write(xs, t, path, "0", 1);
-		snprintf(path, sizeof(path), "%s/state", back);
-		xs_write(xs, t, path, "5", 1);
-	} while (!xs_transaction_end(xs, t, 0));
-	int gone = await("gone", -1, -2);
-	xs_rm(xs, XBT_NULL, front);
-	return gone;
+	static struct front f;
+	char dir[64];
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(dir, sizeof(dir), "/local/domain/0/vifs/%u", FIRST_HANDLE + i % 8);
+		front_make(&f, FIRST_HANDLE + i % 8, ip, dir);
+		if (!cycle(&f))
+			return 1;
+	}
+	return 0;
+}
+
+/* --- all at once ----------------------------------------------------------------------------------- */
+
+static struct front client[CLIENTS_MAX];
+static unsigned clients, flows, in_flight[CLIENTS_MAX], under_way, echo_port;
+static const char *server;
+static enum { UNSENT, SENT, ANSWERED } *flow; /* of client f % clients, from port PORT_FIRST + f */
+
+static int connect_all(void)
+{
+	double from = front_now();
+	for (unsigned i = 0; i < clients; i++) {
+		char ip[16], dir[64];
+		snprintf(ip, sizeof(ip), "10.139.0.%u", i + 1);
+		snprintf(dir, sizeof(dir), "/local/domain/0/vifs/%u", FIRST_HANDLE + i);
+		front_make(&client[i], FIRST_HANDLE + i, ip, dir);
+	}
+	for (unsigned i = 0; i < clients; i++)
+		if (!front_await(&client[i], FRONT_INITWAIT) || !front_offer(&client[i]))
+			return 0;
+	for (unsigned i = 0; i < clients; i++)
+		if (!front_await(&client[i], FRONT_CONNECTED))
+			return 0;
+	printf("%u clients connected in %.1f s\n", clients, front_now() - from);
+	return 1;
+}
+
+/* Every buffer of a client may be filled by an answer: no more under way than there are. */
+static unsigned send_some(unsigned *next)
+{
+	uint8_t frame[FRAME_BYTES];
+	unsigned sent = 0;
+	for (unsigned tried = 0; tried < flows && under_way < WINDOW; tried++, *next = (*next + 1) % flows) {
+		unsigned f = *next, c = f % clients;
+		if (flow[f] != UNSENT)
+			continue;
+		if (in_flight[c] >= FRONT_RX)
+			break;
+		datagram(frame, client[c].ip, PORT_FIRST + f, server, echo_port);
+		front_send(&client[c], frame, sizeof(frame));
+		flow[f] = SENT;
+		in_flight[c]++;
+		under_way++;
+		sent++;
+	}
+	for (unsigned i = 0; sent && i < clients; i++)
+		front_push(&client[i]);
+	return sent;
+}
+
+/* The flow whose answer this frame is. */
+static int answers(const uint8_t *at, uint32_t len, unsigned c)
+{
+	if (len < UDP_AT + 8 || at[12] != 8 || at[IP_AT + 9] != 17)
+		return -1;
+	int f = (at[UDP_AT + 2] << 8 | at[UDP_AT + 3]) - PORT_FIRST;
+	return f >= 0 && (unsigned)f < flows && (unsigned)f % clients == c ? f : -1;
+}
+
+static unsigned take_answers(void)
+{
+	unsigned taken = 0;
+	for (unsigned c = 0; c < clients; c++) {
+		uint16_t buffer;
+		uint32_t len;
+		const uint8_t *at;
+		(void)front_reap(&client[c]);
+		while ((at = front_receive(&client[c], &buffer, &len))) {
+			int f = answers(at, len, c);
+			front_post(&client[c], buffer);
+			if (f < 0 || flow[f] != SENT)
+				continue;
+			flow[f] = ANSWERED;
+			in_flight[c]--;
+			under_way--;
+			taken++;
+		}
+		front_push(&client[c]);
+	}
+	return taken;
+}
+
+static int all_answered(const char *what)
+{
+	unsigned done = 0, next = 0, again = 0, stalls = 0;
+	double from = front_now(), news = from;
+	memset(flow, 0, flows * sizeof(*flow));
+	while (done < flows) {
+		(void)send_some(&next);
+		unsigned n = take_answers();
+		done += n;
+		if (n) {
+			news = front_now();
+			continue;
+		}
+		front_wait(100);
+		if (front_now() - news < STALL_MS / 1e3)
+			continue;
+		if (++stalls > STALLS_MAX) {
+			printf("%u of %u flows answered, no more to come\n", done, flows);
+			return 0;
+		}
+		for (unsigned f = 0; f < flows; f++)
+			if (flow[f] == SENT) {
+				flow[f] = UNSENT;
+				again++;
+			}
+		memset(in_flight, 0, sizeof(in_flight));
+		under_way = 0;
+		news = front_now();
+	}
+	printf("%u flows %s in %.1f s, %u datagrams sent again\n", flows, what, front_now() - from, again);
+	return 1;
+}
+
+static int leave_all(void)
+{
+	double from = front_now();
+	for (unsigned i = 0; i < clients; i++)
+		front_detach(&client[i]);
+	for (unsigned i = 0; i < clients; i++) {
+		if (!front_await(&client[i], FRONT_GONE))
+			return 0;
+		front_free(&client[i]);
+	}
+	printf("%u clients detached in %.1f s\n", clients, front_now() - from);
+	return 1;
+}
+
+static int load(const char *fifo)
+{
+	char line[16];
+	FILE *orders = fopen(fifo, "r+"); /* for writing too: it never ends */
+	flow = calloc(flows, sizeof(*flow));
+	if (!orders || !flow || clients > CLIENTS_MAX || flows > FLOWS_MAX || !connect_all() || !all_answered("opened"))
+		return 1;
+	while (fgets(line, sizeof(line), orders) && strcmp(line, "end\n"))
+		if (!strcmp(line, "again\n") && !all_answered("answered again"))
+			return 1;
+	return !leave_all();
+}
+
+static int drop(unsigned handle, const char *dir)
+{
+	struct front f = { .channel = -1 };
+	snprintf(f.back, sizeof(f.back), "/local/domain/%u/backend/vif/0/%u", front_backend, handle);
+	snprintf(f.front, sizeof(f.front), "%s", dir);
+	front_detach(&f);
+	if (!front_await(&f, FRONT_GONE))
+		return 1;
+	front_free(&f);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 4 || !(xs = xs_open(0)))
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 5 || !front_open((unsigned)atoi(argv[1])))
 		return 2;
-	domid = (unsigned)atoi(argv[1]);
-	unsigned count = (unsigned)atoi(argv[2]);
-	if (argc == 5) {
-		snprintf(back, sizeof(back), "/local/domain/%u/backend/vif/0/%u", domid, count);
-		snprintf(front, sizeof(front), "%s", argv[4]);
-		make(count, argv[3]);
+	if (argc == 6 && !strcmp(argv[2], "make")) {
+		static struct front f;
+		front_make(&f, (unsigned)atoi(argv[3]), argv[4], argv[5]);
 		return 0;
 	}
-	for (unsigned i = 0; i < count; i++) {
-		/* a new handle each time, as xl gives it: dom0 is not always done with the last one */
-		unsigned handle = FIRST_HANDLE + i;
-		snprintf(back, sizeof(back), "/local/domain/%u/backend/vif/0/%u", domid, handle);
-		snprintf(front, sizeof(front), "/local/domain/0/device/vif/%u", handle);
-		make(handle, argv[3]);
-		if (!cycle())
-			return 1;
-	}
-	return 0;
+	if (argc == 5 && !strcmp(argv[2], "drop"))
+		return drop((unsigned)atoi(argv[3]), argv[4]);
+	if (argc == 5 && !strcmp(argv[2], "cycle"))
+		return cycles((unsigned)atoi(argv[3]), argv[4]);
+	if (argc != 8 || strcmp(argv[2], "load"))
+		return 2;
+	clients = (unsigned)atoi(argv[3]);
+	flows = (unsigned)atoi(argv[4]);
+	server = argv[5];
+	echo_port = (unsigned)atoi(argv[6]);
+	return load(argv[7]);
 }

@@ -1,102 +1,131 @@
 # SPDX-License-Identifier: ISC
-# bash completion for postern(1): verbs, options, ports and clients as they are now.
+# bash completion for postern(1). Verbs, options and choices are read from its own usage, so that
+# none can be missing; clients, rule ids, ports, generations and keys from what runs now.
+
+_postern_verbs() {
+	"$1" help 2>/dev/null | sed -n 's/^  \([a-z]*\)  *.*/\1/p'
+}
+
+# The usage of a verb; if it has actions (`rules set`) and one is given, only what is of it.
+_postern_usage() { # program, verb, action
+	local all of
+	all=$("$1" help "$2" 2>/dev/null)
+	of=$(sed -n "/postern $2 \(.* \)\{0,1\}$3\( \|\$\)/p; /^ *[A-Z]*: /p; /^  *\[/p" <<<"$all")
+	if [ -n "$3" ] && grep -q "postern $2 .*$3" <<<"$of"; then echo "$of"; else echo "$all"; fi
+}
+
+# Words that may stand first: in lower case, behind the verb and options alone.
+_postern_actions() { # verb; the usage on standard input
+	sed -n "s/^.*postern $1 //p" | sed 's/\[[^]]*\] *//g' | awk '$1 ~ /^[a-z]+$/ { print $1 }' | sort -u
+}
+
+_postern_options() { # the usage on standard input
+	local usage
+	usage=$(cat)
+	grep -oE -- '--[a-z][a-z-]*' <<<"$usage"
+	grep -oE -- '(\[|[ |])-[a-z]+' <<<"$usage" | grep -oE '[a-z]+$' | grep -o . | sed 's/^/-/'
+	echo --help
+}
 
 _postern_port_names() {
-	"$1" status -j 2>/dev/null |
-		sed -n '/"ports": \[/,/^  \]/s/^ *"name": "\([A-Za-z0-9_.-]*\)".*/\1/p'
+	"$1" status -j 2>/dev/null | sed -n '/^  "ports": \[/,/^  \]/s/^ *"name": "\([A-Za-z0-9_.-]*\)".*/\1/p' | sort -u
 }
 
 _postern_clients() {
-	"$1" rules -j 2>/dev/null | sed -n 's/^ *"ip": "\([0-9a-f.:]*\)".*/\1/p'
+	{ "$1" rules -j | sed -n 's/^ *"ip": "\([0-9a-f.:]*\)".*/\1/p'
+		"$1" status -j | sed -n '/^  "clients": \[/,/^  \]/s/^ *"ip": "\([0-9a-f.:]*\)".*/\1/p'; } 2>/dev/null | sort -u
+}
+
+_postern_rule_ids() {
+	"$1" rules -s -j 2>/dev/null | sed -n 's/^ *"\(rule_id\|id\|label\)": "\([^"]*\)".*/\2/p' | sort -u
 }
 
 _postern_generations() {
 	"$1" log -j 2>/dev/null | sed -n 's/^ *"number": \([0-9]*\).*/\1/p'
 }
 
-_postern_words() {
-	local verb=${COMP_WORDS[1]} action=${COMP_WORDS[2]}
-	case $verb in
-	status) echo '-j --json --control --help' ;;
-	flows)
-		echo '-j --json --client --proto --dst --rule --state --sort --top --control --help'
-		if [ "$action" = kill ]; then echo '--yes'; else echo 'kill'; fi
+_postern_keys() {
+	"$1" store list "${2:-/}" 2>/dev/null | sed 's/ = .*//'
+}
+
+# What may stand for a word of the usage that is a placeholder, as CLIENT or FILE.
+_postern_place() { # program, placeholder, what is typed
+	case $2 in
+	CLIENT | IP) _postern_clients "$1" ;;
+	ID | RULE) _postern_rule_ids "$1" ;;
+	N | M | NUMBER | GENERATION) _postern_generations "$1" ;;
+	PORT | NAME) _postern_port_names "$1" ;;
+	KEY | DIRECTORY | PREFIX) _postern_keys "$1" "$3" ;;
+	PROTO) echo 'tcp udp icmp' ;;
+	STATE)
+		echo 'syn_sent syn_recv established fin_wait close_wait last_ack time_wait closed replied unreplied'
 		;;
-	top) echo '-j --json --once --control --help' ;;
-	metrics) echo '--textfile --listen --control --help' ;;
-	names) echo '-j --json --refresh --control --help' ;;
-	check) echo '-j --json --help' ;;
-	diff) echo '-j -v --json --verbose --store --control --help' ;;
-	apply) echo '-j --json --confirm --if-generation --reason --store --help' ;;
-	rollback) echo "-j --json --confirm --if-generation --reason --store --help $(_postern_generations "$1")" ;;
-	confirm) echo '--store --control --help' ;;
-	log) echo "-j --json -n --store --help $(_postern_clients "$1")" ;;
-	explain) echo "-j -v --json --verbose --pcap --client --control --help $(_postern_clients "$1")" ;;
-	attach) echo '--control --help tap=' ;;
-	detach) echo "--control --help $(_postern_port_names "$1")" ;;
-	rules)
-		echo "--store --help $(_postern_clients "$1")"
-		if [ "$action" = set ]; then echo '--wait'; else echo 'set -j --json'; fi
-		;;
-	store) echo 'read write rm list watch -j --json --store --help' ;;
-	nft)
-		case $action in
-		export)
-			echo "--apply --store --rules --uplink --port --dns --table --control --help $(_postern_clients "$1")"
-			;;
-		import) echo '--client --uplink --port --help' ;;
-		*) echo 'export import --help' ;;
-		esac
-		;;
-	help) echo 'status flows top metrics names rules check diff apply confirm rollback log explain attach detach store nft' ;;
+	SOCKET | FILE | RULEFILE | RUN | DB | A | B | A.pcap | B.pcap) compgen -f -- "$3" ;;
 	esac
 }
 
+# Behind an option: its choices, or what its placeholder stands for.
+_postern_value() { # program, option, what is typed; the usage on standard input
+	local word
+	[ "$2" != --rule ] || _postern_rule_ids "$1"
+	word=$(sed -n "s/^.*[[ |(]$2[ =]\([^] )]*\).*/\1/p" | head -n 1)
+	[ -n "$word" ] || return 1
+	case $word in
+	-* | '...' | '|') return 1 ;;
+	esac
+	local one
+	for one in ${word//|/ }; do
+		case $one in
+		*[!A-Z.]*) echo "$one" ;;
+		N | M | NUMBER) [ "$2" != --if-generation ] || _postern_generations "$1" ;;
+		*) _postern_place "$1" "$one" "$3" ;;
+		esac
+	done
+}
+
+# Placeholders that stand for themselves, not behind an option.
+_postern_operands() { # the usage on standard input
+	sed '/^ *[A-Z]*: /d; s/--*[a-z][a-z-]*[ =][^] ]*//g' | grep -oE '(^|[^A-Za-z])[A-Z][A-Za-z.]*' |
+		grep -oE '[A-Z][A-Za-z.]*' | sed 's/\.\.*$//' | sort -u
+}
+
+_postern_takes_value() { # option; the usage on standard input
+	grep -qE -- "(^|[[ |(])$1[ =][A-Za-z0-9]" -
+}
+
 _postern() {
-	local cur prev
-	cur=${COMP_WORDS[COMP_CWORD]}
-	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local program=${COMP_WORDS[0]} verb=${COMP_WORDS[1]} action='' actions='' usage words place
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
-	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'status flows top metrics names rules check diff apply confirm rollback log explain attach detach store nft help' -- "$cur")
+	if [ "$COMP_CWORD" -eq 1 ] || { [ "$verb" = help ] && [ "$COMP_CWORD" -eq 2 ]; }; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_postern_verbs "$program") help" -- "$cur")
 		return
 	fi
-	case $prev in
-	--sort)
-		mapfile -t COMPREPLY < <(compgen -W 'bytes packets idle' -- "$cur")
-		return
-		;;
-	--proto)
-		mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp' -- "$cur")
-		return
-		;;
-	--state)
-		mapfile -t COMPREPLY < <(compgen -W 'syn_sent syn_recv established fin_wait close_wait last_ack
-			time_wait closed replied unreplied' -- "$cur")
-		return
-		;;
-	--control | --store | --textfile)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		return
-		;;
-	esac
-	case ${COMP_WORDS[1]} in
-	check | diff | apply)
-		if [ "${cur#-}" = "$cur" ]; then
-			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-			return
-		fi
-		;;
-	esac
-	# the file of: rules set CLIENT FILE
-	if [ "${COMP_WORDS[1]}" = rules ] && [ "${COMP_WORDS[2]}" = set ] && [ "$COMP_CWORD" -ge 4 ] &&
-		[ "${cur#-}" = "$cur" ]; then
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	[ "$COMP_CWORD" -le 2 ] || action=${COMP_WORDS[2]}
+	usage=$(_postern_usage "$program" "$verb" "$action")
+	if [[ $prev == -* ]] && _postern_takes_value "$prev" <<<"$usage"; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_postern_value "$program" "$prev" "$cur" <<<"$usage")" -- "$cur" | sort -u)
 		return
 	fi
-	mapfile -t COMPREPLY < <(compgen -W "$(_postern_words "${COMP_WORDS[0]}")" -- "$cur")
-	# tap=... goes on behind the sign
-	[[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_postern_options <<<"$usage")" -- "$cur" | sort -u)
+		return
+	fi
+	[ "$COMP_CWORD" -gt 2 ] || actions=$(_postern_actions "$verb" <<<"$usage")
+	words=$actions
+	for place in $(_postern_operands <<<"$usage"); do
+		case $place in
+		*FILE | RUN | A | B | [AB].pcap)
+			[ -z "$actions" ] || continue
+			compopt -o filenames 2>/dev/null
+			;;
+		esac
+		words="$words $(_postern_place "$program" "$place" "$cur")"
+	done
+	[ "$verb" != attach ] || words='tap='
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur" | sort -u)
+	# tap=... goes on behind the sign, a directory behind the slash
+	[[ ${COMPREPLY[*]} != *= && ${COMPREPLY[*]} != */ ]] || compopt -o nospace 2>/dev/null
 }
 
 complete -F _postern postern

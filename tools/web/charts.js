@@ -4,10 +4,13 @@ import { clock, nanoseconds, packets, rate } from "./words.js";
 
 const LEFT = 62, RIGHT = 10, TOP = 8, BOTTOM = 20; // of the plot, in CSS pixels
 const TAKEN_IN = /-consumed$/; // counted with the drops, though nothing of it is lost
-const FIRST_ROW = 4, FIRST_NS = 32; // from where on four rows are a power of two
+const FIRST_ROW = 4, FIRST_NS = 32; // four rows are a power of two from here on
 
-export const rowOf = (ns) => FIRST_ROW + 4 * Math.log2(ns / FIRST_NS);
-export const nsOf = (row) => FIRST_NS * 2 ** ((row - FIRST_ROW) / 4);
+// Rows are quarters of a power of two, of equal width within it (histogram.h).
+export function rowOf(ns) {
+	const power = Math.max(0, Math.floor(Math.log2(Math.max(ns, 1) / FIRST_NS)));
+	return FIRST_ROW + 4 * (power + ns / (FIRST_NS * 2 ** power) - 1);
+}
 
 const colors = new Map(); // for one drawing: asking for a style is dear
 

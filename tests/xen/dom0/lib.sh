@@ -5,6 +5,8 @@ set -u
 failed=0
 WAIT_S=${WAIT_S:-30}
 
+now_s() { cut -d' ' -f1 /proc/uptime; }
+
 note() { echo "NOTE $(cut -d' ' -f1 /proc/uptime) $*"; }
 
 pass() { echo "PASS $*"; }

@@ -50,7 +50,7 @@ uplink_take() {
 	ip link set "vif$domid.0" netns "$ns_up"
 	in_ns up ip addr add 10.137.0.1/32 dev "vif$domid.0"
 	in_ns up ip link set "vif$domid.0" up
-	in_ns up ip route add 10.137.0.6 dev "vif$domid.0"
+	in_ns up ip route replace "${uplink_ip:-10.137.0.6}" dev "vif$domid.0"
 }
 
 client_take() { # netns, address: the newest netfront becomes eth0 there
@@ -68,6 +68,13 @@ client_add() { # netns, address, last byte of its MAC
 	client_take "$1" "$2"
 }
 
+# The same by the nodes alone, as libvirt writes them: without xl's second.
+handmade=/local/domain/0/device/vif/40
+client_add_quickly() { # netns, address
+	vifs "$domid" make 40 "$2" $handmade || return 1
+	client_take "$1" "$2"
+}
+
 lab_start() { # all of the picture, with rules that rules_write gave to the daemon before
 	netns_add up
 	netns_add c1
@@ -77,13 +84,19 @@ lab_start() { # all of the picture, with rules that rules_write gave to the daem
 	store_start
 	rules_write 10.138.0.5 action=accept
 	rules_write 10.138.0.9 action=accept
-	from=$(cut -d' ' -f1 /proc/uptime)
+	[ ! -s "${lab_rules:-}" ] || cat "$lab_rules" >/run/qdb
 	guest_run fw
-	until_ok says fw 'postern starts' || return 1
-	first=$(cut -d' ' -f1 /proc/uptime)
+	from=$(now_s)
+	client_add_quickly c1 10.138.0.5 || return 1
 	uplink_take || return 1
-	client_add c1 10.138.0.5 05 || return 1
 	client_add c2 10.138.0.9 09 || return 1
+}
+
+counter() { guest_status | tr ',{}' '\n\n\n' | sed -n "s/^\"$1\"://p"; }
+
+held() { # all that the guest holds of Xen, as one word
+	guest_status | tr ',{}' '\n\n\n' |
+		sed -nE 's/^"(grants_given|grants_mapped|channels|watches|pages_free|frames_[a-z]*_free)":/\1=/p' | tr '\n' ' '
 }
 
 guest_status() { timeout 10 qrx "$domid" 'root:QUBESRPC postern.Status dom0' </dev/null; }
@@ -92,6 +105,7 @@ lab_end() {
 	[ $failed = 0 ] || guest_status
 	kill "$store" 2>/dev/null
 	# while their backend is there to answer: dom0 keeps the devices of one that is not
+	! xenstore-exists $handmade || vifs "$domid" drop 40 $handmade
 	for client in $(xenstore-list /local/domain/0/device/vif 2>/dev/null); do
 		xl network-detach 0 "$client" >/dev/null 2>&1
 	done
@@ -100,6 +114,8 @@ lab_end() {
 	netns_del c1
 	netns_del c2
 }
+
+icmp() { in_ns "$1" refusal "$2" "$3" "$4" | tee /run/icmp | grep -q "^$5"; } # netns, protocol, address, port, what came
 
 pings() { in_ns "$1" ping -c 1 -W 2 "$2"; } # netns, address
 

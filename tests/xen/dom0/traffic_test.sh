@@ -7,7 +7,6 @@ trap "" PIPE # a flow that was cut ends its writer
 lab_start || fail "the lab stands"
 until_ok pings c1 192.0.2.1
 check "ping through NAT" pings c1 192.0.2.1
-note "first client served; first line at $first s, unpaused at $from s"
 check "ping through NAT, the other client" until_ok pings c2 192.0.2.1
 check "ping to the gateway" pings c1 10.138.0.1
 
@@ -46,7 +45,11 @@ exec 5>&- 6>&-
 
 refused() { in_ns c1 nc -w 3 "$1" "$2" </dev/null 2>&1 | grep -qi "$3"; }
 check "a forbidden port is refused, not ignored" refused 192.0.2.1 1234 'no route'
+check "by ICMP 3/13, the kernel's kind" icmp c1 tcp 192.0.2.1 1234 '3/13 from 10.13[78].0.[16] ttl 64 tos c0 quotes 60'
 check "a port of the firewall itself too" refused 10.138.0.1 22 'no route'
+check "by 3/10, another one" icmp c1 tcp 10.138.0.1 22 '3/10 from 10.138.0.1 ttl 64 tos c0 quotes 60'
+check "datagrams to it too" icmp c1 udp 10.138.0.1 53 '3/10 from 10.138.0.1 '
+check "but to a DHCP client's port: silence" icmp c1 udp 10.138.0.1 68 nothing
 
 rules_set 10.138.0.5 'action=accept proto=icmp'
 check "only ICMP: ping" pings c1 192.0.2.1

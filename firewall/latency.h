@@ -9,7 +9,7 @@
  *
  *   up, down   client to uplink, and back: from the moment the burst was taken
  *              from the platform until the packet stood in the way out
- *   drop       until it was dropped or answered
+ *   drop       until it was dropped, or answered by the firewall itself (or put by, to wait for its first fragment)
  *   publish    until the platform had the whole burst for sending
  *
  * and of these the stages, for packets of either direction and verdict, which add up to

@@ -36,6 +36,7 @@ run store_crash.py python3 "$HERE/store_crash.py" "$O/postern-store"
 run store_protocol.py python3 "$HERE/store_protocol.py" "$O/postern-store"
 run tender_echo.sh "$HERE/tender_echo.sh"
 run latency_test.sh "$HERE/latency_test.sh"
+run latency_inside_test.sh env MODE=spt "$HERE/latency_inside_test.sh"
 run latency_through_test.sh env MODE=spt "$HERE/latency_through_test.sh"
 
 modes='spt hvt'

@@ -225,6 +225,8 @@ static void from_nobody(struct fw *fw, struct packet *p, struct way *w)
 {
 	struct cross_lead lead;
 	enum drop reason = fw_is_stray(p) ? DROP_NEW_FROM_UPLINK : cross_inbound(fw, &p->tuple, &lead);
+	if (reason == DROP_RULE)
+		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(lead.rule), fw->now_ns);
 	if (reason != DROP_NONE) {
 		refuse(fw, p, w, reason);
 		return;
@@ -275,6 +277,8 @@ static bool open_between(struct fw *fw, struct packet *p, struct way *w)
 {
 	uint32_t rule;
 	enum drop reason = cross_between(fw, &p->tuple, &rule);
+	if (reason == DROP_RULE || reason == DROP_INTER_CLIENT)
+		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(rule), fw->now_ns);
 	if (reason == DROP_RULE) {
 		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
 		return false;

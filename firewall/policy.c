@@ -46,7 +46,8 @@ struct policy {
 	const char *fault;
 };
 
-enum { RULES_PER_ACCOUNT = 3 }; /* all of them at work at once is rare, and packets need the room more */
+/* All rules there is room for at work at once is rare, and so are as many policies as clients: flows need the room more. */
+enum { RULES_PER_ACCOUNT = 4, ACCOUNTS_LEAST = 256 };
 
 static const char never[] = "no rules yet";
 static const char full[] = "too many rules: no room left";
@@ -60,10 +61,9 @@ static uint32_t with_stage(uint32_t rules)
 	return rules + (rules < RULE_NUMBER_MAX + 1 ? rules : RULE_NUMBER_MAX + 1);
 }
 
-/* A client's policy has one too. */
-static uint32_t accounts_for(uint32_t clients, uint32_t rules)
+static uint32_t accounts_for(uint32_t rules)
 {
-	uint32_t count = clients + rules / RULES_PER_ACCOUNT;
+	uint32_t count = ACCOUNTS_LEAST + rules / RULES_PER_ACCOUNT;
 	return count < ACCOUNTS_MAX ? count : ACCOUNTS_MAX;
 }
 
@@ -77,7 +77,7 @@ size_t policy_bytes(uint32_t clients, uint32_t rules)
 {
 	return sizeof(struct policy) + clients * (sizeof(struct client) + sizeof(uint64_t)) +
 	       table_bytes(clients) + rule_pool_bytes(sets_of(clients), with_stage(rules)) +
-	       accounts_bytes(accounts_for(clients, rules)) + (size_t)5 * 64;
+	       accounts_bytes(accounts_for(rules)) + (size_t)5 * 64;
 }
 
 struct policy *policy_new(struct arena *arena, const struct secret *secret, uint32_t clients,
@@ -89,7 +89,7 @@ struct policy *policy_new(struct arena *arena, const struct secret *secret, uint
 	struct client *client = arena_take(&rest, clients, sizeof(*client));
 	uint64_t *generation = arena_take(&rest, clients, sizeof(*generation));
 	struct rule_pool *pool = rule_pool_new(&rest, sets_of(clients), with_stage(rules));
-	struct accounts *accounts = accounts_new(&rest, secret, accounts_for(clients, rules));
+	struct accounts *accounts = accounts_new(&rest, secret, accounts_for(rules));
 	if (!p || !client || !generation || !pool || !accounts || !table_init(&p->index, &rest, clients))
 		return NULL;
 	for (uint32_t i = 0; i < clients; i++)

@@ -85,6 +85,7 @@ static int look(struct web *w)
 	if (code == EXIT_YES)
 		code = web_ask(w->socket, "status", statusdoc_take, now.document, w->why);
 	now.taken_ms = clock_ms(CLOCK_MONOTONIC);
+	int64_t time_ms = clock_ms(CLOCK_REALTIME);
 	if (code == EXIT_YES && !json_object_get(now.document, "appliance"))
 		code = EXIT_UNREACHED;
 	/* A platform without a fine clock refuses this one: then there are no histograms. */
@@ -98,7 +99,7 @@ static int look(struct web *w)
 		now.document = NULL;
 	}
 	if (w->look.taken_ms || code != EXIT_YES) /* the first look has nothing to be compared with */
-		web_history_add(&w->history, &w->look, &now, clock_ms(CLOCK_REALTIME));
+		web_history_add(&w->history, &w->look, &now, time_ms);
 	web_look_free(&w->look);
 	w->look = now;
 	return code;

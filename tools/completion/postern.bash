@@ -10,13 +10,14 @@ _postern_verbs() {
 _postern_usage() { # program, verb, action
 	local all of
 	all=$("$1" help "$2" 2>/dev/null)
-	of=$(sed -n "/postern $2 \(.* \)\{0,1\}$3\( \|\$\)/p; /^ *[A-Z]*: /p; /^  *\[/p" <<<"$all")
+	of=$(sed -n "/postern $2 \(.*[ |]\)\{0,1\}$3\([ |]\|\$\)/p; /^ *[A-Z]*: /p; /^  *\[/p" <<<"$all")
 	if [ -n "$3" ] && grep -q "postern $2 .*$3" <<<"$of"; then echo "$of"; else echo "$all"; fi
 }
 
 # Words that may stand first: in lower case, behind the verb and options alone.
 _postern_actions() { # verb; the usage on standard input
-	sed -n "s/^.*postern $1 //p" | sed 's/\[[^]]*\] *//g' | awk '$1 ~ /^[a-z]+$/ { print $1 }' | sort -u
+	sed -n "s/^.*postern $1 //p" | sed 's/\[[^]]*\]//g; s/^ *//; s/ *| */|/g' |
+		awk '$1 ~ /^[a-z|]+$/ { gsub(/[|]/, "\n", $1); print $1 }' | sort -u
 }
 
 _postern_options() { # the usage on standard input
@@ -48,8 +49,18 @@ _postern_keys() {
 	"$1" store list "${2:-/}" 2>/dev/null | sed 's/ = .*//'
 }
 
-# What may stand for a word of the usage that is a placeholder, as CLIENT or FILE.
+_postern_names() { # program, words of a verb that lists: what has an "id" or a "name"
+	"$@" -j 2>/dev/null | sed -n 's/^ *"\(id\|name\|set\)": "\{0,1\}\([^",]*\).*/\2/p' | sort -u
+}
+
+# What may stand for a word of the usage that is a placeholder, as CLIENT or FILE. verb is the caller's.
 _postern_place() { # program, placeholder, what is typed
+	case $verb:$2 in
+	set:NAME) _postern_names "$1" set list ;;
+	revoke:ID) _postern_names "$1" allow -l ;;
+	allow:RULE | set:PREFIX | latency:NAME | latency:PORT | isolate:*[!T]) return ;;
+	esac
+	case $verb:$2 in set:* | revoke:*) return ;; esac
 	case $2 in
 	CLIENT | IP) _postern_clients "$1" ;;
 	ID | RULE) _postern_rule_ids "$1" ;;

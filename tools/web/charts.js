@@ -365,7 +365,7 @@ export class Heat extends Chart {
 			return `rgb(${ramp[i].map((v, k) => Math.round(v + (ramp[i + 1][k] - v) * part)).join(",")})`;
 		};
 		for (const c of columns) {
-			const left = Math.max(LEFT, Math.floor(this.x(c.from))), right = Math.max(left + 1, Math.floor(this.x(c.to)));
+			const left = Math.max(LEFT, Math.floor(this.x(c.from))), right = Math.max(left + 1, Math.ceil(this.x(c.to)));
 			for (const [row, n] of c.rows) {
 				const upper = Math.round(y(row + 1)), lower = Math.round(y(row));
 				g.fillStyle = shade(n);
@@ -384,7 +384,7 @@ export class Heat extends Chart {
 		for (let ns = 10; ns < 1e12; ns *= 10)
 			for (const m of [1, 2, 5]) {
 				const row = rowOf(ns * m);
-				if (row <= low + 0.5 || row >= high - 0.5 || (m !== 1 && high - low > 40))
+				if (row <= low + 0.5 || row >= high - 0.5 || (m !== 1 && high - low > 30))
 					continue;
 				this.level(y(row), nanoseconds(ns * m));
 			}

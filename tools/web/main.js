@@ -123,9 +123,9 @@ function banners() {
 	else if (state.answer && !state.answer.ok)
 		found.push(["bad", `The appliance does not answer: ${plain(state.answer.error)}.`]);
 	if (a.panic)
-		found.push(["bad", "Panic: nothing is forwarded for anybody. `postern panic off` ends it."]);
+		found.push(["bad", "Panic: nothing is forwarded for anybody. “postern panic off” ends it."]);
 	if (a.confirm_left_s !== undefined)
-		found.push(["warn", `Generation ${plain(a.generation)} is not confirmed: in ${seconds(a.confirm_left_s)} the rules before it come back. \`postern confirm\` keeps it.`]);
+		found.push(["warn", `Generation ${plain(a.generation)} is not confirmed: in ${seconds(a.confirm_left_s)} the rules before it come back. “postern confirm” keeps it.`]);
 	if (a.store && a.store !== "synced")
 		found.push(["warn", `The store is ${plain(a.store)}: the last good rules stay in force.`]);
 	const apart = (state.status?.clients ?? []).filter((c) => c.isolated).map((c) => plain(c.ip));
@@ -179,7 +179,7 @@ function showReadings() {
 	const u = uplinkOf(s), of = s.latency?.[heat.series];
 	const dropped = lost(s), sum = dropped.reduce((n, [, v]) => n + v, 0) * 1000 / Math.max(1, s.span_ms);
 	reading("say-traffic", [...when, ["▲", rate(u[1])], ["", packets(u[3])], ["▼", rate(u[0])], ["", packets(u[2])]]);
-	reading("say-drops", [...when, ["", packets(sum).replace("/s", "packets/s")], ...(pointed ? dropped.map(([r, n]) => [plain(r), number(n)]) : [])]);
+	reading("say-drops", [...when, ["", packets(sum)], ...(pointed ? dropped.map(([r, n]) => [plain(r), number(n)]) : [])]);
 	reading("say-latency", of ? [...when, ["", `${number(of.count)} packets`], ["median", nanoseconds(of.p50)], ["p99", of.count < 100 ? "–" : nanoseconds(of.p99)]]
 		: [...when, ["", "no packets"]]);
 	const chart = document.activeElement;
@@ -227,7 +227,7 @@ function showReasons() {
 		li.title = plain(d.text);
 		li.firstChild.style.background = recent.get(d.reason) ? `var(--reason-${Math.min(drops.rank(d.reason), 7) + 1})` : "var(--line)";
 		say(li.children[1], number(d.count));
-		say(li.children[2], name);
+		say(li.children[2], plain(d.text ?? d.reason));
 		if (place.children[wanted.size - 1] !== li)
 			place.insertBefore(li, place.children[wanted.size - 1] ?? null);
 	}
@@ -326,7 +326,12 @@ function clientRows() {
 }
 
 const clients = new Table($("clients"), [
-	{ title: "Client", class: "nowrap", text: (c) => plain(c.name) },
+	{ title: "Client", draw: (cell, c) => {
+		if (!cell.firstElementChild)
+			cell.append(element("span"), element("span", { class: "below bad-text" }));
+		say(cell.firstElementChild, plain(c.name));
+		say(cell.lastElementChild, c.error ? plain(c.error) : "");
+	} },
 	{ title: "Address", class: "mono nowrap", text: (c) => plain(c.ip) },
 	{ title: "State", draw: (cell, c) => pill(cell, ...clientState(c)) },
 	{ title: "Rules", n: true, hide: "phone", text: (c) => c.state === "uplink" ? "" : c.state !== "open" ? "–" : `${number(c.rules)} + ${plain(c.policy)}` },

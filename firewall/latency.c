@@ -35,8 +35,7 @@ void latency_switch(struct latency *l, bool on, bool stages)
 {
 	l->on = on && l->ticks;
 	l->stages = stages;
-	l->base_ns = 0; /* and measures a second first */
-	l->scale = 0;
+	l->base_ns = 0; /* how long a tick is stays known; the next second is measured from now */
 }
 
 void latency_forget(struct latency *l)

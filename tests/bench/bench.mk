@@ -2,7 +2,7 @@
 # The benchmarks. `make bench RUNS=5 ONLY=udp64_1,rtt_spin` (root), `make bench-core`.
 RUNS ?= 5
 ONLY ?=
-CALLGRIND ?= core_1 core_64k core_new_r10 core_new_r1000
+CALLGRIND ?= core_1 core_1_latency core_64k core_64k_latency core_new_r10 core_new_r1000
 
 #: make bench RUNS=5 ONLY=udp64_1,cps_r0   measures against the kernel's nftables; root
 #: make bench-core RUNS=5                  measures the pure core alone

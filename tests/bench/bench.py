@@ -101,6 +101,29 @@ def newflow_scale(lab):
     return rates[1] / rates[0]
 
 
+def latency_cost(lab):
+    """What measuring costs a packet: short runs without and with it, A B B A; the percent goes to the next row."""
+    rate = {"off": [], "stages": []}
+    for turn in range(6):
+        for state in (("off", "stages"), ("stages", "off"))[turn % 2]:
+            run(OUT + "/postern", "latency", state, env=lab.env)
+            got, said, _ = blast(lab, pps_words(64, 1), SECS / 3)
+            rate[state].append(got / said["secs"])
+    off, on = (max(rate[s]) for s in ("off", "stages")) # what else runs here only slows
+    latency_cost.percent.append(100 * (off - on) / off)
+    return 1e9 / on - 1e9 / off
+
+
+latency_cost.prepare = lambda lab: establish(lab, 64, 1)
+latency_cost.percent = []
+
+
+def latency_share(_):
+    if not latency_cost.percent:
+        raise RuntimeError("is a part of latency_cost: ONLY=latency_cost,latency_share")
+    return latency_cost.percent.pop()
+
+
 def cps(lab):
     """Nobody's client and server share a CPU with the firewall by decree: the scheduler places both, on both sides."""
     said = lab.gen("cps", "--peer-ns", lab.up_ns, "--dst", SERVER, "--port", "7200", "--conc", "64", secs=SECS)
@@ -222,6 +245,7 @@ MEASURE = {
     "udp64_1": pps(64, 1), "udp64_50k": pps(64, 50000), "udp1400": pps(1400, 1),
     "udp64_new_r1000": fresh, "udp64_unreplied_r1000": unreplied, "newflow_scale": newflow_scale,
     "cps_r0": cps, "cps_r1000": cps, "rtt_spin": rtt(True), "rtt_block": rtt(False),
+    "latency_cost": latency_cost, "latency_share": latency_share,
     "tcp1_up": tcp(1, False), "tcp1_down": tcp(1, True), "tcp4_up": tcp(4, False), "tcp4_down": tcp(4, True),
     "attach1_ms": attach1, "swap_quiet_us": swap(None), "swap_r10000_us": swap(10000),
     **{"sweep_new_r%d" % rules: fresh for rules in benchreport.SWEEP},

@@ -151,7 +151,7 @@ test_events() {
 	check "and ends well" ended "$follow"
 }
 
-test_dead_reader() { # begun before the others, since it takes ten seconds
+test_dead_reader() { # it takes ten seconds, in which others are tested
 	check "one whose reader died is over by itself" wait_for 15 events_say 'watch .*state=ended .*why=silence'
 }
 
@@ -161,9 +161,9 @@ rules
 background "$LAB/dead.log" "$POSTERN" capture -w "$LAB/dead.pcapng" client 203.0.113.1
 wait_for 5 watches_past 0
 kill -9 "$pid"
+test_trace
+test_ends
 test_dead_reader
 test_capture
-test_ends
-test_trace
 test_events
 lab_summary

@@ -64,6 +64,7 @@ bool qdb_names_poll(struct qdb_names *n)
 		if (!tell_client(n, &view))
 			return true;
 		n->client_told[n->client] = view.generation;
+		n->generation = 0; /* the next one may have this one's too: many are published at once */
 	}
 	n->told = latest;
 	n->telling = 0;

@@ -71,10 +71,10 @@ static const struct verb {
 	  "postern explain [-j] [--control SOCKET] CLIENT PROTO SRC SPORT DST DPORT\n"
 	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },
 	{ "trace", verb_trace, "live packets: what becomes of them, and which rules say so",
-	  "postern trace [-j] [WHICH]... [-c COUNT] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
+	  "postern trace [-j] [WHICH]... [--count N] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
 	  "WHICH: --dropped  --passed  --rule ID  --client IP  --match EXPRESSION\n" },
 	{ "capture", verb_capture, "packets on both sides, with their verdict, into a pcapng file",
-	  "postern capture -w FILE|- [WHICH]... [--snaplen BYTES] [-c COUNT] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
+	  "postern capture -w FILE|- [WHICH]... [--snaplen BYTES] [--count N] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
 	  "WHICH: --dropped  --passed  --rule ID  --client IP  --match EXPRESSION\n" },
 	{ "events", verb_events, "what happened in the appliance, and what happens",
 	  "postern events [-f] [-j] [--since NUMBER] [--control SOCKET]\n" },

@@ -126,6 +126,7 @@ static void put_chain(void *context, const struct nft_chain *chain)
 {
 	static const struct { const char *type; uint32_t hook; int32_t priority; } hooks[] = {
 		[NFTW_PREROUTING] = { "filter", NF_INET_PRE_ROUTING, -300 },
+		[NFTW_DSTNAT] = { "nat", NF_INET_PRE_ROUTING, -100 },
 		[NFTW_INPUT] = { "filter", NF_INET_LOCAL_IN, 0 },
 		[NFTW_FORWARD] = { "filter", NF_INET_FORWARD, 0 },
 		[NFTW_POSTROUTING] = { "nat", NF_INET_POST_ROUTING, 100 },

@@ -10,6 +10,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include "cross_judge.h"
 #include "headers.h"
 #include "nft_cut.h"
 #include "ruleset.h"
@@ -25,6 +26,7 @@ struct doomed {
 struct cutter {
 	const struct nft_house *house;
 	struct ruleset **set; /* of each client; NULL: closed */
+	struct ruleset *inbound, *between; /* NULL: off */
 	struct rule_context context;
 	struct doomed *doomed;
 	size_t count, room;
@@ -58,14 +60,24 @@ static void append(struct ruleset *set, const struct nft_rule *r)
 	}
 }
 
+static struct ruleset *cross_set(struct rule_pool *pool, const struct nft_client *owner)
+{
+	struct ruleset *set = owner->closed ? NULL : must(ruleset_new(pool, VERDICT_DROP));
+	for (size_t i = 0; set && i < owner->count; i++)
+		ensure(ruleset_append(set, &owner->rule[i].parsed.rule));
+	if (set)
+		ruleset_compile(set);
+	return set;
+}
+
 /* The memory of the sets. */
 static void *make_sets(struct cutter *c)
 {
-	size_t rules = 0;
+	size_t rules = c->house->inbound.count + c->house->between.count;
 	for (size_t i = 0; i < c->house->clients; i++)
 		for (size_t r = 0; r < c->house->client[i].count; r++)
 			rules += c->house->client[i].rule[r].found_count + 1;
-	uint32_t sets = (uint32_t)c->house->clients + 1;
+	uint32_t sets = (uint32_t)c->house->clients + 3;
 	size_t room = rule_pool_bytes(sets, (uint32_t)rules + sets * 16);
 	struct arena arena = { must(calloc(1, room)), room };
 	void *memory = arena.at;
@@ -80,14 +92,42 @@ static void *make_sets(struct cutter *c)
 			append(c->set[i], &client->rule[r]);
 		ruleset_compile(c->set[i]);
 	}
+	c->inbound = cross_set(pool, &c->house->inbound);
+	c->between = cross_set(pool, &c->house->between);
 	memcpy(c->context.dns, c->house->dns, sizeof(c->house->dns));
 	c->context.dns_count = (uint32_t)c->house->dns_count;
 	return memory;
 }
 
-static bool is_forbidden(const struct cutter *c, const struct tuple *t)
+static bool is_client(const struct cutter *c, struct ip_addr ip)
+{
+	for (size_t i = 0; i < c->house->clients; i++)
+		if (ip_eq(c->house->client[i].ip, ip))
+			return true;
+	return false;
+}
+
+static bool leads_there(const struct cutter *c, const struct tuple *t, const struct tuple *answer)
+{
+	uint32_t decided;
+	uint16_t port;
+	const struct rule *r = c->inbound ? cross_judge_inbound(c->inbound, t, &c->context, &decided) : NULL;
+	if (!r || r->action != VERDICT_ACCEPT)
+		return false;
+	struct ip_addr to = cross_rule_to(r, t->dport, &port);
+	return ip_eq(to, answer->src) && port == answer->sport;
+}
+
+/* answer: the tuple of the other direction. */
+static bool is_forbidden(const struct cutter *c, const struct tuple *t, const struct tuple *answer)
 {
 	uint32_t number;
+	if (!is_client(c, t->src) && is_client(c, answer->src))
+		return !leads_there(c, t, answer);
+	if (is_client(c, t->src) && is_client(c, t->dst)) {
+		const struct rule *r = c->between ? cross_judge_between(c->between, t, &c->context, &number) : NULL;
+		return !r || r->action != VERDICT_ACCEPT;
+	}
 	for (size_t i = 0; i < c->house->clients; i++)
 		if (ip_eq(c->house->client[i].ip, t->src))
 			return !c->set[i] || ruleset_judge(c->set[i], t, &c->context, &number) == VERDICT_DROP;
@@ -155,8 +195,10 @@ static int take_connection(const struct nlmsghdr *m, void *context)
 	const struct nlattr *orig = in[CTA_TUPLE_ORIG];
 	if (!orig || orig->nla_len > TUPLE_BYTES)
 		return MNL_CB_OK;
-	struct tuple t = tuple_of(orig);
-	if (!is_forbidden(c, &t))
+	struct tuple t = tuple_of(orig), answer = { .zero = 0 };
+	if (in[CTA_TUPLE_REPLY])
+		answer = tuple_of(in[CTA_TUPLE_REPLY]);
+	if (!is_forbidden(c, &t, &answer))
 		return MNL_CB_OK;
 	if (c->count == c->room) {
 		c->room = c->room ? c->room * 2 : 64;

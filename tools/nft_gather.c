@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "columns.h"
+#include "cross_rule.h"
 #include "nft_gather.h"
 #include "ruletree.h"
 #include "storesay.h"
@@ -72,18 +73,25 @@ int nft_gather_file(struct nft_house *h, const char *text)
 static bool take_rule(void *context, const char *key, const uint8_t *value, size_t len)
 {
 	struct nft_house *h = context;
-	const char *path = key + strlen(RULETREE_ROOT);
-	size_t n = strcspn(path, "/");
-	struct cursor c = cursor_of(path, n);
+	char name[IP_TEXT];
+	const char *leaf = ruletree_split(key, name);
+	struct cursor c = cursor_of(name, leaf ? strlen(name) : 0);
 	struct ip_addr ip;
-	if (!parse_ip4(&c, &ip) || c.left || !path[n])
+	if (!leaf || !*leaf || !cross_owner_parse(&c, &ip) || c.left || !ip_is_v4(ip))
 		return true;
 	struct nft_client *client = nft_house_client(h, ip);
-	const char *leaf = path + n + 1;
+	bool number = strlen(leaf) == 4 && strspn(leaf, "0123456789") == 4;
+	if (cross_kind(ip) != RULE_OUTWARD) {
+		if (number)
+			nft_client_rule(client, (unsigned)strtoul(leaf, NULL, 10), (const char *)value, len);
+		else
+			nft_client_close(client, "a key that is no rule of four digits");
+		return true;
+	}
 	bool fresh = !strcmp(client->why, "it has no rules");
 	if (fresh)
 		nft_client_close(client, "no policy");
-	if (strlen(leaf) == 4 && strspn(leaf, "0123456789") == 4)
+	if (number)
 		nft_client_rule(client, (unsigned)strtoul(leaf, NULL, 10), (const char *)value, len);
 	else if (strcmp(leaf, "policy"))
 		nft_client_close(client, "a key that is neither policy nor a rule of four digits");
@@ -146,7 +154,7 @@ int nft_gather_store(struct nft_house *h, const char *socket)
 	struct storeclient c;
 	int code = storesay(storeclient_open(&c, socket, STORECLIENT_WAIT_MS), socket, "open");
 	if (code == EXIT_YES)
-		code = storesay(storeclient_multiread(&c, RULETREE_ROOT, take_rule, h), socket, "read");
+		code = storesay(ruletree_read_all(&c, take_rule, h), socket, "read");
 	if (code == EXIT_YES)
 		code = storesay(storeclient_multiread(&c, "/dns/", take_name, h), socket, "read");
 	if (code == EXIT_YES)
@@ -172,9 +180,13 @@ static void take_port(void *context, json_t *object)
 	char port[NFTW_IFNAME + IP_TEXT + 2];
 	if (!type || strcmp(type, "port") || !role || !name || !ip || !nft_is_ifname(name))
 		return;
-	if (!strcmp(role, "uplink") && !g->has_uplink)
+	struct cursor at = cursor_of(ip, strlen(ip));
+	if (!strcmp(role, "uplink") && !g->has_uplink) {
 		snprintf(g->house->uplink, sizeof(g->house->uplink), "%s", name);
-	else if (!strcmp(role, "client") && !g->has_ports &&
+		if (ip_is_zero(g->house->uplink_ip))
+			parse_ip4(&at, &g->house->uplink_ip);
+	}
+	if (!strcmp(role, "client") && !g->has_ports &&
 		 (size_t)snprintf(port, sizeof(port), "%s=%s", name, ip) < sizeof(port))
 		nft_house_port(g->house, port);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cross_rule.h"
 #include "nft_house.h"
 
 enum { NAME_ADDRESSES_MAX = 256 };
@@ -31,6 +32,12 @@ static bool whole_ip(const char *text, size_t len, struct ip_addr *ip)
 
 struct nft_client *nft_house_client(struct nft_house *h, struct ip_addr ip)
 {
+	enum rule_kind kind = cross_kind(ip);
+	if (kind != RULE_OUTWARD) {
+		struct nft_client *own = kind == RULE_INBOUND ? &h->inbound : &h->between;
+		own->ip = ip;
+		return own;
+	}
 	for (size_t i = 0; i < h->clients; i++)
 		if (ip_eq(h->client[i].ip, ip))
 			return &h->client[i];
@@ -64,6 +71,19 @@ bool nft_house_port(struct nft_house *h, const char *text)
 		memcpy(nft_house_client(h, ip)->port, name, sizeof(name));
 		at += n;
 	} while (*at);
+	return true;
+}
+
+bool nft_house_uplink(struct nft_house *h, const char *text)
+{
+	char name[NFTW_IFNAME] = "";
+	size_t n = strcspn(text, "=");
+	if (n >= sizeof(name))
+		return false;
+	memcpy(name, text, n);
+	if (!nft_is_ifname(name) || (text[n] && !whole_ip(text + n + 1, strlen(text + n + 1), &h->uplink_ip)))
+		return false;
+	memcpy(h->uplink, name, sizeof(name));
 	return true;
 }
 
@@ -139,6 +159,8 @@ void nft_house_free(struct nft_house *h)
 {
 	for (size_t i = 0; i < h->clients; i++)
 		free_client(&h->client[i]);
+	free_client(&h->inbound);
+	free_client(&h->between);
 	free(h->client);
 	free(h->away);
 	*h = (struct nft_house){ 0 };
@@ -162,7 +184,9 @@ bool nft_client_rule(struct nft_client *c, unsigned number, const char *line, si
 {
 	struct nft_rule r = { 0 };
 	struct rule_error fault;
-	if (!rule_parse(line, len, false, &r.parsed, &fault)) {
+	enum rule_kind kind = cross_kind(c->ip);
+	if (kind == RULE_OUTWARD ? !rule_parse(line, len, false, &r.parsed, &fault) :
+				   !cross_rule_parse(kind, line, len, &r.parsed, &fault)) {
 		char reason[RULE_ERROR_TEXT], why[sizeof(c->why)];
 		struct text t = text_on(reason);
 		rule_error_text(&t, &fault);

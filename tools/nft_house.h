@@ -9,10 +9,15 @@
 
 #include "nft_walk.h"
 
-/* The client of this IPv4 address, made (closed: "it has no rules") when it is new. Valid until the next. */
+/*
+ * The client of this IPv4 address, made (closed: "it has no rules") when it is new; or, of a cross_owner, what has
+ * those rules. Valid until the next.
+ */
 struct nft_client *nft_house_client(struct nft_house *, struct ip_addr);
 /* IF=IP[,IP]: where clients are. False: malformed, or not IPv4, or a name the kernel would not take. */
 bool nft_house_port(struct nft_house *, const char *text);
+/* IF, or IF=IP. */
+bool nft_house_uplink(struct nft_house *, const char *text);
 bool nft_house_dns(struct nft_house *, const char *ip);
 /* Blank-separated addresses (connected-ips); what is no IPv4 address is left out. */
 void nft_house_away(struct nft_house *, const char *ips);

@@ -112,21 +112,28 @@ static void match_ports(struct nftnl_rule *r, const struct nft_match *m)
 	compare(r, NFT_CMP_LTE, &hi, PORT_BYTES);
 }
 
-static void match_states(struct nftnl_rule *r, unsigned states)
+/* Any of them is set. */
+static void match_bits(struct nftnl_rule *r, enum nft_ct_keys key, uint32_t bits)
 {
 	/* host byte order, as the kernel loads it */
-	uint32_t none = 0, bits = 0;
+	uint32_t none = 0;
+	struct nftnl_expr *e = expr(r, "ct");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	mask(r, &bits, sizeof(bits));
+	compare(r, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
+static void match_states(struct nftnl_rule *r, unsigned states)
+{
+	uint32_t bits = 0;
 	if (states & NFTW_CT_INVALID)
 		bits |= NF_CT_STATE_INVALID_BIT;
 	if (states & NFTW_CT_ESTABLISHED)
 		bits |= NF_CT_STATE_BIT(IP_CT_ESTABLISHED);
 	if (states & NFTW_CT_RELATED)
 		bits |= NF_CT_STATE_BIT(IP_CT_RELATED);
-	struct nftnl_expr *e = expr(r, "ct");
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-	mask(r, &bits, sizeof(bits));
-	compare(r, NFT_CMP_NEQ, &none, sizeof(none));
+	match_bits(r, NFT_CT_STATE, bits);
 }
 
 static void match(struct nftnl_rule *r, const struct nft_match *m)
@@ -160,6 +167,9 @@ static void match(struct nftnl_rule *r, const struct nft_match *m)
 	case NFTW_CT_STATE:
 		match_states(r, m->lo);
 		break;
+	case NFTW_CT_DNAT:
+		match_bits(r, NFT_CT_STATUS, IPS_DST_NAT);
+		break;
 	}
 }
 
@@ -190,6 +200,27 @@ static void verdict_of_saddr(struct nftnl_rule *r, const char *map)
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, map);
 }
 
+static void put_in(struct nftnl_rule *r, uint32_t to, const void *bytes, uint32_t len)
+{
+	struct nftnl_expr *e = expr(r, "immediate");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, to);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, bytes, len);
+}
+
+static void lead(struct nftnl_rule *r, const struct nft_statement *s)
+{
+	be16 port = be16_of(s->to_port);
+	put_in(r, NFT_REG_1, s->to.b + V4_AT, IP_BYTES);
+	if (s->to_port)
+		put_in(r, NFT_REG_2, &port, PORT_BYTES);
+	struct nftnl_expr *e = expr(r, "nat");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	if (s->to_port)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_2);
+}
+
 static void act(struct nftnl_rule *r, const struct nft_statement *s)
 {
 	switch (s->action) {
@@ -213,6 +244,9 @@ static void act(struct nftnl_rule *r, const struct nft_statement *s)
 		break;
 	case NFTW_MASQUERADE:
 		expr(r, "masq");
+		break;
+	case NFTW_DNAT:
+		lead(r, s);
 		break;
 	}
 }

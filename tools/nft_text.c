@@ -14,6 +14,7 @@ static const char *const family_words[] = { [NFTW_IP] = "ip", [NFTW_IP6] = "ip6"
 static const char *const hook_words[] = {
 	[NFTW_NO_HOOK] = "",
 	[NFTW_PREROUTING] = "\t\ttype filter hook prerouting priority -300; policy accept;\n",
+	[NFTW_DSTNAT] = "\t\ttype nat hook prerouting priority -100; policy accept;\n",
 	[NFTW_INPUT] = "\t\ttype filter hook input priority 0; policy accept;\n",
 	[NFTW_FORWARD] = "\t\ttype filter hook forward priority 0; policy accept;\n",
 	[NFTW_POSTROUTING] = "\t\ttype nat hook postrouting priority 100; policy accept;\n",
@@ -169,12 +170,16 @@ static void print_match(const struct printer *p, const struct nft_match *m, unsi
 	case NFTW_CT_STATE:
 		print_states(p, m->lo);
 		break;
+	case NFTW_CT_DNAT:
+		fputs("ct status dnat", p->to);
+		break;
 	}
 	fputc(' ', p->to);
 }
 
 static void print_action(const struct printer *p, const struct nft_statement *s)
 {
+	char ip[IP_TEXT];
 	switch (s->action) {
 	case NFTW_ACCEPT:
 		fputs("counter accept", p->to);
@@ -196,6 +201,11 @@ static void print_action(const struct printer *p, const struct nft_statement *s)
 		break;
 	case NFTW_MASQUERADE:
 		fputs("counter masquerade", p->to);
+		break;
+	case NFTW_DNAT:
+		fprintf(p->to, "counter dnat to %s", ip_text(s->to, ip));
+		if (s->to_port)
+			fprintf(p->to, ":%u", s->to_port);
 		break;
 	}
 }

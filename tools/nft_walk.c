@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cross_rule.h"
 #include "headers.h"
 #include "nft_walk.h"
 
@@ -240,6 +241,104 @@ static void walk_client(struct pen *p, const struct nft_client *c)
 	say(p, &last);
 }
 
+/* --- what no client opens towards the world --------------------------------------------- */
+
+static bool is_on(const struct nft_client *c)
+{
+	return c->count > 0 && !c->closed;
+}
+
+static bool has_port(const struct pen *p, struct ip_addr ip)
+{
+	for (size_t i = 0; i < p->house->clients; i++)
+		if (ip_eq(p->house->client[i].ip, ip))
+			return *p->house->client[i].port;
+	return false;
+}
+
+static void say_lead(const struct pen *p, const struct rule *r, struct nft_statement s, unsigned proto)
+{
+	add(&s, is_number(NFTW_PROTO, proto, proto));
+	if (s.action != NFTW_DNAT || !r->peer_len) {
+		struct nft_statement one = s;
+		if (r->flags & RULE_HAS_PORTS)
+			add(&one, is_number(NFTW_DPORT, r->port_lo, r->port_hi));
+		one.to_port = r->peer_port;
+		say(p, &one);
+		return;
+	}
+	/* a range that the kernel is told of is one that it chooses from */
+	for (uint32_t port = r->port_lo; port <= r->port_hi; port++) {
+		struct nft_statement one = s;
+		add(&one, is_number(NFTW_DPORT, port, port));
+		cross_rule_to(r, (uint16_t)port, &one.to_port);
+		say(p, &one);
+	}
+}
+
+static void walk_lead(const struct pen *p, const struct rule *r)
+{
+	char comment[16], text[64];
+	bool accept = r->action == VERDICT_ACCEPT;
+	snprintf(comment, sizeof(comment), "rule %04u", r->number);
+	/* what is not led elsewhere ends at the input */
+	struct nft_statement s = verdict(accept ? NFTW_DNAT : NFTW_ACCEPT, NULL);
+	s.comment = comment;
+	s.to = ip_of_v4(r->peer);
+	add(&s, is_named(NFTW_IIF, false, p->house->uplink));
+	if (!ip_is_zero(p->house->uplink_ip))
+		add(&s, in_net(NFTW_DADDR, (struct ip_prefix){ p->house->uplink_ip, 32 }));
+	if (r->flags & RULE_HAS_DST && r->dst.len)
+		add(&s, in_net(NFTW_SADDR, r->dst));
+	if (accept && !has_port(p, s.to)) {
+		snprintf(text, sizeof(text), "%s: nobody is there", comment);
+		p->sink->note(p->sink->context, text);
+		s.action = NFTW_ACCEPT;
+	}
+	if (!(r->flags & RULE_HAS_PROTO) || r->proto == PROTO_TCP)
+		say_lead(p, r, s, PROTO_TCP);
+	if (!(r->flags & RULE_HAS_PROTO) || r->proto == PROTO_UDP)
+		say_lead(p, r, s, PROTO_UDP);
+}
+
+static void walk_inbound(struct pen *p)
+{
+	const struct nft_client *c = &p->house->inbound;
+	if (!is_on(c))
+		return;
+	begin(p, "inbound", NFTW_DSTNAT);
+	for (size_t i = 0; i < c->count; i++)
+		walk_lead(p, &c->rule[i].parsed.rule);
+}
+
+static void walk_between(struct pen *p)
+{
+	const struct nft_client *c = &p->house->between;
+	if (!is_on(c))
+		return;
+	begin(p, "between-clients", NFTW_NO_HOOK);
+	for (size_t i = 0; i < p->house->clients; i++) {
+		const char *port = p->house->client[i].port;
+		if (*port)
+			when_both(p, is_named(NFTW_IIF, false, port), is_named(NFTW_OIF, false, port), NFTW_DROP);
+	}
+	when(p, is_number(NFTW_CT_STATE, NFTW_CT_INVALID, 0), NFTW_DROP, NULL);
+	when(p, is_number(NFTW_CT_STATE, NFTW_CT_ESTABLISHED | NFTW_CT_RELATED, 0), NFTW_ACCEPT, NULL);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct rule *r = &c->rule[i].parsed.rule;
+		char comment[16];
+		snprintf(comment, sizeof(comment), "rule %04u", r->number);
+		struct nft_statement s = verdict(r->action == VERDICT_ACCEPT ? NFTW_ACCEPT : NFTW_PROHIBITED, NULL);
+		s.comment = comment;
+		if (r->peer_len)
+			add(&s, in_net(NFTW_SADDR, (struct ip_prefix){ ip_of_v4(r->peer), r->peer_len }));
+		if (r->flags & RULE_HAS_DST && r->dst.len)
+			add(&s, in_net(NFTW_DADDR, r->dst));
+		say_rule(p, &c->rule[i], s);
+	}
+	otherwise(p, NFTW_DROP);
+}
+
 /* --- what holds for all --------------------------------------------------------------- */
 
 /* What no router passes on: RFC 1122 3.2.1.3, RFC 3927 2.6.2, RFC 1112 4. The kernel itself stops the rest. */
@@ -257,7 +356,9 @@ static void walk_prerouting(struct pen *p)
 {
 	begin(p, "from-client", NFTW_NO_HOOK);
 	when(p, in_set(NFTW_IIF_SADDR, true, &sources), NFTW_DROP, NULL);
-	when(p, in_set(NFTW_DADDR, false, &clients), NFTW_DROP, NULL);
+	/* else it is for between-clients */
+	if (!is_on(&p->house->between))
+		when(p, in_set(NFTW_DADDR, false, &clients), NFTW_DROP, NULL);
 	for (size_t i = 0; i < array_len(never_dst); i++)
 		when(p, in_net(NFTW_DADDR, never_dst[i]), NFTW_DROP, NULL);
 	begin(p, "prerouting", NFTW_PREROUTING);
@@ -286,7 +387,13 @@ static void walk_input(struct pen *p)
 
 static void walk_forward(struct pen *p)
 {
+	bool between = is_on(&p->house->between);
+	walk_between(p);
 	begin(p, "client-out", NFTW_NO_HOOK);
+	if (between) {
+		when(p, in_set(NFTW_OIF, false, &ports), NFTW_GOTO, "between-clients");
+		when(p, in_set(NFTW_DADDR, false, &clients), NFTW_DROP, NULL);
+	}
 	when(p, is_named(NFTW_OIF, true, p->house->uplink), NFTW_DROP, NULL);
 	when(p, is_number(NFTW_CT_STATE, NFTW_CT_INVALID, 0), NFTW_DROP, NULL);
 	when(p, is_number(NFTW_CT_STATE, NFTW_CT_ESTABLISHED | NFTW_CT_RELATED, 0), NFTW_ACCEPT, NULL);
@@ -296,6 +403,9 @@ static void walk_forward(struct pen *p)
 	begin(p, "client-in", NFTW_NO_HOOK);
 	when(p, is_number(NFTW_CT_STATE, NFTW_CT_INVALID, 0), NFTW_DROP, NULL);
 	when(p, is_number(NFTW_CT_STATE, NFTW_CT_ESTABLISHED | NFTW_CT_RELATED, 0), NFTW_ACCEPT, NULL);
+	if (is_on(&p->house->inbound))
+		when_both(p, is_named(NFTW_IIF, false, p->house->uplink), (struct nft_match){ .key = NFTW_CT_DNAT },
+			  NFTW_ACCEPT);
 	otherwise(p, NFTW_DROP);
 	begin(p, "forward", NFTW_FORWARD);
 	when(p, in_set(NFTW_IIF, false, &ports), NFTW_GOTO, "client-out");
@@ -318,6 +428,7 @@ void nft_walk(const struct nft_house *house, const struct nft_sink *sink)
 	for (size_t i = 0; i < house->clients; i++)
 		walk_client(&p, &house->client[i]);
 	walk_prerouting(&p);
+	walk_inbound(&p);
 	walk_input(&p);
 	walk_forward(&p);
 	walk_postrouting(&p);

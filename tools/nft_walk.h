@@ -8,7 +8,8 @@
  * our own that only concerns packets from, to and for client ports:
  *   prerouting   a client's packets bear its own address, nobody else's do
  *   input        to the firewall itself: ICMP, else 3/10; nothing from the uplink
- *   forward      what is established; else the client's rules; else 3/13
+ *   inbound      what of the uplink leads to a client (cross_rule.h)
+ *   forward      what is established, or leads inside; else the client's rules; else 3/13; between clients theirs
  *   postrouting  masquerade behind the uplink
  */
 #ifndef NFT_WALK_H
@@ -31,7 +32,7 @@ struct nft_rule {
 };
 
 struct nft_client {
-	struct ip_addr ip;        /* IPv4 */
+	struct ip_addr ip;        /* IPv4; or cross_owner: the rules are of that kind */
 	char port[NFTW_IFNAME];    /* interface; "": not here now */
 	bool closed;              /* no valid rules: all is refused */
 	char why[96];             /* closed: the reason */
@@ -43,6 +44,8 @@ struct nft_client {
 struct nft_house {
 	char table[NFTW_NAME_BYTES];
 	char uplink[NFTW_IFNAME];
+	struct ip_addr uplink_ip;  /* zero: not known */
+	struct nft_client inbound, between; /* without rules: off */
 	struct nft_client *client;
 	size_t clients;
 	struct ip_addr *away;     /* connected-ips that are none of the clients above */
@@ -68,11 +71,11 @@ struct nft_set {
 	enum nft_set_type type;
 };
 
-enum nft_hook { NFTW_NO_HOOK, NFTW_PREROUTING, NFTW_INPUT, NFTW_FORWARD, NFTW_POSTROUTING };
+enum nft_hook { NFTW_NO_HOOK, NFTW_PREROUTING, NFTW_DSTNAT, NFTW_INPUT, NFTW_FORWARD, NFTW_POSTROUTING };
 
 struct nft_chain {
 	const char *name;
-	enum nft_hook hook; /* priority raw, filter, filter, srcnat; policy accept */
+	enum nft_hook hook; /* priority raw, dstnat, filter, filter, srcnat; policy accept */
 };
 
 enum nft_key {
@@ -83,6 +86,7 @@ enum nft_key {
 	NFTW_DPORT,                /* lo..hi, only behind NFTW_PROTO tcp or udp */
 	NFTW_ICMP_TYPE,            /* lo, only behind NFTW_PROTO icmp */
 	NFTW_CT_STATE,             /* lo: any of enum nft_ct */
+	NFTW_CT_DNAT,              /* it was led elsewhere */
 };
 
 enum nft_ct { NFTW_CT_INVALID = 1, NFTW_CT_ESTABLISHED = 2, NFTW_CT_RELATED = 4 };
@@ -103,6 +107,7 @@ enum nft_action {
 	NFTW_GOTO,             /* target: a chain */
 	NFTW_VERDICT_OF_SADDR, /* target: a set of VERDICTS */
 	NFTW_MASQUERADE,
+	NFTW_DNAT,             /* to, to_port (0: as it is) */
 };
 
 struct nft_statement {
@@ -110,6 +115,8 @@ struct nft_statement {
 	size_t matches;
 	enum nft_action action;
 	const char *target;
+	struct ip_addr to;
+	uint16_t to_port;
 	const char *comment; /* "": none */
 };
 

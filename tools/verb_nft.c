@@ -50,10 +50,8 @@ static int take_option(struct words *w, int option, const char *value)
 		return nft_house_port(&w->house, value) ? EXIT_YES :
 		       complain(EXIT_USAGE, "%s: not IF=IP[,IP]", value);
 	case 'u':
-		if (!nft_is_ifname(value))
-			return complain(EXIT_USAGE, "%s: not an interface", value);
-		snprintf(w->house.uplink, sizeof(w->house.uplink), "%s", value);
-		return EXIT_YES;
+		return nft_house_uplink(&w->house, value) ? EXIT_YES :
+		       complain(EXIT_USAGE, "%s: not IF or IF=IP", value);
 	case 't':
 		if (!is_plain_name(value))
 			return complain(EXIT_USAGE, "%s: not a table's name", value);

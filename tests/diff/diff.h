@@ -21,6 +21,7 @@
 
 enum {
 	DIFF_CLIENTS = 2,
+	DIFF_INBOUND = DIFF_CLIENTS, DIFF_BETWEEN, DIFF_OWNERS,
 	DIFF_RULES_MAX = 24,
 	DIFF_STEPS_MAX = 400,
 	DIFF_FRAME_MAX = 2048,
@@ -41,7 +42,7 @@ struct diff_rules {
 
 enum diff_kind {
 	DIFF_SEND,         /* p as it is */
-	DIFF_REPLY,        /* from the uplink, to where the step `about` came out */
+	DIFF_REPLY,        /* from where the step `about` came out, to where it came from */
 	DIFF_ERROR,        /* from the uplink, an ICMP error about what came out of `about` */
 	DIFF_CLIENT_ERROR, /* the client's ICMP error about what it got of `about` */
 	DIFF_CHANGE,       /* no packet: from now on the case's later rules hold */
@@ -57,17 +58,22 @@ struct diff_step {
 };
 
 struct diff_case {
-	struct diff_rules rules[DIFF_CLIENTS], later[DIFF_CLIENTS];
+	/* of the clients, then inbound, then between (cross_rule.h; closed: there are none) */
+	struct diff_rules rules[DIFF_OWNERS], later[DIFF_OWNERS];
 	size_t count;
 	struct diff_step step[DIFF_STEPS_MAX];
 };
 
 struct diff_random { uint64_t state; };
 uint64_t diff_random(struct diff_random *);
-/* agent: nothing on which the Linux agent and we differ with intent (README.md). */
-void diff_generate(struct diff_case *, struct diff_random *, size_t steps, bool agent);
+/*
+ * agent: nothing on which the Linux agent and we differ with intent (README.md). cross: rules of the world and between
+ * clients too, and packets for them.
+ */
+struct diff_taste { bool agent, cross; };
+void diff_generate(struct diff_case *, struct diff_random *, size_t steps, struct diff_taste);
 void diff_print_step(const struct diff_step *, size_t number, FILE *);
-void diff_print_rules(const struct diff_rules[DIFF_CLIENTS], FILE *);
+void diff_print_rules(const struct diff_rules[DIFF_OWNERS], FILE *);
 
 /* --- frames ------------------------------------------------------------------------ */
 
@@ -101,7 +107,7 @@ bool diff_tender_init(const char *directory);
 bool diff_kernel_init(void);
 /* For both sides in the kernel. */
 bool diff_kernel_forget(void);
-bool diff_kernel_cut(const struct diff_rules[DIFF_CLIENTS]); /* what these forbid */
+bool diff_kernel_cut(const struct diff_rules[DIFF_OWNERS]); /* what these forbid */
 void diff_kernel_send(const struct diff_frame *, struct diff_frames *out);
 
 /* What each step of a case was on one side: what was sent in, and first came out (len 0: nothing). */

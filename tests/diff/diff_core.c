@@ -2,6 +2,7 @@
 /* Our side: the pure core on the workbench of the unit tests. */
 #include <string.h>
 
+#include "cross_rule.h"
 #include "diff.h"
 #include "diff_lab.h"
 
@@ -18,6 +19,17 @@ static void set_rules(const struct diff_rules *rules)
 		else
 			lab_rules(lab, diff_client(i), rules[i].policy, line);
 	}
+	for (size_t i = DIFF_INBOUND; i < DIFF_OWNERS; i++) {
+		const char *line[DIFF_RULES_MAX + 1] = { NULL };
+		for (size_t r = 0; r < rules[i].count; r++)
+			line[r] = rules[i].line[r];
+		enum rule_kind kind = i == DIFF_INBOUND ? RULE_INBOUND : RULE_BETWEEN;
+		if (rules[i].closed)
+			policy_close(lab->policy, cross_owner(kind), "off");
+		else
+			lab_cross_rules(lab, kind, line);
+	}
+	fw_rules_changed(&lab->fw);
 }
 
 static bool begin(const struct diff_case *c)
@@ -27,6 +39,9 @@ static bool begin(const struct diff_case *c)
 	if (lab)
 		lab_free(lab);
 	lab = lab_new(1024);
+	struct frame_queue none = { 0 };
+	neigh_set(lab->fw.neigh, 1, diff_client(0), LAB_C1_MAC, &none);
+	neigh_set(lab->fw.neigh, 2, diff_client(1), LAB_C2_MAC, &none);
 	policy_set_dns(lab->policy, dns, array_len(dns));
 	fw_set_protected(&lab->fw, &away, 1);
 	set_rules(c->rules);

@@ -113,12 +113,14 @@ void diff_join(struct diff_frames *frames)
 
 /* --- packets that are about others ------------------------------------------------------- */
 
-static bool make_reply(struct lab_packet *p, struct diff_frame *seen)
+/* asked: the port at which it went in. */
+static bool make_reply(struct lab_packet *p, struct diff_frame *seen, uint16_t asked)
 {
 	struct frame f;
 	struct packet out;
-	if (!diff_parse(seen, &f, &out) || seen->port != PORT_UPLINK || out.class == PKT_ICMP_ERROR)
+	if (!diff_parse(seen, &f, &out) || seen->port == asked || out.class == PKT_ICMP_ERROR)
 		return false;
+	p->port = seen->port;
 	p->from = out.tuple.dst;
 	p->to = out.tuple.src;
 	p->proto = out.tuple.proto;
@@ -172,7 +174,7 @@ bool diff_make(const struct diff_case *c, size_t number, const struct diff_trace
 	case DIFF_CHANGE:
 		return false;
 	case DIFF_REPLY:
-		about = seen.len && make_reply(&p, &seen);
+		about = seen.len && make_reply(&p, &seen, c->step[s->about].p.port);
 		break;
 	case DIFF_ERROR:
 		about = seen.len && make_error(&p, &seen, false);

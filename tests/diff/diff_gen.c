@@ -119,6 +119,88 @@ static void make_rules(struct diff_rules *rules, struct diff_random *r, bool age
 		make_rule(rules->line[i], r, agent);
 }
 
+static const uint16_t lead_ports[] = { 22, 80, 81, 443, 1000 };
+
+static void put_near_ports(struct text *t, struct diff_random *r, unsigned *lo, unsigned *hi)
+{
+	*lo = PICK(r, lead_ports);
+	*hi = *lo + (unsigned)(chance(r, 50) ? 0 : below(r, 5));
+	text_put(t, " dstports=");
+	text_u64(t, *lo);
+	text_char(t, '-');
+	text_u64(t, *hi);
+}
+
+static void put_client(struct text *t, struct diff_random *r)
+{
+	struct ip_prefix net = { chance(r, 10) ? DIFF_AWAY : diff_client(below(r, DIFF_CLIENTS)),
+				 (uint8_t)(chance(r, 70) ? 32 : 24 + below(r, 9)) };
+	text_prefix(t, net);
+}
+
+static void make_lead(char line[RULE_TEXT], struct diff_random *r)
+{
+	struct text t = text_of(line, RULE_TEXT);
+	bool accept = chance(r, 75), ports_too = accept || chance(r, 50);
+	unsigned lo = 0, hi = 0;
+	text_put(&t, accept ? "action=accept" : "action=drop");
+	if (chance(r, 45)) {
+		struct ip_prefix net = { host(PICK(r, hosts)), PICK(r, lengths) };
+		text_put(&t, " src4=");
+		text_prefix(&t, net);
+	}
+	if (chance(r, 70))
+		text_put(&t, chance(r, 50) ? " proto=tcp" : " proto=udp");
+	if (ports_too)
+		put_near_ports(&t, r, &lo, &hi);
+	if (!accept)
+		return;
+	text_put(&t, " to=");
+	text_ip(&t, chance(r, 6) ? DIFF_AWAY : diff_client(below(r, DIFF_CLIENTS)));
+	unsigned how = (unsigned)below(r, 3), to = 1 + (unsigned)below(r, 65000);
+	if (how == 0)
+		return;
+	text_char(&t, ':');
+	text_u64(&t, to);
+	if (how == 2 && hi > lo) {
+		text_char(&t, '-');
+		text_u64(&t, to + hi - lo);
+	}
+}
+
+static void make_between(char line[RULE_TEXT], struct diff_random *r)
+{
+	static const char *const words[] = { " proto=tcp", " proto=tcp", " proto=udp", " proto=icmp" };
+	struct text t = text_of(line, RULE_TEXT);
+	const char *proto = chance(r, 70) ? PICK(r, words) : "";
+	text_put(&t, chance(r, 70) ? "action=accept" : "action=drop");
+	if (chance(r, 60)) {
+		text_put(&t, " src4=");
+		put_client(&t, r);
+	}
+	if (chance(r, 60)) {
+		text_put(&t, " dst4=");
+		put_client(&t, r);
+	}
+	text_put(&t, proto);
+	if (!strcmp(proto, " proto=icmp") && chance(r, 50)) {
+		text_put(&t, " icmptype=");
+		text_u64(&t, PICK(r, types));
+	} else if (strcmp(proto, " proto=icmp") && chance(r, 50)) {
+		put_ports(&t, r);
+	}
+}
+
+static void make_cross(struct diff_rules *rules, struct diff_random *r)
+{
+	for (size_t i = DIFF_INBOUND; i < DIFF_OWNERS; i++) {
+		rules[i].count = chance(r, 50) ? 1 + below(r, 6) : 0;
+		rules[i].closed = rules[i].count == 0;
+		for (size_t k = 0; k < rules[i].count; k++)
+			i == DIFF_INBOUND ? make_lead(rules[i].line[k], r) : make_between(rules[i].line[k], r);
+	}
+}
+
 /* --- packets --------------------------------------------------------------------------- */
 
 static void make_tcp(struct lab_packet *p, struct diff_random *r)
@@ -176,6 +258,40 @@ static void make_first(struct diff_step *s, struct diff_random *r)
 		p->fragment = IPV4_DF;
 }
 
+/* To a port that leads inside, or from client to client; connections from their beginning. */
+static void make_crossing(struct diff_step *s, struct diff_random *r, const struct diff_case *c)
+{
+	struct lab_packet *p = &s->p;
+	bool inbound = !c->rules[DIFF_INBOUND].closed && chance(r, 20);
+	if (inbound) {
+		p->port = PORT_UPLINK;
+		p->from = host(PICK(r, hosts));
+		p->to = DIFF_FIREWALL;
+		p->proto = chance(r, 50) ? PROTO_TCP : PROTO_UDP;
+		p->dport = (uint16_t)(PICK(r, lead_ports) + below(r, 6));
+		s->pieces = 0;
+	} else if (!c->rules[DIFF_BETWEEN].closed && chance(r, 20)) {
+		size_t client = below(r, DIFF_CLIENTS);
+		p->port = (uint16_t)(1 + client);
+		p->from = diff_client(client);
+		p->to = diff_client(1 - client);
+	} else {
+		/* between clients the kernel speaks of the TTL before the rules do, and takes up connections in the middle */
+		bool across = ip_in_prefix(p->to, (struct ip_prefix){ diff_client(0), 24 }) || p->port == PORT_UPLINK;
+		if (!across)
+			return;
+	}
+	p->ttl = 64;
+	if (p->proto == PROTO_TCP) {
+		p->flags = TCP_SYN;
+		p->ack = 0;
+		p->seq = CLIENT_ISN;
+		s->payload_len = 0;
+		s->pieces = 0;
+		p->sport = (uint16_t)(16384 + below(r, 49152));
+	}
+}
+
 static bool begins(struct ip_addr ip, struct ip_addr net, uint8_t len)
 {
 	return ip_in_prefix(ip, (struct ip_prefix){ net, len });
@@ -200,7 +316,7 @@ static void avoid_intended(struct lab_packet *p)
 struct talk {
 	size_t first, reply; /* steps; reply 0: none yet */
 	uint8_t stage;
-	bool over;
+	bool over, crosses; /* goes to a client */
 };
 
 /* The next segment of a connection that nobody disturbs. */
@@ -241,9 +357,9 @@ static void make_error(struct diff_step *s, struct talk *t, struct diff_random *
 		{ 3, 0 }, { 3, 1 }, { 3, 3 }, { 3, 4 }, { 3, 13 }, { 11, 0 }, { 12, 0 },
 	};
 	size_t i = below(r, array_len(errors));
-	bool from_client = t->reply && chance(r, 30);
+	bool inside = t->crosses, from_client = inside || (t->reply && chance(r, 30));
 	s->kind = from_client ? DIFF_CLIENT_ERROR : DIFF_ERROR;
-	s->about = from_client ? t->reply : s->about;
+	s->about = from_client && t->reply && (!inside || chance(r, 50)) ? t->reply : s->about;
 	s->p = (struct lab_packet){ .port = PORT_UPLINK, .ttl = 64, .from = ip_v4(198, 51, 100, 77) };
 	s->pieces = 0;
 	s->p.type = errors[i].type;
@@ -300,8 +416,9 @@ static bool is_open(const struct diff_case *c, const struct lab_packet *p)
 	return false;
 }
 
-void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, bool agent)
+void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, struct diff_taste taste)
 {
+	bool agent = taste.agent;
 	static struct talk talk[DIFF_STEPS_MAX];
 	size_t talks = 0;
 	memset(c, 0, sizeof(*c));
@@ -309,6 +426,15 @@ void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, boo
 		make_rules(&c->rules[i], r, agent);
 	for (size_t i = 0; i < DIFF_CLIENTS; i++)
 		make_later(&c->later[i], &c->rules[i], r, agent);
+	for (size_t i = DIFF_INBOUND; i < DIFF_OWNERS; i++)
+		c->rules[i].closed = c->later[i].closed = true;
+	if (taste.cross) {
+		make_cross(c->rules, r);
+		make_cross(c->later, r);
+		for (size_t i = DIFF_INBOUND; i < DIFF_OWNERS; i++)
+			if (chance(r, 50))
+				c->later[i] = c->rules[i];
+	}
 	size_t change = chance(r, 60) ? below(r, steps) : steps;
 	for (c->count = 0; c->count < steps; c->count++) {
 		struct diff_step *s = &c->step[c->count];
@@ -325,21 +451,27 @@ void diff_generate(struct diff_case *c, struct diff_random *r, size_t steps, boo
 		make_first(s, r);
 		if (agent)
 			avoid_intended(&s->p);
+		if (taste.cross)
+			make_crossing(s, r, c);
 		while (s->p.proto == PROTO_TCP && is_open(c, &s->p))
 			s->p.sport = (uint16_t)(16384 + below(r, 49152));
-		if (s->p.port != PORT_UPLINK && (s->p.proto != PROTO_TCP || s->p.flags == TCP_SYN))
-			talk[talks++] = (struct talk){ .first = c->count, .stage = 1 };
+		bool crosses = s->p.port == PORT_UPLINK || begins(s->p.to, diff_client(0), 24);
+		if ((taste.cross || s->p.port != PORT_UPLINK) && (s->p.proto != PROTO_TCP || s->p.flags == TCP_SYN))
+			talk[talks++] = (struct talk){ .first = c->count, .stage = 1, .crosses = crosses };
 	}
 }
 
 /* --- for a reader ---------------------------------------------------------------------------- */
 
-void diff_print_rules(const struct diff_rules rules[DIFF_CLIENTS], FILE *to)
+void diff_print_rules(const struct diff_rules rules[DIFF_OWNERS], FILE *to)
 {
 	char client[IP_TEXT];
-	for (size_t i = 0; i < DIFF_CLIENTS; i++) {
+	for (size_t i = 0; i < DIFF_OWNERS; i++) {
 		struct text t = text_on(client);
-		text_ip(&t, diff_client(i));
+		if (i < DIFF_CLIENTS)
+			text_ip(&t, diff_client(i));
+		else
+			text_put(&t, i == DIFF_INBOUND ? "the world" : "each other");
 		fprintf(to, "  rules of %s%s:\n", client, rules[i].closed ? " (closed)" : "");
 		for (size_t r = 0; r < rules[i].count; r++)
 			fprintf(to, "    %s\n", rules[i].line[r]);

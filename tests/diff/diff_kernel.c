@@ -20,6 +20,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include "cross_rule.h"
 #include "diff.h"
 #include "diff_lab.h"
 #include "nft_cut.h"
@@ -109,6 +110,13 @@ static struct nft_house house_of(const struct diff_rules *rules)
 		for (size_t r = 0; !rules[i].closed && r < rules[i].count; r++)
 			nft_client_rule(client, (unsigned)r, rules[i].line[r], strlen(rules[i].line[r]));
 	}
+	for (size_t i = DIFF_INBOUND; i < DIFF_OWNERS; i++) {
+		enum rule_kind kind = i == DIFF_INBOUND ? RULE_INBOUND : RULE_BETWEEN;
+		for (size_t r = 0; !rules[i].closed && r < rules[i].count; r++)
+			nft_client_rule(nft_house_client(&house, cross_owner(kind)), (unsigned)r, rules[i].line[r],
+					strlen(rules[i].line[r]));
+	}
+	house.uplink_ip = DIFF_FIREWALL;
 	nft_house_away(&house, "10.137.0.99");
 	nft_house_finish(&house);
 	return house;
@@ -125,7 +133,7 @@ static bool apply(const struct diff_rules *rules)
 	return good;
 }
 
-bool diff_kernel_cut(const struct diff_rules rules[DIFF_CLIENTS])
+bool diff_kernel_cut(const struct diff_rules rules[DIFF_OWNERS])
 {
 	struct nft_house house = house_of(rules);
 	char reason[NFT_REASON];

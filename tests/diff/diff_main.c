@@ -36,9 +36,10 @@ static bool is_picked_up(const struct diff_case *c, size_t number)
 {
 	const struct diff_step *s = &c->step[number], *first = &c->step[s->about];
 	bool opened = first->p.flags == TCP_SYN && run.trace[CORE].out[s->about].len &&
-		      run.trace[CORE].out[s->about].port == PORT_UPLINK;
+		      run.trace[CORE].out[s->about].port != first->p.port;
 	return s->kind == DIFF_SEND && s->p.proto == PROTO_TCP && s->p.flags != TCP_SYN && !opened &&
-	       !strcmp(run.words[CORE], "nothing") && !strncmp(run.words[KERNEL], "up: ", 4);
+	       !strcmp(run.words[CORE], "nothing") && strcmp(run.words[KERNEL], "nothing") &&
+	       !strstr(run.words[KERNEL], "icmp ");
 }
 
 static bool was_handed_out(uint16_t port)
@@ -161,7 +162,7 @@ static void remove_rule(struct diff_rules *r, size_t gone)
 /* The rules of the clients, then the later ones. */
 static struct diff_rules *rules_of(struct diff_case *c, size_t n)
 {
-	return n < DIFF_CLIENTS ? &c->rules[n] : &c->later[n - DIFF_CLIENTS];
+	return n < DIFF_OWNERS ? &c->rules[n] : &c->later[n - DIFF_OWNERS];
 }
 
 static void shrink(struct diff_case *c, struct difference *d)
@@ -179,7 +180,7 @@ static void shrink(struct diff_case *c, struct difference *d)
 			i = i < c->count ? i : c->count;
 		}
 	}
-	for (size_t client = 0; client < 2 * DIFF_CLIENTS; client++) {
+	for (size_t client = 0; client < 2 * DIFF_OWNERS; client++) {
 		for (size_t i = rules_of(c, client)->count; i-- > 0;) {
 			less = *c;
 			remove_rule(rules_of(&less, client), i);
@@ -266,7 +267,8 @@ int main(int argc, char **argv)
 		return 2;
 	for (; !asked_to_end && (w.seconds ? time(NULL) < end : n < w.cases); n++) {
 		struct diff_random r = { w.seed + n };
-		diff_generate(&c, &r, w.steps, w.agent);
+		struct diff_taste taste = { w.agent, !w.agent && !w.tender && (w.seed + n) % 2 == 1 };
+		diff_generate(&c, &r, w.steps, taste);
 		struct difference d = compare(&c);
 		if (!d.found)
 			continue;

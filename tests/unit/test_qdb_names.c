@@ -1,4 +1,4 @@
-/* links: qubes-integration/staged.c qubes-integration/qdb_names.c qubes-integration/qdb.c firewall/policy.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: qubes-integration/staged.c rules/sets.c qubes-integration/qdb_names.c qubes-integration/qdb.c firewall/policy.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 /* What the host is told of names: all of it, once, however little room there is. */
 #include <setjmp.h>
@@ -144,6 +144,20 @@ static void test_left_out(void **state)
 	assert_int_equal(matching, 1);
 }
 
+/* Clients whose rules came at one moment are told one after the other, each from its first rule. */
+static void test_one_generation(void **state)
+{
+	uint32_t matching;
+	(void)state;
+	policy_hold(policy);
+	publish(ip_v4(10, 0, 0, 1), 0, 20);
+	publish(ip_v4(10, 0, 0, 2), 20, 3);
+	publish(ip_v4(10, 0, 0, 3), 23, 9);
+	policy_release(policy, false);
+	assert_int_equal(take_all("/dns/10.0.0.3/n", "{", &matching), 32);
+	assert_int_equal(matching, 9);
+}
+
 /* Rules that change while they are being told are told from their start. */
 static void test_change_meanwhile(void **state)
 {
@@ -202,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all, make, unmake),
 		cmocka_unit_test_setup_teardown(test_left_out, make, unmake),
+		cmocka_unit_test_setup_teardown(test_one_generation, make, unmake),
 		cmocka_unit_test_setup_teardown(test_change_meanwhile, make, unmake),
 		cmocka_unit_test_setup_teardown(test_staged, make, unmake),
 	};

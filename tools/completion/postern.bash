@@ -68,6 +68,9 @@ _postern_place() { # program, placeholder, what is typed
 	PORT | NAME) _postern_port_names "$1" ;;
 	KEY | DIRECTORY | PREFIX) _postern_keys "$1" "$3" ;;
 	PROTO) echo 'tcp udp icmp' ;;
+	EXPRESSION)
+		echo 'and not tcp udp icmp arp proto host src dst port sport dport client rule reason passed dropped held'
+		;;
 	STATE)
 		echo 'syn_sent syn_recv established fin_wait close_wait last_ack time_wait closed replied unreplied'
 		;;

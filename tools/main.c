@@ -94,9 +94,15 @@ static const struct verb {
 	  "                   [--dns IP]... [--table NAME] [--control SOCKET] [CLIENT]\n"
 	  "postern nft import [--client IP] [--uplink IF] [--port IF=IP[,IP]]... [FILE|-]\n" },
 	{ "latency", verb_latency, "how long packets take: through the appliance, or any path",
-	  "postern latency show [OUTPUT] [--watch] [--control SOCKET | RUN...]\n"
-	  "postern latency probe [OUTPUT] [OPTION]... HOST[:PORT]\n"
-	  "postern latency reflect [--port PORT] [--bind IP] [--for SECONDS]\n"
+	  "postern latency show [OUTPUT] [--watch] [--control SOCKET] [--clients | --client CLIENT | --rules | --stages]\n"
+	  "postern latency show [OUTPUT] RUN...\n"
+	  "postern latency on|stages|off|reset|state [-j] [--control SOCKET]\n"
+	  "postern latency probe [OUTPUT] [--rate R,...] [--size B,...] [--duration S] [--warmup S] [--trials T] [--tcp | --icmp]\n"
+	  "postern latency probe ... [--load] [--preset rfc8219|rfc2544 [--scale SHARE]] [--values V,... --with FILE] [--bind IP]\n"
+	  "postern latency probe ... [--cpu CPU] [--spin US] [--one-way] [--quiet] [--reflector appliance|IP] [--control SOCKET]\n"
+	  "postern latency probe ... [--sweep rules=R,... --client CLIENT [--store SOCKET]] HOST[:PORT]\n"
+	  "postern latency reflect [--port P] [--bind IP] [--for SECONDS]\n"
+	  "postern latency reflect --appliance state|off|P [-j] [--control SOCKET]\n"
 	  "postern latency match [OUTPUT] [OPTION]... A.pcap B.pcap | -i IF -i IF\n"
 	  "postern latency compare [-j] [--threshold PERCENT] [--series NAME] A B [A B]...\n"
 	  "OUTPUT: -j | --csv | --hgrm | --openmetrics  --svg FILE  -o RUN  --series NAME\n" },

@@ -48,7 +48,7 @@ for MODE in $modes; do
 	export MODE
 	for script in firewall_test.sh rules_test.sh attach_test.sh offload_test.sh \
 		store_restart_test.sh confirm_test.sh fakeip_test.sh sched_test.sh \
-		portkinds_test.sh names_test.sh look_test.sh watch_test.sh hits_test.sh run_test.sh cross_test.sh; do
+		portkinds_test.sh names_test.sh look_test.sh watch_test.sh hits_test.sh temporary_test.sh run_test.sh cross_test.sh; do
 		run $script "$HERE/$script"
 	done
 done

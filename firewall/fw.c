@@ -275,16 +275,14 @@ static void from_uplink(struct fw *fw, struct packet *p, struct way *w)
 
 static bool open_between(struct fw *fw, struct packet *p, struct way *w)
 {
-	uint32_t rule;
-	enum drop reason = cross_between(fw, &p->tuple, &rule);
+	uint32_t rule = RULE_POLICY;
+	enum drop reason = fw_is_stray(p) ? DROP_CT_INVALID : cross_between(fw, &p->tuple, &rule);
 	if (reason == DROP_RULE || reason == DROP_INTER_CLIENT)
 		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(rule), fw->now_ns);
 	if (reason == DROP_RULE) {
 		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
 		return false;
 	}
-	if (reason == DROP_NONE && fw_is_stray(p))
-		reason = DROP_CT_INVALID;
 	if (reason != DROP_NONE) {
 		refuse(fw, p, w, reason);
 		return false;

@@ -394,6 +394,7 @@ static void test_between(void **state)
 	assert_int_equal(l->fw.drops[DROP_RULE], 1);
 	/* gone with the rule, one packet later */
 	lab_cross_rules(l, RULE_BETWEEN, nothing);
+	set(&down, TCP_ACK, 901, 101);
 	assert_dropped(l, &down, DROP_INTER_CLIENT);
 	assert_int_equal(ct_count(l->fw.ct), 0);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "cross_rule.h"
 #include "nft_house.h"
 #include "nft_text.h"
 
@@ -116,6 +117,55 @@ static void test_closed_clients(void **state)
 	assert_non_null(strstr(text, "elements = { 10.137.0.5,\n\t\t\t10.137.0.6,\n\t\t\t10.137.0.9 }"));
 }
 
+static void add_rule(struct nft_house *h, enum rule_kind kind, unsigned number, const char *line)
+{
+	assert_true(nft_client_rule(nft_house_client(h, cross_owner(kind)), number, line, strlen(line)));
+}
+
+static void test_crossing(void **state)
+{
+	struct nft_house h = house_of_one();
+	(void)state;
+	assert_true(nft_house_uplink(&h, "up0=10.0.0.2"));
+	assert_false(nft_house_uplink(&h, "up0="));
+	assert_false(nft_house_uplink(&h, "up 0"));
+	assert_true(nft_house_port(&h, "c2=10.137.0.6"));
+	add_rule(&h, RULE_INBOUND, 0, "action=drop src4=192.0.2.0/24");
+	add_rule(&h, RULE_INBOUND, 1, "action=accept proto=tcp dstports=2222 to=10.137.0.5:22");
+	add_rule(&h, RULE_INBOUND, 2, "action=accept proto=udp dstports=5000-5001 to=10.137.0.6:6000-6001");
+	add_rule(&h, RULE_INBOUND, 3, "action=accept dstports=80-90 to=10.137.0.6");
+	add_rule(&h, RULE_INBOUND, 4, "action=accept proto=tcp dstports=9 to=10.137.0.9");
+	add_rule(&h, RULE_BETWEEN, 7, "action=drop src4=10.137.0.5 proto=icmp icmptype=8");
+	add_rule(&h, RULE_BETWEEN, 8, "action=accept src4=10.137.0.5 dst4=10.137.0.6 proto=tcp dstports=22");
+	char *text = text_of_house(&h);
+	static const char *const want[] = {
+		"\tchain inbound {\n\t\ttype nat hook prerouting priority -100; policy accept;\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 ip saddr 192.0.2.0/24 meta l4proto tcp counter accept comment \"rule 0000\"\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 ip saddr 192.0.2.0/24 meta l4proto udp counter accept comment \"rule 0000\"\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 tcp dport 2222 counter dnat to 10.137.0.5:22 comment \"rule 0001\"\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 udp dport 5000 counter dnat to 10.137.0.6:6000 comment \"rule 0002\"\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 udp dport 5001 counter dnat to 10.137.0.6:6001 comment \"rule 0002\"\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 tcp dport 80-90 counter dnat to 10.137.0.6 comment \"rule 0003\"\n",
+		"\t\t# rule 0004: nobody is there\n"
+		"\t\tiifname \"up0\" ip daddr 10.0.0.2 tcp dport 9 counter accept comment \"rule 0004\"\n",
+		"\t\tiifname \"c1\" oifname \"c1\" counter drop\n\t\tiifname \"c2\" oifname \"c2\" counter drop\n",
+		"\t\tip saddr 10.137.0.5 icmp type 8 counter reject with icmp admin-prohibited comment \"rule 0007\"\n"
+		"\t\tip saddr 10.137.0.5 ip daddr 10.137.0.6 tcp dport 22 counter accept comment \"rule 0008\"\n\t\tcounter drop\n",
+		"\tchain client-out {\n\t\toifname @ports goto between-clients\n\t\tip daddr @clients counter drop\n",
+		"\t\tiifname \"up0\" ct status dnat counter accept\n",
+	};
+	for (size_t i = 0; i < array_len(want); i++)
+		if (!strstr(text, want[i]))
+			fail_msg("no %s in\n%s", want[i], text);
+	/* one bad line switches all of its kind off */
+	h = house_of_one();
+	add_rule(&h, RULE_INBOUND, 0, "action=accept proto=tcp dstports=2222 to=10.137.0.5:22");
+	assert_false(nft_client_rule(nft_house_client(&h, cross_owner(RULE_INBOUND)), 1, "action=accept", 13));
+	text = text_of_house(&h);
+	assert_null(strstr(text, "dnat"));
+	assert_null(strstr(text, "between"));
+}
+
 static void test_one_client_only(void **state)
 {
 	struct nft_house h = house_of_one();
@@ -148,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_crossing),
 		cmocka_unit_test(test_names_that_are_known),
 		cmocka_unit_test(test_closed_clients),
 		cmocka_unit_test(test_one_client_only),

@@ -324,11 +324,11 @@ static void finish_measured(struct fw *fw, const struct burst *b, struct frame *
 		uint64_t lost = fw->done.count + fw->port[from].drops; /* one that is answered is not given back */
 		finish(fw, b, burst[i], a);
 		lost -= fw->done.count + fw->port[from].drops;
-		/* what was answered goes back to where it came from */
-		enum latency_kind way = lost || burst[i]->port == from ? LATENCY_DROP :
-					from == PORT_UPLINK	       ? LATENCY_DOWN :
-									 LATENCY_UP;
-		uint32_t flow = way == LATENCY_DROP || a->item == NONE ? NONE : a->item / 2;
+		enum latency_kind way = lost			? LATENCY_DROP :
+					burst[i]->port == from	? LATENCY_ANSWER :
+					from == PORT_UPLINK	? LATENCY_DOWN :
+								  LATENCY_UP;
+		uint32_t flow = way >= LATENCY_DROP || a->item == NONE ? NONE : a->item / 2;
 		count[way]++;
 		if (flow != NONE && flow == all.flow && way == all.way) {
 			all.at[all.count - 1].count++;

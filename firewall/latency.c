@@ -51,7 +51,8 @@ void latency_forget(struct latency *l)
 const char *latency_kind_word(enum latency_kind kind)
 {
 	static const char *const word[] = {
-		[LATENCY_UP] = "up", [LATENCY_DOWN] = "down", [LATENCY_DROP] = "drop", [LATENCY_PARSE] = "parse",
+		[LATENCY_UP] = "up", [LATENCY_DOWN] = "down", [LATENCY_DROP] = "drop", [LATENCY_ANSWER] = "answer",
+		[LATENCY_PARSE] = "parse",
 		[LATENCY_LOOKUP] = "lookup", [LATENCY_FORWARD] = "forward", [LATENCY_PUBLISH] = "publish",
 		[LATENCY_HOST_IN] = "host-in", [LATENCY_HOST_OUT] = "host-out",
 	};

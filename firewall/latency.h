@@ -9,7 +9,8 @@
  *
  *   up, down   client to uplink, and back: from the moment the burst was taken
  *              from the platform until the packet stood in the way out
- *   drop       until it was dropped, or answered by the firewall itself (or put by, to wait for its first fragment)
+ *   drop       until it was dropped, or refused aloud
+ *   answer     until the firewall itself had answered it (or put it by, to wait for its first fragment)
  *   publish    until the platform had the whole burst for sending
  *
  * and of these the stages, for packets of either direction and verdict, which add up to
@@ -37,7 +38,7 @@
 #include "packet.h"
 
 enum latency_kind {
-	LATENCY_UP, LATENCY_DOWN, LATENCY_DROP, LATENCY_WAYS, /* what becomes of a packet */
+	LATENCY_UP, LATENCY_DOWN, LATENCY_DROP, LATENCY_ANSWER, LATENCY_WAYS, /* what becomes of a packet */
 	LATENCY_PARSE = LATENCY_WAYS, LATENCY_LOOKUP, LATENCY_FORWARD, LATENCY_PUBLISH, LATENCY_HOST_IN, LATENCY_HOST_OUT,
 	LATENCY_KINDS,
 };

@@ -247,8 +247,10 @@ static void slow_line(const struct latency_slow *s, struct text *t)
 
 static uint64_t heat_at(const struct latency *l, uint32_t bucket)
 {
-	return (uint64_t)l->kind[LATENCY_UP].bucket[bucket] + l->kind[LATENCY_DOWN].bucket[bucket] +
-	       l->kind[LATENCY_DROP].bucket[bucket];
+	uint64_t n = 0;
+	for (uint32_t way = 0; way < LATENCY_WAYS; way++)
+		n += l->kind[way].bucket[bucket];
+	return n;
 }
 
 static void heat_line(struct latency_report *r, const struct latency *l, struct text *t)

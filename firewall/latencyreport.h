@@ -12,7 +12,7 @@
  *   latency reflect PORT|off    reflect; switches the reflector (reflect.h)
  *   latency on|stages|off|reset    no line: switches; on: all but the stages
  *
- *   latency  {"type":"latency","direction":"up"|"down"|"any","stage":"residence"|"drop"|"parse"|"lookup"|"forward"|
+ *   latency  {"type":"latency","direction":"up"|"down"|"any","stage":"residence"|"drop"|"answer"|"parse"|"lookup"|"forward"|
  *            "publish"|"host-in"|"host-out","count":N,"sum_ns":N,"min_ns":N,"max_ns":N,"buckets":[[index,count],...]},
  *            index being histogram.h's. More buckets than a line holds follow in further
  *            lines of the same direction, stage and "of"; a line that is followed by
@@ -20,7 +20,7 @@
  *            has its address ("uplink": what was dropped there); of a rule also "rule" (a number or "policy"), "id",
  *            "generation" and "weight" (latencyby.h).
  *   slow     one of each of the slowest packets
- *   heat     residence of both directions and of drops together in coarser steps, four to a power of two:
+ *   heat     the stay of all packets together, whatever became of them, in coarser steps, four to a power of two:
  *            "count", "sum_ns", "rows":[[lowest ns,packets],...]; for who asks often and takes differences
  *   reflect  "port" (0: off), "answered", "limited"
  *   state    "on","stages","clients_unkept","rules_unkept" (packets), "histograms" (there are), "histograms_used"

@@ -221,6 +221,7 @@ static void print_latency(const struct page *p, const struct latency_run *run)
 		{ "up residence", "direction=\"up\",stage=\"residence\"" },
 		{ "down residence", "direction=\"down\",stage=\"residence\"" },
 		{ "any drop", "direction=\"any\",stage=\"drop\"" },
+		{ "any answer", "direction=\"any\",stage=\"answer\"" },
 		{ "any parse", "direction=\"any\",stage=\"parse\"" },
 		{ "any lookup", "direction=\"any\",stage=\"lookup\"" },
 		{ "any forward", "direction=\"any\",stage=\"forward\"" },

@@ -113,7 +113,7 @@ static const struct latency_rule *find_rule(const struct latency_by *by, uint64_
 
 static void few_rules_are_exact(void **state)
 {
-	enum { RULES = 10 };
+	enum { RULES = LATENCY_RULES_MAX / LATENCY_WAYS };
 	static struct histogram oracle[RULES][LATENCY_WAYS];
 	void *memory;
 	struct latency_by *by = by_new(&memory, MEMORY);

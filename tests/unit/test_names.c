@@ -1,4 +1,4 @@
-/* links: firewall/names.c firewall/policy.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/hash.c netstack/table.c netstack/text.c netstack/addr.c netstack/arena.c */
+/* links: firewall/names.c firewall/policy.c firewall/policy_change.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/hash.c netstack/table.c netstack/text.c netstack/addr.c netstack/arena.c */
 // SPDX-License-Identifier: ISC
 /* Names: who holds them, when they are asked for, what changes, and what rules make of it. */
 #include <setjmp.h>

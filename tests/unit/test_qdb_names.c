@@ -1,4 +1,4 @@
-/* links: qubes-integration/staged.c rules/sets.c qubes-integration/qdb_names.c qubes-integration/qdb.c firewall/policy.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
+/* links: qubes-integration/staged.c rules/sets.c qubes-integration/qdb_names.c qubes-integration/qdb.c firewall/policy.c firewall/policy_change.c firewall/blocks.c firewall/accounts.c rules/rule_id.c rules/ruleset.c rules/compiled.c rules/compiler.c rules/cells.c rules/rule.c netstack/text.c netstack/addr.c netstack/arena.c netstack/hash.c netstack/table.c */
 // SPDX-License-Identifier: ISC
 /* What the host is told of names: all of it, once, however little room there is. */
 #include <setjmp.h>

@@ -10,29 +10,8 @@
  * They found it out for another packet of the flow, and `epoch` and `generation`
  * tell that nothing has changed since.
  */
-#include "fw.h"
-#include "latencyby.h"
-#include "quick.h"
+#include "burst.h"
 #include "watch.h"
-
-enum { BLOCK = 8 }; /* packets */
-
-/* What stays the same all through a burst. */
-struct burst {
-	struct ct_view ct;
-	const uint64_t *generation; /* by client */
-	bool opens;                 /* a flow can begin: there is a way out, and it is translated */
-	uint32_t ours;              /* the uplink's IPv4 address then, as in a packet */
-};
-
-struct arrival {
-	struct quick q;
-	uint16_t from; /* its port */
-	bool usual;
-	uint32_t item; /* of the flow index, a hint; NONE: not a usual packet, or of no flow */
-	uint64_t hash;
-	uint64_t reply_hash; /* of the way back, if it is to open a flow */
-};
 
 static inline void arrive(struct fw *fw, const struct burst *b, struct frame *f, struct arrival *a)
 {
@@ -243,71 +222,6 @@ static inline void finish(struct fw *fw, const struct burst *b, struct frame *f,
 
 /* --- measuring ---------------------------------------------------------------------- */
 
-/* One that stayed long, as far as the usual way knows it. */
-static void keep_slow(struct fw *fw, const struct burst *b, const struct arrival *a, uint64_t ns, size_t queued,
-		      const struct latency_block *block)
-{
-	struct latency *l = fw->latency;
-	struct latency_slow slow = { .ns = ns, .queued = (uint32_t)queued, .port = a->from, .rule = NONE };
-	const struct quick_tuple *t = &a->q.tuple;
-	if (l->stages) {
-		slow.parse_ns = latency_ns(l, block->parsed - l->began);
-		slow.lookup_ns = latency_ns(l, block->looked_up - block->parsed);
-		slow.forward_ns = latency_ns(l, block->done - block->looked_up);
-	}
-	if (a->usual) {
-		be32 src, dst;
-		memcpy(src.b, &t->addresses, sizeof(src.b));
-		memcpy(dst.b, (const uint8_t *)&t->addresses + sizeof(src.b), sizeof(dst.b));
-		slow.tuple.src = ip_of_v4(src);
-		slow.tuple.dst = ip_of_v4(dst);
-		slow.tuple.sport = (uint16_t)t->ports;
-		slow.tuple.dport = (uint16_t)(t->ports >> 16);
-		slow.tuple.proto = a->q.proto;
-	}
-	if (a->item != NONE) {
-		const struct flow *flow = &b->ct.flow[a->item / 2];
-		slow.generation = flow->generation;
-		slow.rule = flow->rule;
-	}
-	latency_keep(l, &slow);
-}
-
-/* What the stretches of a block are made of. */
-struct stretches {
-	struct latency_stretch at[BLOCK];
-	struct ip_addr refused[BLOCK];
-	uint32_t count;
-	uint32_t flow; /* of the last packet that was passed on; NONE: of no flow, or dropped */
-	enum latency_kind way;
-};
-
-/* A packet that was finished just now, and may be another's than the one before. */
-static void add_stretch(struct fw *fw, const struct burst *b, struct stretches *l, uint16_t port, uint32_t flow_index)
-{
-	struct latency_stretch *s = &l->at[l->count];
-	uint32_t client = 0;
-	s->rule = LATENCY_NO_RULE;
-	s->count = 1;
-	if (flow_index != NONE) {
-		const struct flow *flow = &b->ct.flow[flow_index];
-		s->rule = (uint64_t)flow->generation << 32 | flow->rule;
-		s->client = &flow->orig.src;
-		client = flow->client;
-	} else if (l->way == LATENCY_DROP && fw->refused.client != NONE) {
-		client = fw->refused.client;
-		s->rule = (uint64_t)(uint32_t)b->generation[client] << 32 | fw->refused.rule;
-		l->refused[l->count] = fw->refused.ip;
-		s->client = &l->refused[l->count];
-		fw->refused.client = NONE;
-	}
-	s->whose = latency_whose(port < PORT_COUNT ? port : 0, l->way, client);
-	if (l->count && s->rule == s[-1].rule && s->whose == s[-1].whose)
-		s[-1].count++;
-	else
-		l->count++;
-}
-
 /* Finishes a block, and notes how long its packets stayed. */
 static void finish_measured(struct fw *fw, const struct burst *b, struct frame *burst[], struct arrival *arrival,
 			    size_t first, size_t end, struct latency_block *block)
@@ -315,36 +229,24 @@ static void finish_measured(struct fw *fw, const struct burst *b, struct frame *
 	struct latency *l = fw->latency;
 	struct stretches all;
 	uint32_t count[LATENCY_WAYS] = { 0 };
-	all.count = 0;
-	all.flow = NONE;
-	all.way = LATENCY_WAYS;
+	stretches_begin(&all);
 	for (size_t i = first; i < end; i++) {
 		struct arrival *a = &arrival[i];
-		uint16_t from = a->from < PORT_COUNT ? a->from : 0;
-		uint64_t lost = fw->done.count + fw->port[from].drops; /* one that is answered is not given back */
+		uint64_t lost = fw->lost;
 		finish(fw, b, burst[i], a);
-		lost -= fw->done.count + fw->port[from].drops;
-		enum latency_kind way = lost			? LATENCY_DROP :
-					burst[i]->port == from	? LATENCY_ANSWER :
-					from == PORT_UPLINK	? LATENCY_DOWN :
-								  LATENCY_UP;
-		uint32_t flow = way >= LATENCY_DROP || a->item == NONE ? NONE : a->item / 2;
-		count[way]++;
-		if (flow != NONE && flow == all.flow && way == all.way) {
+		if (fw->lost == lost && a->item / 2 == all.flow && a->from == all.from)
 			all.at[all.count - 1].count++;
-			continue;
-		}
-		all.way = way;
-		all.flow = flow;
-		/* on the way down it stands at its client's port now, unless it waits */
-		add_stretch(fw, b, &all, way == LATENCY_DOWN ? burst[i]->port : from, flow);
+		else
+			stretches_add(&all, fw, b, burst[i], a, fw->lost != lost);
 	}
+	for (uint32_t i = 0; i < all.count; i++)
+		count[latency_way(&all.at[i])] += all.at[i].count;
 	block->done = l->ticks();
 	uint64_t ns = latency_done(l, block, count);
 	if (l->by)
 		latency_by_add(l->by, all.at, all.count, ns);
 	if (latency_is_slow(l, ns))
-		keep_slow(fw, b, &arrival[first], ns, first, block);
+		stretches_slow(fw, b, &arrival[first], ns, first, block);
 }
 
 /* --- the burst ---------------------------------------------------------------------- */
@@ -352,13 +254,13 @@ static void finish_measured(struct fw *fw, const struct burst *b, struct frame *
 static inline void arrive_block(struct fw *fw, const struct burst *b, struct frame *burst[], struct arrival *arrival,
 				size_t at, size_t n)
 {
-	for (size_t i = at; i < at + BLOCK && i < n; i++)
+	for (size_t i = at; i < at + BURST_BLOCK && i < n; i++)
 		arrive(fw, b, burst[i], &arrival[i]);
 }
 
 static inline void look_up_block(const struct burst *b, struct arrival *arrival, size_t at, size_t n)
 {
-	for (size_t i = at - BLOCK; at >= BLOCK && i < at && i < n; i++)
+	for (size_t i = at - BURST_BLOCK; at >= BURST_BLOCK && i < at && i < n; i++)
 		look_up(b, &arrival[i]);
 }
 
@@ -366,20 +268,20 @@ static inline void look_up_block(const struct burst *b, struct arrival *arrival,
 static void measured_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
 	struct arrival arrival[FW_BURST];
-	struct latency_block block[FW_BURST / BLOCK];
+	struct latency_block block[FW_BURST / BURST_BLOCK];
 	struct latency *l = fw->latency;
 	fw->refused.client = NONE;
-	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
+	for (size_t at = 0; at < n + 2 * BURST_BLOCK; at += BURST_BLOCK) {
 		arrive_block(fw, b, burst, arrival, at, n);
 		if (l->stages && at < n)
-			block[at / BLOCK].parsed = l->ticks();
+			block[at / BURST_BLOCK].parsed = l->ticks();
 		look_up_block(b, arrival, at, n);
-		if (l->stages && at >= BLOCK && at - BLOCK < n)
-			block[at / BLOCK - 1].looked_up = l->ticks();
-		if (at < 2 * BLOCK || at - 2 * BLOCK >= n)
+		if (l->stages && at >= BURST_BLOCK && at - BURST_BLOCK < n)
+			block[at / BURST_BLOCK - 1].looked_up = l->ticks();
+		if (at < 2 * BURST_BLOCK || at - 2 * BURST_BLOCK >= n)
 			continue;
-		size_t end = at - BLOCK < n ? at - BLOCK : n;
-		finish_measured(fw, b, burst, arrival, at - 2 * BLOCK, end, &block[at / BLOCK - 2]);
+		size_t end = at - BURST_BLOCK < n ? at - BURST_BLOCK : n;
+		finish_measured(fw, b, burst, arrival, at - 2 * BURST_BLOCK, end, &block[at / BURST_BLOCK - 2]);
 	}
 }
 
@@ -387,13 +289,13 @@ static void measured_burst(struct fw *fw, const struct burst *b, struct frame *b
 static void plain_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
 	struct arrival arrival[FW_BURST];
-	for (size_t at = 0; at < n + 2 * BLOCK; at += BLOCK) {
+	for (size_t at = 0; at < n + 2 * BURST_BLOCK; at += BURST_BLOCK) {
 		arrive_block(fw, b, burst, arrival, at, n);
 		look_up_block(b, arrival, at, n);
-		if (at < 2 * BLOCK)
+		if (at < 2 * BURST_BLOCK)
 			continue;
-		size_t end = at - BLOCK < n ? at - BLOCK : n;
-		for (size_t i = at - 2 * BLOCK; i < end; i++)
+		size_t end = at - BURST_BLOCK < n ? at - BURST_BLOCK : n;
+		for (size_t i = at - 2 * BURST_BLOCK; i < end; i++)
 			finish(fw, b, burst[i], &arrival[i]);
 	}
 }

@@ -29,6 +29,7 @@ struct way {
 void fw_drop(struct fw *fw, struct frame *f, uint16_t from, enum drop reason)
 {
 	fw->drops[reason]++;
+	fw->lost++;
 	if (from < PORT_COUNT)
 		fw->port[from].drops++;
 	fw_tell_drop(fw, f, from, reason);

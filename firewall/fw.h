@@ -120,6 +120,7 @@ struct fw {
 	struct reflect reflect;
 	/* for the measuring */
 	struct fw_refused refused;
+	uint64_t lost;      /* packets that were dropped or refused */
 	uint32_t forwarded; /* the flow of the packet that went the whole way and out last */
 	uint64_t drops[DROP_COUNT];
 };

@@ -7,7 +7,6 @@ enum {
 	POOL_LEAST = 16,
 	POOL_MOST = PORT_COUNT * LATENCY_WAYS,
 	KNOCKS = 64,      /* packets from one newcomer to the next: emptying a histogram takes as long as judging some */
-	WAY_SHIFT = 16,
 };
 
 struct latency_by *latency_by_new(struct arena *a)
@@ -115,7 +114,7 @@ void latency_by_add(struct latency_by *by, const struct latency_stretch stretch[
 	uint32_t index = histogram_index(ns);
 	for (const struct latency_stretch *s = stretch; s < stretch + n; s++) {
 		uint16_t port = (uint16_t)s->whose;
-		uint32_t way = (uint32_t)(s->whose >> WAY_SHIFT) & 3;
+		enum latency_kind way = latency_way(s);
 		ensure(port < PORT_COUNT && way < LATENCY_WAYS);
 		uint16_t *place = &by->of[port][way];
 		if (!*place)

@@ -34,6 +34,11 @@ static inline uint64_t latency_whose(uint16_t port, enum latency_kind way, uint3
 	return port | (uint64_t)way << 16 | (uint64_t)client << 32;
 }
 
+static inline enum latency_kind latency_way(const struct latency_stretch *s)
+{
+	return (enum latency_kind)(s->whose >> 16 & 3);
+}
+
 struct latency_rule {
 	uint64_t rule, whose; /* as in latency_stretch; port is 0 */
 	uint64_t weight;      /* packets, and what was inherited; 0: the place is free */

@@ -32,6 +32,7 @@ void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason,
 		return;
 	}
 	fw->drops[reason]++;
+	fw->lost++;
 	fw->port[from].drops++;
 	fw_tell_drop(fw, f, from, reason);
 	if (!reply_icmp_error(p, ours, type, code, info)) {

@@ -68,7 +68,7 @@ static const struct verb {
 	{ "names", verb_names, "what the names in rules stand for, and how old that is",
 	  "postern names [-j] [--refresh] [--control SOCKET]\n" },
 	{ "explain", verb_explain, "what would become of a packet, and which rule says so",
-	  "postern explain [-j] [--control SOCKET] CLIENT PROTO SRC SPORT DST DPORT\n"
+	  "postern explain [-j] [--control SOCKET] CLIENT|uplink PROTO SRC SPORT DST DPORT\n"
 	  "postern explain [-jv] [--client IP] [--control SOCKET] --pcap FILE\n" },
 	{ "trace", verb_trace, "live packets: what becomes of them, and which rules say so",
 	  "postern trace [-j] [WHICH]... [--count N] [--seconds N] [--control SOCKET] [EXPRESSION]\n"
@@ -90,7 +90,7 @@ static const struct verb {
 	  "postern store [-j] [--store SOCKET] list [PREFIX]\n"
 	  "postern store [-j] [-n COUNT] [--store SOCKET] watch [KEY|DIRECTORY/]...\n" },
 	{ "nft", verb_nft, "the rules as an nftables ruleset, and back",
-	  "postern nft export [--apply] [--store SOCKET | --rules IP=FILE...] [--uplink IF] [--port IF=IP[,IP]]...\n"
+	  "postern nft export [--apply] [--store SOCKET | --rules IP=FILE...] [--uplink IF[=IP]] [--port IF=IP[,IP]]...\n"
 	  "                   [--dns IP]... [--table NAME] [--control SOCKET] [CLIENT]\n"
 	  "postern nft import [--client IP] [--uplink IF] [--port IF=IP[,IP]]... [FILE|-]\n" },
 	{ "latency", verb_latency, "how long packets take: through the appliance, or any path",

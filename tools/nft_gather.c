@@ -10,6 +10,7 @@
 #include "cross_rule.h"
 #include "nft_gather.h"
 #include "ruletree.h"
+#include "setlist.h"
 #include "storesay.h"
 
 /* --- files ------------------------------------------------------------------------ */
@@ -149,10 +150,21 @@ static enum store_result read_settings(struct storeclient *c, struct nft_house *
 	return r;
 }
 
+static bool take_set(void *context, const char *key, const uint8_t *value, size_t len)
+{
+	setlist_take_key(context, key, value, len);
+	return true;
+}
+
 int nft_gather_store(struct nft_house *h, const char *socket)
 {
 	struct storeclient c;
 	int code = storesay(storeclient_open(&c, socket, STORECLIENT_WAIT_MS), socket, "open");
+	struct setlist sets = { .set = NULL };
+	if (code == EXIT_YES)
+		code = storesay(storeclient_multiread(&c, SETLIST_ROOT "/", take_set, &sets), socket, "read");
+	h->sets = setlist_sets(&sets);
+	setlist_free(&sets);
 	if (code == EXIT_YES)
 		code = storesay(ruletree_read_all(&c, take_rule, h), socket, "read");
 	if (code == EXIT_YES)

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cross_rule.h"
 #include "nft_house.h"
+#include "sets.h"
 
 enum { NAME_ADDRESSES_MAX = 256 };
 
@@ -43,7 +45,7 @@ struct nft_client *nft_house_client(struct nft_house *h, struct ip_addr ip)
 			return &h->client[i];
 	h->client = grown(h->client, h->clients, sizeof(*h->client));
 	struct nft_client *c = &h->client[h->clients++];
-	*c = (struct nft_client){ .ip = ip, .closed = true, .why = "it has no rules" };
+	*c = (struct nft_client){ .ip = ip, .closed = true, .why = "it has no rules", .sets = h->sets };
 	return c;
 }
 
@@ -163,6 +165,7 @@ void nft_house_free(struct nft_house *h)
 	free_client(&h->between);
 	free(h->client);
 	free(h->away);
+	free(h->sets);
 	*h = (struct nft_house){ 0 };
 }
 
@@ -180,6 +183,32 @@ void nft_client_open(struct nft_client *c, enum rule_verdict policy)
 	c->policy = policy;
 }
 
+static void keep(struct nft_client *c, const struct nft_rule *r)
+{
+	c->rule = grown(c->rule, c->count, sizeof(*c->rule));
+	c->rule[c->count++] = *r;
+}
+
+/* One for each member, as the appliance has them. */
+static void keep_expanded(struct nft_client *c, const struct nft_rule *r)
+{
+	static const struct sets none;
+	const struct sets *sets = c->sets ? c->sets : &none;
+	struct nft_rule one = *r;
+	struct rule whole = r->parsed.rule;
+	whole.host = NONE;
+	for (uint32_t i = 0; i < SETS_MAX; i++)
+		if (!strncmp(sets->set[i].name, r->parsed.set, r->parsed.set_len) && !sets->set[i].name[r->parsed.set_len])
+			whole.host = i;
+	for (uint32_t at = 0; sets_expand(sets, &whole, false, &at, &one.parsed.rule);) {
+		if (one.parsed.rule.flags & RULE_VOID)
+			continue;
+		one.parsed.rule.flags &= (uint8_t)~RULE_HAS_SET;
+		one.parsed.rule.host = NONE;
+		keep(c, &one);
+	}
+}
+
 bool nft_client_rule(struct nft_client *c, unsigned number, const char *line, size_t len)
 {
 	struct nft_rule r = { 0 };
@@ -194,13 +223,19 @@ bool nft_client_rule(struct nft_client *c, unsigned number, const char *line, si
 		nft_client_close(c, why);
 		return false;
 	}
+	/* what has expired is not there */
+	if (r.parsed.rule.expire && r.parsed.rule.expire <= time(NULL))
+		return true;
 	r.parsed.rule.number = (uint16_t)number;
 	if (r.parsed.rule.flags & RULE_HAS_HOST)
 		r.parsed.host = must(strndup(r.parsed.host, r.parsed.host_len));
 	else
 		r.parsed.host = NULL;
-	c->rule = grown(c->rule, c->count, sizeof(*c->rule));
-	c->rule[c->count++] = r;
+	r.parsed.label = NULL;
+	if (r.parsed.rule.flags & RULE_HAS_SET)
+		keep_expanded(c, &r);
+	else
+		keep(c, &r);
 	return true;
 }
 

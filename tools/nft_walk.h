@@ -39,6 +39,7 @@ struct nft_client {
 	enum rule_verdict policy;
 	struct nft_rule *rule;
 	size_t count;
+	struct sets *sets;        /* the house's; or NULL */
 };
 
 struct nft_house {
@@ -52,6 +53,7 @@ struct nft_house {
 	size_t aways;
 	struct ip_addr dns[4];
 	size_t dns_count;
+	struct sets *sets;        /* that rules refer to; NULL: none is known */
 };
 
 /* --- what a sink is told ----------------------------------------------------------- */

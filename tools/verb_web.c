@@ -21,7 +21,7 @@
 enum {
 	PERIOD_MS = 1000,     /* of samples; also the least age at which anything is asked for again */
 	PERIOD_DOWN_MS = 3000, /* between tries while nobody answers */
-	COST_SHARE = 10,      /* asking takes at most this part of the appliance's time */
+	COST_SHARE = 5,       /* asking takes at most this part of the appliance's time */
 };
 
 #define JSON_TYPE "application/json"
@@ -233,6 +233,7 @@ static void say_flows(struct web *w, const struct http_request *r, struct http_a
 		say_why(a, w->flows_why);
 		return;
 	}
+	w->flows.age_ms = clock_ms(CLOCK_MONOTONIC) - w->flows.taken_ms;
 	say_text(a, web_flows_text(&w->flows, client, filter, order,
 				   number_in(r, "top", WEB_FLOWS_TOP_MAX, WEB_FLOWS_TOP), &a->len));
 }

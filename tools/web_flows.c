@@ -206,8 +206,8 @@ char *web_flows_text(const struct web_flows *f, const char *client, const char *
 			pick[matching++] = (struct pick){ one, weight(one, order) };
 	}
 	qsort(pick, matching, sizeof(*pick), heavier);
-	fprintf(to, "{\"schema\":1,\"interval_ms\":%lld,\"total\":%llu,\"matching\":%zu,\"flows\":[",
-		(long long)f->interval_ms, (unsigned long long)f->total, matching);
+	fprintf(to, "{\"schema\":1,\"age_ms\":%lld,\"interval_ms\":%lld,\"total\":%llu,\"matching\":%zu,\"flows\":[",
+		(long long)f->age_ms, (long long)f->interval_ms, (unsigned long long)f->total, matching);
 	for (size_t i = 0; i < matching && i < top; i++) {
 		fputs(i ? ",\n" : "", to);
 		print_flow(to, pick[i].flow, f->interval_ms > 0);

@@ -28,6 +28,7 @@ struct web_flows {
 	size_t count, room;
 	uint64_t total;	     /* there were */
 	int64_t taken_ms;    /* monotonic */
+	int64_t age_ms;      /* now, for whoever is told of them */
 	int64_t interval_ms; /* since the look that the rates come from; 0: there are no rates */
 };
 
@@ -40,7 +41,7 @@ void web_flows_rate(struct web_flows *now, struct web_flows *before);
 /* False: no such word. */
 bool web_flow_order_parse(enum web_flow_order *, const char *word);
 /*
- * {"schema":1,"interval_ms","total","matching","flows":[...]}: a flow as `postern flows -j` has it, and
+ * {"schema":1,"age_ms","interval_ms","total","matching","flows":[...]}: a flow as `postern flows -j` has it, and
  * up_bytes_s, down_bytes_s, up_packets_s and down_packets_s. client: an address or ""; filter: words that
  * all must occur in a flow, or "". Compact text, to be freed.
  */

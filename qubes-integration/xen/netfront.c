@@ -33,7 +33,6 @@ void netfront_changed(const char *path)
 	if (!path || netbus_below(path, home) || netbus_below(home, path) ||
 	    (nic.backend[0] && (netbus_below(path, nic.backend) || netbus_below(nic.backend, path))))
 		nic.dirty = true;
-	nic.large_kept = framepool_left(FRAMEPOOL_SMALL_BYTES) / 4;
 }
 
 bool netfront_step(uint64_t now_ns)

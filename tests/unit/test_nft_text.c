@@ -1,4 +1,4 @@
-/* links: tools/nft_walk.c tools/nft_text.c tools/nft_house.c rules/rule.c rules/cross_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/nft_walk.c tools/nft_text.c tools/nft_house.c rules/sets.c rules/rule.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* The ruleset as text: what each rule becomes. That nft takes it, and the kernel obeys, is for tests/diff. */
 #include <setjmp.h>

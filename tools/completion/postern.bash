@@ -62,7 +62,11 @@ _postern_place() { # program, placeholder, what is typed
 	esac
 	case $verb:$2 in set:* | revoke:*) return ;; esac
 	case $2 in
-	CLIENT | IP) _postern_clients "$1" ;;
+	CLIENT | IP)
+		_postern_clients "$1"
+		[ "$verb" != rules ] || echo 'inbound between'
+		[ "$verb" != explain ] || echo uplink
+		;;
 	ID | RULE) _postern_rule_ids "$1" ;;
 	N | M | NUMBER | GENERATION) _postern_generations "$1" ;;
 	PORT | NAME) _postern_port_names "$1" ;;

@@ -384,7 +384,7 @@ function showFlows() {
 	fastest = Math.max(1000, ...f.flows.map((x) => Math.max(x.up_bytes_s ?? 0, x.down_bytes_s ?? 0)));
 	flows.show(f.flows);
 	say($("say-flows"), (f.flows.length < f.matching ? `the first ${number(f.flows.length)} of ` : "") + `${number(f.matching)}` +
-		(f.matching !== f.total ? ` matching, of ${number(f.total)}` : ""));
+		(f.matching !== f.total ? ` matching, of ${number(f.total)}` : "") + (f.age_ms > 3000 ? `, ${seconds(f.age_ms / 1000)} ago` : ""));
 }
 
 // --- rules and events: an appliance that does not know them yet has no such section ---------

@@ -36,7 +36,9 @@ for round in 1 2; do
 	check "the connection goes on" hears "three$round"
 	check "rules change" rules_set 10.138.0.5 action=accept
 done
-check "nothing was lost or got twice" test "$before" = "$(held)"
+after=$(held)
+note "held before and after: $before, $after"
+check "nothing was lost or got twice" test "$before" = "$after"
 exec 5>&-
 
 # --- another domain: all is new to it but what the store and the toolstack say ----------------------

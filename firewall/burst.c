@@ -235,7 +235,7 @@ static void finish_measured(struct fw *fw, const struct burst *b, struct frame *
 		uint64_t lost = fw->lost;
 		finish(fw, b, burst[i], a);
 		if (fw->lost == lost && a->item / 2 == all.flow && a->from == all.from)
-			all.at[all.count - 1].count++;
+			all.at[all.last].count++;
 		else
 			stretches_add(&all, fw, b, burst[i], a, fw->lost != lost);
 	}

@@ -32,7 +32,7 @@ struct arrival {
 struct stretches {
 	struct latency_stretch at[BURST_BLOCK];
 	struct ip_addr refused[BURST_BLOCK];
-	uint32_t count;
+	uint32_t count, last; /* last: that of the last packet */
 	uint32_t flow; /* of the last packet, if it was passed on; NONE: it was not, or is of no flow */
 	uint16_t from; /* and its port */
 };

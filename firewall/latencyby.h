@@ -20,7 +20,7 @@
 
 enum { LATENCY_RULES_MAX = 32 };
 
-/* Packets of one block that follow one another and differ in nothing that is told apart. */
+/* Packets of one block that differ in nothing that is told apart. */
 struct latency_stretch {
 	uint64_t rule;   /* the rule's generation above its rule_ref; LATENCY_NO_RULE: none is known */
 	uint64_t whose;  /* latency_whose() */

@@ -31,10 +31,13 @@ void stretches_add(struct stretches *l, struct fw *fw, const struct burst *b, co
 		fw->refused.client = NONE;
 	}
 	s->whose = latency_whose(port, way, client);
-	if (l->count && s->rule == s[-1].rule && s->whose == s[-1].whose)
-		s[-1].count++;
-	else
-		l->count++;
+	/* one like it is found sooner than another histogram is written to */
+	for (l->last = 0; l->last < l->count; l->last++)
+		if (l->at[l->last].whose == s->whose && l->at[l->last].rule == s->rule) {
+			l->at[l->last].count++;
+			return;
+		}
+	l->count++;
 }
 
 void stretches_slow(struct fw *fw, const struct burst *b, const struct arrival *a, uint64_t ns, size_t queued,

@@ -6,161 +6,32 @@
 #include "addr.h"
 #include "nearest.h"
 #include "runconf.h"
+#include "runconf_value.h"
 
 enum section { IN_TOP = 1, IN_UPLINK = 2, IN_CLIENT = 4, IN_PORT = IN_UPLINK | IN_CLIENT, NOWHERE = 8 };
-
-/* Takes a value of len bytes, none of them odd; NULL, or what is wrong with it. */
-typedef const char *take_value(void *to, size_t room, const char *value, size_t len);
-
-static const char *take_text(void *to, size_t room, const char *value, size_t len)
-{
-	if (len >= room)
-		return "too long";
-	memcpy(to, value, len);
-	((char *)to)[len] = 0;
-	return NULL;
-}
-
-static const char *take_path(void *to, size_t room, const char *value, size_t len)
-{
-	return *value == '/' ? take_text(to, room, value, len) : "not an absolute path";
-}
-
-static bool is_name(const char *value, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-", value[i]))
-			return false;
-	return len > 0;
-}
-
-static const char *take_name(void *to, size_t room, const char *value, size_t len)
-{
-	if (len < room && is_name(value, len) && value[0] != '.')
-		return take_text(to, room, value, len);
-	return room == RUNCONF_IFACE ? "not a name of at most 15 letters, digits and \"_.-\"" :
-				       "not a name of letters, digits and \"_.-\"";
-}
-
-static bool is_one_of(const char *value, size_t len, const char *const *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strlen(words[i]) == len && !memcmp(words[i], value, len))
-			return true;
-	return false;
-}
-
-static const char *take_mode(void *to, size_t room, const char *value, size_t len)
-{
-	static const char *const words[] = { "auto", "hvt", "spt" };
-	return is_one_of(value, len, words, array_len(words)) ? take_text(to, room, value, len) :
-								"not auto, hvt or spt";
-}
-
-static const char *take_switch(void *to, size_t room, const char *value, size_t len)
-{
-	static const char *const words[] = { "on", "off" };
-	return is_one_of(value, len, words, array_len(words)) ? take_text(to, room, value, len) : "not on or off";
-}
-
-static bool take_number(unsigned *to, const char *value, size_t len, unsigned least, unsigned most)
-{
-	struct cursor c = cursor_of(value, len);
-	uint32_t n;
-	if (!parse_u32(&c, most, &n) || c.left || n < least)
-		return false;
-	*to = n;
-	return true;
-}
-
-static const char *take_memory(void *to, size_t room, const char *value, size_t len)
-{
-	(void)room;
-	return take_number(to, value, len, 8, 2048) ? NULL : "not 8 to 2048 (MiB)";
-}
-
-static const char *take_mtu(void *to, size_t room, const char *value, size_t len)
-{
-	(void)room;
-	return take_number(to, value, len, 68, 65535) ? NULL : "not 68 to 65535";
-}
-
-/* As 0,2-3. */
-static const char *take_cpus(void *to, size_t room, const char *value, size_t len)
-{
-	struct cursor c = cursor_of(value, len);
-	uint32_t from, last;
-	do {
-		if (!parse_u32(&c, 1023, &from))
-			break;
-		if (parse_word(&c, "-") && (!parse_u32(&c, 1023, &last) || last < from))
-			break;
-		if (!c.left)
-			return take_text(to, room, value, len);
-	} while (parse_word(&c, ","));
-	return "not a list of CPUs as 0,2-3";
-}
-
-static const char *take_mac(void *to, size_t room, const char *value, size_t len)
-{
-	struct cursor c = cursor_of(value, len);
-	struct mac mac;
-	return parse_mac(&c, &mac) && !c.left && !mac_is_group(mac) ? take_text(to, room, value, len) :
-								      "not the MAC of a host";
-}
-
-static const char *take_host(void *to, size_t room, const char *value, size_t len)
-{
-	struct cursor c = cursor_of(value, len);
-	struct text out = text_of(to, room);
-	struct ip_addr ip;
-	if (!parse_ip(&c, &ip) || c.left || !ip_is_unicast(ip))
-		return "not the address of a host";
-	text_ip(&out, ip);
-	return NULL;
-}
-
-static const char *take_network(void *to, size_t room, const char *value, size_t len)
-{
-	struct cursor c = cursor_of(value, len);
-	struct text out = text_of(to, room);
-	struct ip_prefix p;
-	if (!parse_prefix(&c, &p) || c.left || !ip_is_unicast(p.addr) || !memchr(value, '/', len))
-		return "not an address with the length of its prefix, as 192.0.2.2/24";
-	text_prefix(&out, p);
-	return NULL;
-}
-
-static const char *take_metrics(void *to, size_t room, const char *value, size_t len)
-{
-	unsigned port;
-	bool unix_path = len > 6 && !memcmp(value, "unix:/", 6);
-	bool tcp = len > 10 && !memcmp(value, "127.0.0.1:", 10) && take_number(&port, value + 10, len - 10, 1, 65535);
-	return unix_path || tcp ? take_text(to, room, value, len) : "not unix:/PATH or 127.0.0.1:PORT";
-}
 
 static const struct key {
 	const char *word;
 	unsigned where;
-	take_value *take;
+	runconf_take_value *take;
 	size_t at, room;
 	enum runconf_kind kind;
 } keys[] = {
-#define TOP(w, f, t) { .word = w, .where = IN_TOP, .take = t, .at = offsetof(struct runconf, f), \
+#define TOP(w, f, t) { .word = w, .where = IN_TOP, .take = runconf_take_##t, .at = offsetof(struct runconf, f), \
 		       .room = sizeof(((struct runconf *)0)->f) }
-#define PORT(w, p, f, t) { .word = w, .where = p, .take = t, .at = offsetof(struct runconf_port, f), \
+#define PORT(w, p, f, t) { .word = w, .where = p, .take = runconf_take_##t, .at = offsetof(struct runconf_port, f), \
 			   .room = sizeof(((struct runconf_port *)0)->f) }
-#define KIND(w, k) { .word = w, .where = IN_PORT, .take = take_name, .at = offsetof(struct runconf_port, iface), \
+#define KIND(w, k) { .word = w, .where = IN_PORT, .take = runconf_take_name, .at = offsetof(struct runconf_port, iface), \
 		     .room = RUNCONF_IFACE, .kind = k }
-	TOP("image", image, take_path), TOP("mode", mode, take_mode), TOP("memory", memory, take_memory),
-	TOP("cpus", cpus, take_cpus), TOP("name", name, take_name), TOP("sockets", sockets, take_path),
-	TOP("database", database, take_path), TOP("group", group, take_name), TOP("log", log, take_path),
-	TOP("metrics", metrics, take_metrics), TOP("tender", tender, take_path), TOP("store", store, take_path),
+	TOP("image", image, path), TOP("mode", mode, mode), TOP("memory", memory, memory),
+	TOP("cpus", cpus, cpus), TOP("name", name, name), TOP("sockets", sockets, path),
+	TOP("database", database, path), TOP("group", group, name), TOP("log", log, path),
+	TOP("metrics", metrics, metrics), TOP("tender", tender, path), TOP("store", store, path),
 	KIND("tap", RUNCONF_TAP), KIND("packet", RUNCONF_PACKET), KIND("xdp", RUNCONF_XDP), KIND("auto", RUNCONF_AUTO),
-	PORT("netns", IN_PORT, netns, take_name), PORT("address", IN_UPLINK, address[0], take_network),
-	PORT("address", IN_CLIENT, address[0], take_host), PORT("gateway", IN_UPLINK, gateway, take_host),
-	PORT("mac", IN_PORT, mac, take_mac), PORT("our-mac", IN_CLIENT, our_mac, take_mac),
-	PORT("mtu", IN_PORT, mtu, take_mtu), PORT("offload", IN_PORT, offload, take_switch),
+	PORT("netns", IN_PORT, netns, name), PORT("address", IN_UPLINK, address[0], network),
+	PORT("address", IN_CLIENT, address[0], host), PORT("gateway", IN_UPLINK, gateway, host),
+	PORT("mac", IN_PORT, mac, mac), PORT("our-mac", IN_CLIENT, our_mac, mac),
+	PORT("mtu", IN_PORT, mtu, mtu), PORT("offload", IN_PORT, offload, switch),
 #undef TOP
 #undef PORT
 #undef KIND
@@ -302,7 +173,7 @@ static bool begin_client(struct reading *r, const char *name, size_t len)
 	char text[RUNCONF_IFACE];
 	if (!len)
 		return fault(r, &r->line, at, "a client needs a name");
-	const char *why = take_name(text, sizeof(text), name, len);
+	const char *why = runconf_take_name(text, sizeof(text), name, len);
 	if (why)
 		return fault(r, &r->line, at, why);
 	if (runconf_find(c, text))
@@ -397,7 +268,7 @@ static const struct key *find_key(const struct reading *r, const char *word, siz
 static bool is_set(const struct key *k, const char *to)
 {
 	unsigned n;
-	if (k->take != take_memory && k->take != take_mtu)
+	if (k->take != runconf_take_memory && k->take != runconf_take_mtu)
 		return *to != 0;
 	memcpy(&n, to, sizeof(n));
 	return n != 0;
@@ -414,7 +285,7 @@ static bool take_key(struct reading *r)
 	if (!k)
 		return unknown_key(r, word, len, elsewhere);
 	char *to = (k->where == IN_TOP ? (char *)r->conf : (char *)r->port) + k->at;
-	if (k->take == take_host && k->where == IN_CLIENT && *to && !r->port->address[1][0])
+	if (k->take == runconf_take_host && k->where == IN_CLIENT && *to && !r->port->address[1][0])
 		to = r->port->address[1];
 	if (is_set(k, to))
 		return fault(r, &r->line, r->at, k->kind ? "this port has its interface already" :
@@ -467,7 +338,7 @@ static void print_keys(const void *from, unsigned where, enum runconf_kind kind,
 		if (!(k->where & where) || !is_set(k, value) || (k->kind && k->kind != kind))
 			continue;
 		memcpy(&n, value, sizeof(n));
-		if (k->take == take_memory || k->take == take_mtu)
+		if (k->take == runconf_take_memory || k->take == runconf_take_mtu)
 			fprintf(to, "%s %u\n", k->word, n);
 		else
 			fprintf(to, "%s %s\n", k->word, value);

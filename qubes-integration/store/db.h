@@ -8,8 +8,9 @@
  *
  * Every change belongs to a generation. Changes below /qubes-firewall/IP/ join the
  * open generation of that IP, which the empty value written to /qubes-firewall/IP
- * closes; likewise those below /postern/inbound/ and /postern/between/. Every other change is a generation of its own, unless a batch is open
- * (history.h): then all of them are that one. Nothing is ever forgotten (schema.h).
+ * closes; likewise those below /postern/inbound/ and /postern/between/. Every other change
+ * is a generation of its own, unless a batch is open (history.h): then all of them are that
+ * one. Nothing is ever forgotten (schema.h).
  */
 #ifndef DB_H
 #define DB_H

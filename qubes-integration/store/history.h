@@ -18,7 +18,10 @@
 #include "db.h"
 
 #define HISTORY_APPLY "/postern/apply"
-/* Listed like keys: PREFIX number, and PREFIX number.part for the rest of one of very many clients. And all keys of all rule trees at a generation. */
+/*
+ * Listed like keys: PREFIX number, and PREFIX number.part for the rest of one of very many
+ * clients; and all keys of all rule trees at a generation.
+ */
 #define HISTORY_LOG "/postern/log/"
 #define HISTORY_AT "/postern/at/"
 

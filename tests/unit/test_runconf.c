@@ -1,4 +1,4 @@
-/* links: tools/runconf.c tools/nearest.c tools/rulefile.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
+/* links: tools/runconf.c tools/runconf_value.c tools/nearest.c tools/rulefile.c rules/rule.c rules/qvm_rule.c rules/cross_line.c rules/cross_rule.c netstack/text.c netstack/addr.c */
 // SPDX-License-Identifier: ISC
 /* postern.conf: what it means, where it is wrong, and that it reads again as it was written out. */
 #include <stdarg.h>

@@ -137,6 +137,23 @@ def test_hands(b):
     check("and goes on when it is seen", b.wait(f"performance.getEntriesByType('resource').length && {rows('flows')}.length > 0", PATIENCE))
 
 
+def test_banners(b):
+    banner = "document.querySelector('#banners').textContent"
+    with open(f"{LAB}/waits.rules", "w") as f:
+        f.write("[10.137.0.6]\naccept 192.0.2.0/24 tcp\ndrop\n")
+    subprocess.run([POSTERN, "apply", f"{LAB}/waits.rules", "--confirm", "10m"], check=True, stdout=subprocess.DEVNULL)
+    check("rules that wait for a confirmation are told", b.wait(f"/is not confirmed: in [0-9]+.min/.test({banner})", PATIENCE), b.run(banner))
+    subprocess.run([POSTERN, "confirm"], check=True, stdout=subprocess.DEVNULL)
+    check("until they are confirmed", b.wait(f"!{banner}", PATIENCE), b.run(banner))
+    subprocess.run([POSTERN, "isolate", "10.137.0.6", "<b>looks ill"], check=True, stdout=subprocess.DEVNULL)
+    check("an isolated client is told", b.wait(f"/Isolated.*10\\.137\\.0\\.6/.test({banner})", PATIENCE), b.run(banner))
+    check("and has that state", b.run(f"{rows('clients')}.find(r => r[1] === '10.137.0.6')[2]") == "isolated")
+    subprocess.run([POSTERN, "isolate", "10.137.0.6", "off"], check=True, stdout=subprocess.DEVNULL)
+    check("until it is not", b.wait(f"!{banner}", PATIENCE), b.run(banner))
+    check("events tell of it", b.wait(f"{rows('events')}.some(r => r[1] === 'generation')", PATIENCE), b.run(rows("events"))[:8])
+    check("and of drops", b.wait(f"{rows('events')}.some(r => r[1] === 'drop' && r[2].includes('{SERVER}:'))", PATIENCE))
+
+
 def test_readable(b, pictures):
     check("what is drawn has words too", b.run("[...document.querySelectorAll('canvas')].every(c => c.getAttribute('aria-label'))"))
     check("fields and buttons have names", b.run(
@@ -212,6 +229,7 @@ def main():
         traffic = test_flows(b)
         test_drops(b)
         test_hands(b)
+        test_banners(b)
         test_readable(b, pictures)
         test_quiet(b)
         test_lost(b, pictures)

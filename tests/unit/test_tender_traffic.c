@@ -310,6 +310,55 @@ static void what_arrives_is_the_guests(void **state)
 	assert_int_equal(tender.bad_frees, 2);
 }
 
+/* The guest learns how long its frames took, from the first one's stamp; what has no room is not told, and nothing else. */
+static void times_are_told(void **state)
+{
+	(void)state;
+	uint64_t stamp = ring_ticks();
+	queue((struct desc){ .addr = guests(BUFFER_SMALL) + 100, .len = 60, .stamp = stamp });
+	queue((struct desc){ .addr = guests(BUFFER_SMALL) + 100, .len = 60, .stamp = stamp + 5 });
+	queue((struct desc){ .addr = guests(BUFFER_SMALL) + 100, .len = 3, .stamp = 1 }); /* no frame */
+	ports_transmit();
+	assert_int_equal(ring_get(&shared.time_prod), 1);
+	assert_int_equal(shared.time[0].frames, 2);
+	assert_true(shared.time[0].ticks <= ring_ticks() - stamp);
+	for (uint32_t i = 0; i < 2 * RING_TIMES; i++) {
+		queue((struct desc){ .addr = guests(BUFFER_SMALL) + 100, .len = 60 });
+		ports_transmit();
+		sent_count = 0;
+	}
+	assert_int_equal(ring_get(&shared.time_prod), RING_TIMES);
+	assert_int_equal(tender.port[PORT].count.tx, 2 + 2 * RING_TIMES);
+	ring_set(&shared.time_cons, RING_TIMES);
+	tender.port[PORT].state = PORT_GONE;
+	queue((struct desc){ .addr = guests(BUFFER_SMALL) + 100, .len = 60 });
+	ports_transmit();
+	assert_int_equal(ring_get(&shared.time_prod), RING_TIMES); /* it was not written */
+	tender.port[PORT].state = PORT_UP;
+	queue((struct desc){ .addr = guests(BUFFER_SMALL) + 100, .len = 60 });
+	ports_transmit();
+	assert_int_equal(ring_get(&shared.time_prod), RING_TIMES + 1);
+	assert_true(all_home());
+}
+
+/* All frames of a burst carry the time before it was read. */
+static void arrivals_are_stamped(void **state)
+{
+	uint32_t n;
+	(void)state;
+	assert_true(buffers_take(BUFFER_SMALL, &n));
+	arriving[0] = (struct driver_frame){ buffers_at(n) + 64, 60, n, { 0 } };
+	arrived = (struct driver_result){ .frames = 1, .bytes = 60 };
+	uint64_t before = ring_ticks();
+	traffic_receive(PORT);
+	uint64_t stamp = shared.port[PORT].rx.at[0].stamp;
+	assert_true(stamp >= before && stamp <= ring_ticks());
+	shared.frees[0] = n;
+	ring_set(&shared.free_prod, 1);
+	buffers_collect();
+	assert_true(all_home());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +369,8 @@ int main(void)
 		cmocka_unit_test_setup(strange_addresses, fresh),
 		cmocka_unit_test_setup(a_gone_port_takes_back, fresh),
 		cmocka_unit_test_setup(what_arrives_is_the_guests, fresh),
+		cmocka_unit_test_setup(times_are_told, fresh),
+		cmocka_unit_test_setup(arrivals_are_stamped, fresh),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,6 +244,54 @@ static void print_latency(const struct page *p, const struct latency_run *run)
 	}
 }
 
+/* "up residence 10.0.0.1", "any drop uplink": whose it is, and which way. */
+static bool name_client(const char *series, char way[LATENCY_NAME_BYTES], const char **client)
+{
+	const char *stage = strchr(series, ' '), *rest = stage ? strchr(stage + 1, ' ') : NULL;
+	if (!rest)
+		return false;
+	bool directed = strncmp(series, "any ", 4) != 0;
+	snprintf(way, LATENCY_NAME_BYTES, "%.*s", (int)(directed ? stage - series : rest - stage - 1),
+		 directed ? series : stage + 1);
+	*client = rest + 1;
+	return true;
+}
+
+static void print_client_latency(const struct page *p, const struct latency_run *run)
+{
+	static const struct { uint32_t ppm; const char *quantile; } point[] = { { 500000, "0.5" }, { 990000, "0.99" } };
+	const char *name = "postern_client_latency_seconds", *client;
+	char way[LATENCY_NAME_BYTES];
+	size_t rows = 0;
+	for (size_t i = 0; i < run->count && rows < METRICS_ROWS_MAX; i++) {
+		const struct histogram *h = &run->series[i].total;
+		if (!h->count || !name_client(run->series[i].name, way, &client))
+			continue;
+		if (!rows++) {
+			head(p, name, "summary", "How long packets of a client port stayed in the appliance, since it started.");
+			if (p->format == METRICS_OPENMETRICS)
+				fprintf(p->to, "# UNIT %s seconds\n", name);
+		}
+		json_t *who = json_string(client), *what = json_string(way);
+		for (size_t line = 0; line < array_len(point) + 2; line++) {
+			bool quantile = line < array_len(point), sum = line == array_len(point);
+			fprintf(p->to, "%s%s", name, quantile ? "" : sum ? "_sum" : "_count");
+			label(p->to, "{", "client", who);
+			label(p->to, ",", "way", what);
+			if (quantile)
+				fprintf(p->to, ",quantile=\"%s\"} %.9f\n", point[line].quantile,
+					(double)histogram_quantile(h, point[line].ppm) / 1e9);
+			else if (sum)
+				fprintf(p->to, "} %llu.%09llu\n", (unsigned long long)(h->sum_ns / 1000000000),
+					(unsigned long long)(h->sum_ns % 1000000000));
+			else
+				fprintf(p->to, "} %llu\n", (unsigned long long)h->count);
+		}
+		json_decref(who);
+		json_decref(what);
+	}
+}
+
 void metrics_print(FILE *to, const struct metrics *m, enum metrics_format format)
 {
 	const struct page p = { to, format };
@@ -254,6 +302,7 @@ void metrics_print(FILE *to, const struct metrics *m, enum metrics_format format
 	print_counters(&p, "postern_platform", "The platform's counters under the appliance.", m->platform);
 	print_counters(&p, "postern_tender", "The tender's counters.", m->tender);
 	print_latency(&p, &m->latency);
+	print_client_latency(&p, &m->by_client);
 	if (format == METRICS_OPENMETRICS)
 		fputs("# EOF\n", to);
 }

@@ -30,7 +30,7 @@ struct metrics {
 	json_t *appliance, *platform, *tender; /* objects */
 	json_t *ports, *clients, *drops;       /* arrays */
 	json_t *rules;                         /* those that metrics_pick_rules chose */
-	struct latency_run latency;
+	struct latency_run latency, by_client;
 };
 
 void metrics_init(struct metrics *);

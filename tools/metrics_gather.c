@@ -13,6 +13,7 @@ void metrics_init(struct metrics *m)
 	*m = (struct metrics){ .ports = json_array(), .clients = json_array(), .drops = json_array(),
 				.rules = json_array() };
 	latency_run_init(&m->latency, "appliance");
+	latency_run_init(&m->by_client, "appliance");
 }
 
 void metrics_free(struct metrics *m)
@@ -21,6 +22,7 @@ void metrics_free(struct metrics *m)
 	for (size_t i = 0; i < array_len(owned); i++)
 		json_decref(owned[i]);
 	latency_run_free(&m->latency);
+	latency_run_free(&m->by_client);
 }
 
 static void take_status(void *context, json_t *object)
@@ -55,6 +57,12 @@ static void take_latency(void *context, json_t *object)
 	(void)latency_live_take(&m->latency, object);
 }
 
+static void take_client(void *context, json_t *object)
+{
+	struct metrics *m = context;
+	(void)latency_live_take(&m->by_client, object);
+}
+
 static int gather_rules(struct metrics *m, const char *socket)
 {
 	json_t *rules = json_array();
@@ -76,7 +84,7 @@ int metrics_gather(struct metrics *m, const char *socket)
 	if (code != EXIT_YES)
 		return code;
 	/* A platform without a fine clock refuses this one: then there is no histogram. */
-	if (answer_ask(socket, "latency", take_latency, m) == EXIT_REFUSED)
-		return EXIT_YES;
+	if (answer_ask(socket, "latency", take_latency, m) == EXIT_YES)
+		answer_ask(socket, "latency clients", take_client, m);
 	return code;
 }

@@ -9,7 +9,7 @@ NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(r"(%s)(?:\{(%s(?:,%s)*)\})? (-?[0-9][0-9.e+-]*)$" % (NAME, LABEL, LABEL))
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "unknown": [""], "info": ["_info"],
-            "histogram": ["_bucket", "_sum", "_count"]}
+            "histogram": ["_bucket", "_sum", "_count"], "summary": ["", "_sum", "_count"]}
 
 
 def families(text):

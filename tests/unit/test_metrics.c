@@ -164,10 +164,29 @@ static void test_histogram(void **state)
 	metrics_free(&m);
 }
 
+static void test_client_latency(void **state)
+{
+	struct metrics m;
+	(void)state;
+	metrics_init(&m);
+	histogram_record_many(&latency_run_add(&m.by_client, "up residence 10.0.0.1", LATENCY_MEASURED, 0)->total, 1000, 4);
+	histogram_record_many(&latency_run_add(&m.by_client, "any drop uplink", LATENCY_PART, 0)->total, 3000000000, 1);
+	latency_run_add(&m.by_client, "up residence 10.0.0.2", LATENCY_MEASURED, 0); /* nothing */
+	latency_run_add(&m.by_client, "nonsense", LATENCY_MEASURED, 0);
+	char *text = printed(&m, METRICS_OPENMETRICS);
+	has(text, "# TYPE postern_client_latency_seconds summary\n");
+	has(text, "postern_client_latency_seconds{client=\"10.0.0.1\",way=\"up\",quantile=\"0.5\"} 0.000001000\n");
+	has(text, "postern_client_latency_seconds_count{client=\"10.0.0.1\",way=\"up\"} 4\n");
+	has(text, "postern_client_latency_seconds_sum{client=\"uplink\",way=\"drop\"} 3.000000000\n");
+	assert_int_equal(count(text, "_latency_seconds_count{"), 2);
+	free(text);
+	metrics_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nobody), cmocka_unit_test(test_rows),	cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_nobody), cmocka_unit_test(test_rows),	cmocka_unit_test(test_bounded), cmocka_unit_test(test_client_latency),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_histogram),
 	};

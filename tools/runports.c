@@ -70,6 +70,7 @@ static void say_fixed(const struct runconf *now, const struct runconf *next)
 		{ "image", now->image, next->image }, { "tender", now->tender, next->tender },
 		{ "store", now->store, next->store }, { "mode", now->mode, next->mode },
 		{ "cpus", now->cpus, next->cpus }, { "name", now->name, next->name },
+		{ "watchdog", now->watchdog, next->watchdog },
 		{ "sockets", now->sockets, next->sockets }, { "database", now->database, next->database },
 		{ "group", now->group, next->group }, { "log", now->log, next->log },
 		{ "metrics", now->metrics, next->metrics }, { "[uplink]", now->uplink.words, next->uplink.words },

@@ -38,33 +38,33 @@ void child_forget_words(struct child *c)
 }
 
 /* In the new process; never returns. */
-static void become(char *const *word, pid_t parent)
+static void become(char *const *word, bool quiet, pid_t parent)
 {
 	sigset_t none;
-	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int in = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent || in < 0 || dup2(in, STDIN_FILENO) < 0 ||
-	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+	    dup2(quiet ? in : STDERR_FILENO, STDOUT_FILENO) < 0)
 		_exit(127);
 	execv(word[0], word);
 	dprintf(STDERR_FILENO, "postern: %s: %s\n", word[0], strerror(errno));
 	_exit(127);
 }
 
-static pid_t spawn(char *const *word)
+static pid_t spawn(char *const *word, bool quiet)
 {
 	pid_t parent = getpid(), pid = fork();
 	if (pid == 0)
-		become(word, parent);
+		become(word, quiet, parent);
 	return pid;
 }
 
 bool child_start(struct child *c, int64_t now_ms)
 {
-	pid_t pid = spawn(c->word);
+	pid_t pid = spawn(c->word, false);
 	c->ready = false;
 	c->born_ms = now_ms;
 	if (pid < 0) {
@@ -89,7 +89,7 @@ void child_died(struct child *c, int64_t now_ms)
 int child_run(char *const *word)
 {
 	int status;
-	pid_t pid = spawn(word), got;
+	pid_t pid = spawn(word, true), got;
 	if (pid < 0)
 		return -1;
 	do

@@ -38,7 +38,7 @@ void child_forget_words(struct child *);
 bool child_start(struct child *, int64_t now_ms);
 /* It is gone: when it is started again. */
 void child_died(struct child *, int64_t now_ms);
-/* Runs a command line to its end; its exit status, or -1. */
+/* Runs a command line to its end, without its output; its exit status, or -1. */
 int child_run(char *const *word);
 
 #endif

@@ -42,6 +42,7 @@ struct runconf {
 	char mode[8];
 	unsigned memory;
 	char cpus[64];
+	char watchdog[8]; /* seconds, off, or "" */
 	char name[64];
 	char sockets[RUNCONF_SOCKETS];
 	char database[RUNCONF_PATH];

@@ -73,6 +73,14 @@ const char *runconf_take_memory(void *to, size_t room, const char *value, size_t
 	return take_number(to, value, len, 8, 2048) ? NULL : "not 8 to 2048 (MiB)";
 }
 
+const char *runconf_take_watchdog(void *to, size_t room, const char *value, size_t len)
+{
+	static const char *const off[] = { "off" };
+	unsigned seconds;
+	return is_one_of(value, len, off, 1) || take_number(&seconds, value, len, 5, 3600) ?
+		       take_text(to, room, value, len) : "not 5 to 3600 (seconds), or off";
+}
+
 const char *runconf_take_mtu(void *to, size_t room, const char *value, size_t len)
 {
 	(void)room;

@@ -15,6 +15,7 @@ runconf_take_value runconf_take_path;
 runconf_take_value runconf_take_name;
 runconf_take_value runconf_take_mode;
 runconf_take_value runconf_take_switch;
+runconf_take_value runconf_take_watchdog;
 runconf_take_value runconf_take_cpus;
 runconf_take_value runconf_take_mac;
 runconf_take_value runconf_take_host;

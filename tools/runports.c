@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controlclient.h"
 #include "supervisor.h"
 
 enum { AGAIN_MS = 1000, AGAIN_MAX_MS = 30000 };
@@ -15,13 +16,27 @@ void runports_started(struct supervisor *s)
 			.attached = !s->singly || !runconf_is_live(&s->conf.client[i]) };
 }
 
-static bool order(const struct supervisor *s, const char *verb, const char *what)
+/* By a process of its own: it may have to enter the namespace of the tap. */
+static bool order_attach(const struct supervisor *s, const char *words)
 {
-	char *const word[] = { strdup(s->self), strdup(verb), strdup("--control"), strdup(s->control), strdup(what), NULL };
+	char *const word[] = { strdup(s->self), strdup("attach"), strdup("--control"), strdup(s->control), strdup(words),
+			       NULL };
 	int code = child_run(word);
 	for (size_t i = 0; word[i]; i++)
 		free(word[i]);
 	return code == 0;
+}
+
+static bool order_detach(const struct supervisor *s, const char *name)
+{
+	static struct controlclient c;
+	char request[64];
+	const char *line;
+	snprintf(request, sizeof(request), "detach %s", name);
+	bool done = controlclient_open(&c, s->control) && controlclient_send(&c, request, -1) == CONTROL_LINE &&
+		    controlclient_read(&c, &line) == CONTROL_LINE && !strncmp(line, "ok", 2);
+	controlclient_close(&c);
+	return done;
 }
 
 static bool attach(struct supervisor *s, size_t i, int64_t now_ms)
@@ -33,7 +48,7 @@ static bool attach(struct supervisor *s, size_t i, int64_t now_ms)
 		c->attached = true;
 		return false;
 	}
-	c->attached = order(s, "attach", p->words);
+	c->attached = order_attach(s, p->words);
 	if (c->attached)
 		return true;
 	c->wait_ms = c->wait_ms ? c->wait_ms * 2 : AGAIN_MS;
@@ -70,6 +85,7 @@ static void say_fixed(const struct runconf *now, const struct runconf *next)
 		{ "image", now->image, next->image }, { "tender", now->tender, next->tender },
 		{ "store", now->store, next->store }, { "mode", now->mode, next->mode },
 		{ "cpus", now->cpus, next->cpus }, { "name", now->name, next->name },
+		{ "watchdog", now->watchdog, next->watchdog },
 		{ "sockets", now->sockets, next->sockets }, { "database", now->database, next->database },
 		{ "group", now->group, next->group }, { "log", now->log, next->log },
 		{ "metrics", now->metrics, next->metrics }, { "[uplink]", now->uplink.words, next->uplink.words },
@@ -94,7 +110,7 @@ static void settle(struct supervisor *s, const struct runconf *next, struct supe
 		if (is && !runconf_is_live(is)) {
 			supervisor_say("client %s: only a restart takes up its change", was->name);
 			to[is - next->client].attached = true;
-		} else if (s->client[i].attached && !order(s, "detach", was->name)) {
+		} else if (s->client[i].attached && !order_detach(s, was->name)) {
 			supervisor_say("client %s: not detached", was->name);
 		}
 	}

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -25,7 +26,7 @@
 #include "verbs.h"
 
 /* The tender's own exit status. */
-enum { PROBE_MS = 20, PROBE_SILENCE_MS = 2000, END_MS = 5000, SETUP_FAILED = 1 };
+enum { PROBE_MS = 20, PROBE_SILENCE_MS = 2000, ASKS = 3 /* within the watchdog's time */, END_MS = 5000, SETUP_FAILED = 1 };
 
 static int64_t now_ms(void)
 {
@@ -87,9 +88,29 @@ static void probe(struct supervisor *s)
 	if (g && chown(s->control, (uid_t)-1, g->gr_gid) != 0)
 		supervisor_say("%s: %s", s->control, strerror(errno));
 	tender->ready = true;
+	s->heard_ms = s->asked_ms = now_ms();
 	runports_started(s);
 	if (s->told_ready)
 		supervisor_say("the appliance is back");
+}
+
+/* A tender that runs and whose appliance has been silent for too long is ended, and so started again. */
+static void watch(struct supervisor *s)
+{
+	struct child *c = &s->child[SUPERVISOR_TENDER];
+	int64_t now = now_ms();
+	if (!s->watchdog_ms || !c->ready || now - s->asked_ms < s->watchdog_ms / ASKS)
+		return;
+	bool answers = tender_answers(s);
+	s->asked_ms = now_ms();
+	if (answers) {
+		s->heard_ms = s->asked_ms;
+	} else if (s->asked_ms - s->heard_ms >= s->watchdog_ms) {
+		supervisor_say("the appliance has not answered for %lld s: killed",
+			       (long long)(s->asked_ms - s->heard_ms) / 1000);
+		c->ready = false;
+		kill(c->pid, SIGKILL);
+	}
 }
 
 /* --- starting and dying ------------------------------------------------------------------ */
@@ -193,6 +214,8 @@ static int idle_ms(const struct supervisor *s, bool attached, int64_t now)
 	int64_t due = s->child[SUPERVISOR_TENDER].ready ? runports_due(s) : INT64_MAX;
 	if (!attached)
 		return 0;
+	if (s->watchdog_ms && s->child[SUPERVISOR_TENDER].ready && s->asked_ms + s->watchdog_ms / ASKS < due)
+		due = s->asked_ms + s->watchdog_ms / ASKS;
 	for (int i = 0; i < SUPERVISOR_CHILDREN; i++) {
 		const struct child *c = &s->child[i];
 		if (!c->pid && c->words && c->again_ms < due)
@@ -236,6 +259,7 @@ int supervisor_run(struct supervisor *s)
 	int code = EXIT_YES;
 	if (!catch_signals(s))
 		return complain(EXIT_REFUSED, "signals: %s", strerror(errno));
+	s->watchdog_ms = atoll(s->conf.watchdog) * 1000; /* 0 of "off", too */
 	runplan_store(s);
 	runplan_tender(s);
 	if (*s->conf.metrics)
@@ -245,6 +269,7 @@ int supervisor_run(struct supervisor *s)
 		int64_t now = now_ms();
 		start_due(s, now);
 		probe(s);
+		watch(s);
 		if (s->child[SUPERVISOR_TENDER].ready)
 			attached = runports_attach(s, now);
 		tell_ready(s, attached);

@@ -7,6 +7,8 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 
 C3=10.137.0.7
 NS_C3=$LAB_ID-c3
+WATCHDOG_S=10
+[ "${MODE:-spt}" = spt ] || WATCHDOG_S=3600
 
 config_head() {
 	cat <<-END
@@ -14,6 +16,7 @@ config_head() {
 		mode $LAB_MODE
 		sockets $LAB/run
 		database $LAB/db/store.db
+		watchdog $WATCHDOG_S
 		metrics unix:$LAB/metrics.sock
 
 		[uplink]
@@ -157,6 +160,13 @@ check "a tender that is killed comes back" wait_for 20 runs_again postern-tender
 check "with its ports" wait_for 20 ports_are up0 c1 c3
 check "the first client passes again" wait_for 20 reaches c1
 check "the third client passes again" wait_for 20 reaches c3
+
+if [ "$LAB_MODE" = spt ]; then
+	p=$(child_of_run postern-tender)
+	kill -STOP "$p"
+	check "one that hangs is ended, and comes back" wait_for 60 runs_again postern-tender "$p"
+	check "and the client passes" wait_for 20 reaches c1
+fi
 
 pids="$(child_of_run postern-store) $(child_of_run postern-tender) $(child_of_run postern)"
 kill -TERM "$RUN_PID"

@@ -48,6 +48,8 @@ static const struct {
 	{ "mode spt\nmode spt\n" UP, NULL, "f:2:1: this key stands too often\n" },
 	{ "memory 7\n" UP, NULL, "f:1:8: not 8 to 2048 (MiB)\n" },
 	{ "memory 32M\n" UP, NULL, "f:1:8: not 8 to 2048 (MiB)\n" },
+	{ "watchdog 4\n" UP, NULL, "f:1:10: not 5 to 3600" },
+	{ "watchdog off\n" UP, "tap=up0,ip=192.0.2.2/24,name=up0\n", NULL },
 	{ "cpus 0,3-2\n" UP, NULL, "f:1:6: not a list of CPUs" },
 	{ "cpus 0,\n" UP, NULL, "f:1:6: not a list of CPUs" },
 	{ "sockets run\n" UP, NULL, "f:1:9: not an absolute path\n" },
@@ -113,7 +115,7 @@ static void test_files(void **state)
 static void test_values_and_back(void **state)
 {
 	static const char text[] = "image /i\nmode hvt\nmemory 64\ncpus 0,2-3\nname n\nsockets /s\ndatabase /d\n"
-		"group g\nlog /l\nmetrics unix:/m\ntender /t\nstore /p\n\n"
+		"group g\nlog /l\nwatchdog 5\nmetrics unix:/m\ntender /t\nstore /p\n\n"
 		"[uplink]\ntap up0\naddress 192.0.2.2/24\ngateway 192.0.2.1\n\n"
 		"[client a]\nxdp t1\nnetns x\naddress 10.0.0.1\nmtu 1500\noffload on\naddress 10.0.0.2\n";
 	struct runconf c;

@@ -1,4 +1,4 @@
-/* links: qubes-integration/store/apply.c qubes-integration/store/history.c qubes-integration/store/half.c qubes-integration/store/change.c qubes-integration/store/session.c qubes-integration/store/db.c qubes-integration/store/dump.c qubes-integration/store/schema.c qubes-integration/store/wire.c */
+/* links: qubes-integration/store/apply.c qubes-integration/store/batch.c qubes-integration/store/draft.c qubes-integration/store/history.c qubes-integration/store/half.c qubes-integration/store/change.c qubes-integration/store/session.c qubes-integration/store/db.c qubes-integration/store/dump.c qubes-integration/store/schema.c qubes-integration/store/wire.c */
 // SPDX-License-Identifier: ISC
 /* Changes of many rule trees in the store: one generation each, conflicts, taking back; older files. */
 #include <setjmp.h>

@@ -80,7 +80,7 @@ check "the busiest one" flows_are 1 --sort bytes --top 1
 check_says "a state that is none is told" "not a state" "$POSTERN" flows --state opened
 check "and is a usage error" exits 2 "$POSTERN" flows --state opened
 check "rates are seen" wait_for 10 rates_show
-check_says "rates as a table" "^CLIENT +RULE +FLOWS" "$POSTERN" top --once
+check_says "rates as a table" "^CLIENT +RULE +ID +FLOWS" "$POSTERN" top --once
 
 check "on a terminal it draws until q, and leaves the terminal as it was" top_ends
 check "killing everything must be said" exits 2 "$POSTERN" flows kill
@@ -106,7 +106,7 @@ check "only loopback is served" exits 2 "$POSTERN" metrics --listen 192.0.2.1:91
 background "$LAB/metrics.log" "$POSTERN" metrics --listen "unix:$LAB/metrics.sock"
 METRICS_PID=$pid
 wait_for 5 test -S "$LAB/metrics.sock"
-http 'GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0\r\n\r\n' |
+http 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text;version=1.0.0\r\n\r\n' |
 	sed '1,/^.$/d' >"$LAB/page"
 check "over HTTP" openmetrics "$LAB/page" postern_up=1
 check_says "plain text unless asked" "text/plain; version=0.0.4" http 'GET /metrics HTTP/1.0\r\n\r\n'

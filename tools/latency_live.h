@@ -3,8 +3,9 @@
  * latency_live.h: the histograms that the running appliance keeps, as a run.
  *
  * Control request "latency": lines {"type":"latency","direction":D,"stage":S,"count","sum_ns",
- * "min_ns","max_ns","buckets":[[index,n],...]}; one of a client or rule has "of", whose it is. A series whose buckets do not fit a line goes on
- * in further lines of the same direction and stage, all but the last with "more":true. Lines
+ * "min_ns","max_ns","buckets":[[index,n],...]}; one of a client or rule has "of", whose it is. A
+ * series whose buckets do not fit a line goes on in further lines of the same direction and stage,
+ * all but the last with "more":true. Lines
  * {"type":"slow",...} are packets that took long, kept as they are in the config.
  */
 #ifndef LATENCY_LIVE_H

@@ -186,7 +186,8 @@ static void test_client_latency(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nobody), cmocka_unit_test(test_rows),	cmocka_unit_test(test_bounded), cmocka_unit_test(test_client_latency),
+		cmocka_unit_test(test_nobody), cmocka_unit_test(test_rows),	cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_client_latency),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_histogram),
 	};

@@ -282,6 +282,8 @@ static bool store_round(void)
 	store_send();
 	self.facts.store = store_word();
 	told_store(&self.fw, self.facts.store, self.platform->now_ns());
+	uint64_t confirm_by, generation = qdb_tree_generation(self.tree, &confirm_by);
+	told_generation(&self.fw, generation, confirm_by != 0, self.platform->now_ns());
 	if (self.config.changed) {
 		self.config.changed = false;
 		apply_config();

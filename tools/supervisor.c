@@ -182,6 +182,13 @@ static void end_child(struct child *c)
 
 /* --- the loop ----------------------------------------------------------------------------- */
 
+static const char *clients(const struct supervisor *s)
+{
+	static char text[32];
+	snprintf(text, sizeof(text), "%zu %s", s->conf.count, s->conf.count == 1 ? "client" : "clients");
+	return text;
+}
+
 static void reload(struct supervisor *s)
 {
 	struct timespec t;
@@ -195,8 +202,8 @@ static void reload(struct supervisor *s)
 		}
 	}
 	if (runports_reload(s))
-		supervisor_say("%s is read again: %zu clients", s->file, s->conf.count);
-	notify_say("READY=1\nSTATUS=%zu clients", s->conf.count);
+		supervisor_say("%s is read again: %s", s->file, clients(s));
+	notify_say("READY=1\nSTATUS=%s", clients(s));
 }
 
 static void tell_ready(struct supervisor *s, bool attached)
@@ -204,8 +211,8 @@ static void tell_ready(struct supervisor *s, bool attached)
 	if (s->told_ready || !attached || !s->child[SUPERVISOR_STORE].ready || !s->child[SUPERVISOR_TENDER].ready)
 		return;
 	s->told_ready = true;
-	supervisor_say("ready: %zu clients", s->conf.count);
-	notify_say("READY=1\nSTATUS=%zu clients", s->conf.count);
+	supervisor_say("ready: %s", clients(s));
+	notify_say("READY=1\nSTATUS=%s", clients(s));
 }
 
 /* How long nothing has to be done unless a signal comes. */

@@ -16,7 +16,7 @@
 enum {
 	SEED_BYTES = 48,
 	LOG_LINE_BYTES = 256,
-	RULES_PER_MIB = 448,   /* of guest memory: the pool of rules in force, and the store's mirror */
+	RULES_PER_MIB = 384,   /* of guest memory: the pool of rules in force, and the store's mirror */
 	RULES_MAX = 262144,
 	CLIENTS = POLICY_CLIENTS_MAX,
 	STORE_READS = 64,      /* buffers read from the store per round: rules must not hold packets up */

@@ -341,6 +341,11 @@ uint32_t ct_capacity(const struct ct *ct)
 	return ct->capacity;
 }
 
+uint32_t ct_used(const struct ct *ct)
+{
+	return ct->fresh;
+}
+
 uint32_t ct_next(const struct ct *ct, uint32_t from)
 {
 	for (uint32_t i = from; i < ct->fresh; i++) {

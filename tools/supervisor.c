@@ -142,7 +142,7 @@ static bool bury(struct supervisor *s, int which, int status)
 		supervisor_say("the tender could not set up: once more, without clients that can come later");
 		return true;
 	}
-	if (!s->told_ready && which != SUPERVISOR_METRICS) {
+	if (!s->told_ready && which < SUPERVISOR_METRICS) {
 		supervisor_say("%s could not start", c->name);
 		return false;
 	}
@@ -227,7 +227,7 @@ static int idle_ms(const struct supervisor *s, bool attached, int64_t now)
 		const struct child *c = &s->child[i];
 		if (!c->pid && c->words && c->again_ms < due)
 			due = c->again_ms;
-		else if (c->pid && !c->ready && i != SUPERVISOR_METRICS && now + PROBE_MS < due)
+		else if (c->pid && !c->ready && i < SUPERVISOR_METRICS && now + PROBE_MS < due)
 			due = now + PROBE_MS;
 	}
 	return due == INT64_MAX ? -1 : due <= now ? 0 : (int)(due - now);
@@ -269,8 +269,7 @@ int supervisor_run(struct supervisor *s)
 	s->watchdog_ms = atoll(s->conf.watchdog) * 1000; /* 0 of "off", too */
 	runplan_store(s);
 	runplan_tender(s);
-	if (*s->conf.metrics)
-		runplan_metrics(s);
+	runplan_servers(s);
 	for (;;) {
 		bool attached = true;
 		int64_t now = now_ms();
@@ -290,9 +289,8 @@ int supervisor_run(struct supervisor *s)
 		}
 	}
 	notify_say("STOPPING=1");
-	end_child(&s->child[SUPERVISOR_TENDER]);
-	end_child(&s->child[SUPERVISOR_METRICS]);
-	end_child(&s->child[SUPERVISOR_STORE]);
+	for (int i = SUPERVISOR_CHILDREN; i-- > 0;)
+		end_child(&s->child[i]);
 	for (int i = 0; i < SUPERVISOR_CHILDREN; i++)
 		child_forget_words(&s->child[i]);
 	close(s->signals);

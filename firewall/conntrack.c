@@ -158,7 +158,7 @@ void ct_release(struct ct *ct, uint32_t i)
 
 uint32_t ct_share(const struct ct *ct)
 {
-	return ct->capacity > 1 ? ct->capacity / 2 : 1;
+	return share_of(ct, PORT_UPLINK);
 }
 
 uint32_t ct_port_count(const struct ct *ct, uint16_t port)
@@ -339,6 +339,11 @@ uint32_t ct_count(const struct ct *ct)
 uint32_t ct_capacity(const struct ct *ct)
 {
 	return ct->capacity;
+}
+
+uint32_t ct_used(const struct ct *ct)
+{
+	return ct->fresh;
 }
 
 uint32_t ct_next(const struct ct *ct, uint32_t from)

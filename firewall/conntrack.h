@@ -248,6 +248,7 @@ uint64_t ct_deadline(const struct ct *); /* UINT64_MAX: nothing to expire */
 
 uint32_t ct_count(const struct ct *);
 uint32_t ct_capacity(const struct ct *);
+uint32_t ct_used(const struct ct *); /* slots from here on were never used */
 uint32_t ct_port_count(const struct ct *, uint16_t port); /* without what the world opened */
 uint32_t ct_inbound_count(const struct ct *);
 uint32_t ct_share(const struct ct *); /* flows one port may hold */

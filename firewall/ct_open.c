@@ -6,7 +6,7 @@
 #include "ct_slots.h"
 
 /* Which flow must go for one more of this owner; NONE in *victim when there is room. */
-static enum drop make_room(const struct ct *ct, uint32_t owner, uint32_t *victim)
+static inline __attribute__((always_inline)) enum drop make_room(const struct ct *ct, uint32_t owner, uint32_t *victim)
 {
 	bool at_share = owned(ct, owner) >= share_of(ct, owner);
 	*victim = NONE;
@@ -81,7 +81,7 @@ static bool taken(const void *owner, const struct tuple *t)
 	return (ct->keeps && ct_keeps(ct, t->proto, t->dport)) || ct_knows(ct, flow_key_hash(&ct->key, t), t);
 }
 
-static uint32_t take_slot(struct ct *ct)
+static inline __attribute__((always_inline)) uint32_t take_slot(struct ct *ct)
 {
 	uint32_t i = ct->free;
 	if (i != NONE)
@@ -161,6 +161,7 @@ enum drop ct_open_new(struct ct *ct, const struct ct_opening *o, struct ip_addr 
 	uint64_t reply_hash;
 	uint32_t victim;
 	bool collision;
+	ensure(o->port < PORT_COUNT);
 	enum drop why = make_room(ct, o->port, &victim);
 	if (why != DROP_NONE)
 		return why;

@@ -61,8 +61,8 @@ static inline uint32_t owner_of(const struct flow *f)
 
 static inline uint32_t share_of(const struct ct *ct, uint32_t owner)
 {
-	uint32_t world = ct->capacity > 8 ? ct->capacity / 8 : 1;
-	return owner == CT_WORLD ? world : ct_share(ct);
+	uint32_t part = ct->capacity / (owner == CT_WORLD ? 8 : 2);
+	return part ? part : 1;
 }
 
 static inline uint32_t owned(const struct ct *ct, uint32_t owner)

@@ -64,6 +64,8 @@ struct events {
 	uint64_t *client;       /* generation, by client of the policy */
 	struct { uint32_t id; enum watch_state state; } watch[WATCH_SESSIONS];
 	const char *store;
+	uint64_t generation;    /* of the store, that holds */
+	bool unconfirmed;
 };
 
 struct events *events_new(struct arena *, uint64_t boot, uint64_t now_ns); /* NULL: the arena is too small */

@@ -16,9 +16,10 @@
 enum {
 	SEED_BYTES = 48,
 	LOG_LINE_BYTES = 256,
-	RULES_PER_MIB = 448,   /* of guest memory: the pool of rules in force, and the store's mirror */
+	RULES_PER_MIB = 480,   /* of guest memory: the pool of rules in force, and the store's mirror */
 	RULES_MAX = 262144,
-	CLIENTS = POLICY_CLIENTS_MAX,
+	CLIENTS_PER_MIB = 24,  /* addresses that have rules, attached or not: twice the ports in 32 MiB */
+	CLIENTS_LEAST = PORT_COUNT + 64,
 	STORE_READS = 64,      /* buffers read from the store per round: rules must not hold packets up */
 };
 
@@ -81,15 +82,21 @@ static void draw_secrets(uint64_t fw_seed[2])
 	memset(&drbg, 0, sizeof(drbg));
 }
 
+static uint32_t between(uint32_t least, uint32_t wanted, uint32_t most)
+{
+	return wanted < least ? least : wanted > most ? most : wanted;
+}
+
 static void boot(const struct platform *platform)
 {
 	uint64_t seed[2];
 	struct arena *arena = platform->memory();
 	self.platform = platform;
 	draw_secrets(seed);
-	uint32_t rules = (uint32_t)(arena->left >> 20) * RULES_PER_MIB;
-	rules = rules > RULES_MAX ? RULES_MAX : rules < RULES_PER_MIB ? RULES_PER_MIB : rules;
-	self.policy = policy_new(arena, &self.secret, CLIENTS, rules);
+	uint32_t mib = (uint32_t)(arena->left >> 20);
+	uint32_t rules = between(RULES_PER_MIB, mib * RULES_PER_MIB, RULES_MAX);
+	uint32_t clients = between(CLIENTS_LEAST, mib * CLIENTS_PER_MIB, POLICY_CLIENTS_MAX);
+	self.policy = policy_new(arena, &self.secret, clients, rules);
 	self.names = names_new(arena, &self.secret, log_name);
 	self.resolver = self.names ? resolver_new(arena, &self.fw, self.names) : NULL;
 	if (!self.policy || !self.resolver)
@@ -98,7 +105,7 @@ static void boot(const struct platform *platform)
 	config_init(&self.config);
 	self.qdb = qdb_new(arena);
 	if (self.qdb)
-		self.tree = qdb_tree_new(arena, &self.secret, CLIENTS, rules, self.qdb, self.policy, &self.config,
+		self.tree = qdb_tree_new(arena, &self.secret, clients, rules, self.qdb, self.policy, &self.config,
 					 (struct log_sink){ .log = log_sink });
 	struct latency *latency = latency_new(arena, platform->ticks);
 	struct watch *watch = watch_new(arena);
@@ -282,6 +289,8 @@ static bool store_round(void)
 	store_send();
 	self.facts.store = store_word();
 	told_store(&self.fw, self.facts.store, self.platform->now_ns());
+	uint64_t confirm_by, generation = qdb_tree_generation(self.tree, &confirm_by);
+	told_generation(&self.fw, generation, confirm_by != 0, self.platform->now_ns());
 	if (self.config.changed) {
 		self.config.changed = false;
 		apply_config();

@@ -177,15 +177,16 @@ static void again_line(struct rule_report *r, const struct fw *fw, struct text *
 static void reckon(struct rule_report *r, struct fw *fw)
 {
 	struct accounts *a = policy_accounts(fw->policy);
-	uint32_t end = r->flow + SLICE_SLOTS;
-	if (end >= ct_capacity(fw->ct)) {
-		end = ct_capacity(fw->ct);
-		r->stage = RULE_REPORT_POOL;
-	}
+	uint32_t end = r->flow + SLICE_SLOTS, used = ct_used(fw->ct);
+	end = end < used ? end : used;
 	for (; r->flow < end; r->flow++) {
 		const struct flow *f = ct_flow(fw->ct, r->flow);
 		if (f)
 			accounts_reckon_flow(a, r->flow, rule_ref_account(f->rule), f->sent, f->touched_ns);
+	}
+	if (end == used) {
+		end = ct_capacity(fw->ct);
+		r->stage = RULE_REPORT_POOL;
 	}
 	accounts_reckoned(a, end);
 }

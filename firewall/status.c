@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
 /* The appliance's own account of itself, one JSON line at a time. */
+#include "flowmatch.h"
 #include "jsonline.h"
 #include "status.h"
 #include "statuslines.h"
@@ -45,7 +46,13 @@ void status_begin(struct status *s, struct fw *fw, const struct status_facts *fa
 		s->stage = s->error ? STATUS_ERROR : STATUS_EVENTS;
 	} else if (is_word(request, len, "status")) {
 		s->stage = STATUS_APPLIANCE;
+	} else if (parse_word(&c, "flows ")) {
+		struct text fault = text_on(s->fault);
+		s->error = s->fault;
+		if (match_parse(&s->match, (const char *)c.at, c.left, &fault))
+			s->stage = STATUS_FLOWS;
 	} else if (is_word(request, len, "flows")) {
+		s->match.count = 0;
 		s->stage = STATUS_FLOWS;
 	}
 }
@@ -91,8 +98,17 @@ static void next_flow(struct status *s, struct fw *fw, uint64_t now_ns, struct t
 		enter(s, STATUS_END);
 		return;
 	}
-	status_flow(fw, ct_flow(fw->ct, i), now_ns, t);
+	if (flow_matches(fw, ct_flow(fw->ct, i), &s->match))
+		status_flow(fw, ct_flow(fw->ct, i), now_ns, t);
 	s->index = i + 1;
+}
+
+/* Of an answer that another file gives: behind its last line comes the end. */
+static bool goes_on(struct status *s, bool more)
+{
+	if (!more)
+		enter(s, STATUS_END);
+	return true;
 }
 
 static bool next(struct status *s, struct fw *fw, const struct status_facts *facts, uint64_t now_ns,
@@ -120,33 +136,19 @@ static bool next(struct status *s, struct fw *fw, const struct status_facts *fac
 		next_flow(s, fw, now_ns, line);
 		return true;
 	case STATUS_EXPLAIN:
-		if (!explain_next(&s->explain, fw, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, explain_next(&s->explain, fw, line));
 	case STATUS_LATENCY:
-		if (!latency_report_next(&s->latency, fw, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, latency_report_next(&s->latency, fw, line));
 	case STATUS_RULES:
-		if (!rule_report_next(&s->rules, fw, now_ns, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, rule_report_next(&s->rules, fw, now_ns, line));
 	case STATUS_NAMES:
-		if (!names_status_next(&s->names, fw, now_ns, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, names_status_next(&s->names, fw, now_ns, line));
 	case STATUS_KILL:
-		if (!flowkill_next(&s->kill, fw, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, flowkill_next(&s->kill, fw, line));
 	case STATUS_WATCH:
-		if (!watchreport_next(&s->watch, fw, now_ns, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, watchreport_next(&s->watch, fw, now_ns, line));
 	case STATUS_EVENTS:
-		if (!eventsreport_next(&s->events, fw->events, now_ns, line))
-			enter(s, STATUS_END);
-		return true;
+		return goes_on(s, eventsreport_next(&s->events, fw->events, now_ns, line));
 	case STATUS_ERROR:
 		json_begin(line, "error");
 		json_text(line, "error", s->error);

@@ -6,7 +6,7 @@
  * memory and never hold the packets up.
  *
  *   status   appliance, port..., client..., drop..., platform
- *   flows    flow...
+ *   flows [EXPRESSION]    flow... (match.h)
  *   latency [...]    latency..., slow..., heat, state; or switches, with no line (latencyreport.h)
  *   names [refresh]    resolver, name... (names_status.h)
  *   rules [CLIENT]    accounts, rule... (rulereport.h)
@@ -22,6 +22,7 @@
 #include "explain.h"
 #include "flowkill.h"
 #include "latencyreport.h"
+#include "match.h"
 #include "names_status.h"
 #include "rulereport.h"
 #include "watchreport.h"
@@ -52,6 +53,8 @@ struct status {
 	const char *error; /* of STATUS_ERROR */
 	struct explain explain;
 	struct flowkill kill;
+	struct match match; /* of flows */
+	char fault[MATCH_FAULT_BYTES];
 	struct latency_report latency;
 	struct names_status names;
 	struct rule_report rules;

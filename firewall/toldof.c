@@ -52,6 +52,22 @@ void told_clients(struct fw *fw, uint64_t now_ns)
 	}
 }
 
+void told_generation(struct fw *fw, uint64_t number, bool unconfirmed, uint64_t now_ns)
+{
+	struct events *e = fw->events;
+	if (!e || (number == e->generation && unconfirmed == e->unconfirmed))
+		return;
+	/* all else that happens to one is logged, and told by its line */
+	if (number == e->generation && number) {
+		struct text t = events_begin(e, "generation", now_ns);
+		json_u64(&t, "generation", number);
+		json_text(&t, "text", "confirmed");
+		events_end(e, &t);
+	}
+	e->generation = number;
+	e->unconfirmed = unconfirmed;
+}
+
 void told_store(struct fw *fw, const char *state, uint64_t now_ns)
 {
 	if (!fw->events || fw->events->store == state)
@@ -81,7 +97,12 @@ void told_line(struct fw *fw, const char *line, size_t len, const char *word, ui
 	if (name == c.left)
 		return;
 	struct text t = events_begin(fw->events, word, now_ns);
-	word_member(&t, word, c.at, name);
+	struct cursor digits = { c.at, name };
+	uint32_t number;
+	if (parse_u32(&digits, UINT32_MAX, &number) && !digits.left)
+		json_u64(&t, word, number);
+	else
+		word_member(&t, word, c.at, name);
 	take(&c, name + 1);
 	parse_word(&c, " ");
 	word_member(&t, "text", c.at, c.left);

@@ -9,9 +9,12 @@ struct watch *watch_new(struct arena *arena)
 	struct watch *w = arena_take(arena, 1, sizeof(*w));
 	if (!w)
 		return NULL;
+	size_t bytes = arena->left / 128;
+	bytes = bytes < WATCH_RING_BYTES ? WATCH_RING_BYTES : bytes > WATCH_RING_MAX ? WATCH_RING_MAX : bytes;
 	w->head = arena_take_raw(arena, 1, WATCH_SNAP_MAX);
 	for (uint32_t i = 0; i < WATCH_SESSIONS; i++) {
-		w->session[i].ring = arena_take_raw(arena, 1, WATCH_RING_BYTES);
+		w->session[i].ring_bytes = (uint32_t)bytes;
+		w->session[i].ring = arena_take_raw(arena, 1, bytes);
 		if (!w->session[i].ring)
 			return NULL;
 	}
@@ -31,7 +34,7 @@ struct watch_session *watch_start(struct watch *w, const struct watch_wish *wish
 		.id = ++w->last_id, .match = wish->match, .snaplen = wish->snaplen, .wall_offset = wall_offset,
 		.until_ns = wish->seconds ? now_ns + wish->seconds * SECOND_NS : UINT64_MAX,
 		.state = WATCH_RUNS, .ended = "", .left = wish->count ? wish->count : UINT64_MAX,
-		.heard_ns = now_ns, .ring = s->ring,
+		.heard_ns = now_ns, .ring = s->ring, .ring_bytes = s->ring_bytes,
 	};
 	w->running++;
 	return s;
@@ -101,7 +104,7 @@ uint64_t watch_deadline(const struct watch *w)
 
 static void ring_put(struct watch_session *s, const void *from, uint32_t n)
 {
-	uint32_t at = (uint32_t)(s->tail % WATCH_RING_BYTES), first = WATCH_RING_BYTES - at;
+	uint32_t at = (uint32_t)(s->tail % s->ring_bytes), first = s->ring_bytes - at;
 	first = n < first ? n : first;
 	if (n == 0)
 		return;
@@ -112,7 +115,7 @@ static void ring_put(struct watch_session *s, const void *from, uint32_t n)
 
 static void ring_get(const struct watch_session *s, uint64_t from, void *to, uint32_t n)
 {
-	uint32_t at = (uint32_t)(from % WATCH_RING_BYTES), first = WATCH_RING_BYTES - at;
+	uint32_t at = (uint32_t)(from % s->ring_bytes), first = s->ring_bytes - at;
 	first = n < first ? n : first;
 	memcpy(to, s->ring + at, first);
 	memcpy((uint8_t *)to + first, s->ring, n - first);
@@ -135,7 +138,7 @@ void watch_put(struct watch_session *s, const struct watch_record *record, const
 	r.out_bytes = r.out_len < s->snaplen ? r.out_len : s->snaplen;
 	r.number = ++s->matched;
 	count_ports(s->seen_at, &r);
-	if (sizeof(r) + r.in_bytes + r.out_bytes > WATCH_RING_BYTES - (s->tail - s->head)) {
+	if (sizeof(r) + r.in_bytes + r.out_bytes > s->ring_bytes - (s->tail - s->head)) {
 		s->lost++;
 		count_ports(s->lost_at, &r);
 		return;

@@ -16,7 +16,8 @@
 
 enum {
 	WATCH_SESSIONS = 2,
-	WATCH_RING_BYTES = 256 << 10,
+	WATCH_RING_BYTES = 256 << 10, /* at least; more where there is more memory */
+	WATCH_RING_MAX = 4 << 20,
 	WATCH_SNAP_MAX = 66000,     /* no frame is longer */
 	WATCH_SILENCE_S = 10,
 	WATCH_SECONDS_MAX = 86400,
@@ -61,6 +62,7 @@ struct watch_session {
 	uint64_t matched, lost;
 	uint32_t seen_at[PORT_COUNT], lost_at[PORT_COUNT]; /* of matched: frames in and out, by port */
 	uint8_t *ring;
+	uint32_t ring_bytes;
 	uint64_t head, tail;        /* read and written, in bytes since the start */
 };
 

@@ -9,11 +9,12 @@
  *   watch      id, state "runs" or "ended" with why; matched, lost, and `left`: there is more to read now. When a
  *              watch that ended has been read empty, watchport lines follow, and it is gone.
  *   watchport  a port with its name, address and MTU, and how many frames of it were matched, and lost
- *   packet     number; unix_ns; fate "passed", "dropped", "taken" (in, by the firewall itself) or "held" (it waits, for a neighbour or for its first
- *              fragment: what becomes of it is a packet of its own that has no way in) with reason; in_port, in_name,
- *              out_port, out_name; in_len, out_len of the frames, in_bytes, out_bytes of what follows; the tuple as it
- *              came, and as it left (to_...); client; flow "none", "found" or "opened" with state and direction; rule,
- *              rule_id and generation; next_hop. What a dropped packet's sender is told is its way out.
+ *   packet     number; unix_ns; fate "passed", "dropped", "taken" (in, by the firewall itself) or "held" (it waits,
+ *              for a neighbour or its first fragment: what becomes of it is a packet of its own that has no way in)
+ *              with reason; in_port, in_name, out_port, out_name; in_len, out_len of the frames, in_bytes, out_bytes of
+ *              what follows; the tuple as it came, and as it left (to_...); client; flow "none", "found" or "opened"
+ *              with state and direction; rule, rule_id and generation; next_hop. What a dropped packet's sender is told
+ *              is its way out.
  *   bytes      side "in" or "out", at, data: base64 of up to 1380 bytes of the frame
  */
 #ifndef WATCHREPORT_H

@@ -38,8 +38,8 @@ void blockkeys_remove(struct blockkeys *, struct cursor key);
 void blockkeys_opened(struct blockkeys *);
 void blockkeys_synced(struct blockkeys *);
 /*
- * An operator's words: "panic on|off [WHY]", "isolate IP on|off [WHY]". false: not of these. *error: what is wrong with them,
- * or NULL.
+ * An operator's words: "panic on|off [WHY]", "isolate IP on|off [WHY]". false: not of these. *error: what is wrong
+ * with them, or NULL.
  */
 bool blockkeys_ask(struct blockkeys *, struct cursor words, const char **error);
 /* Tells the store, as much as goes. true: some still waits. */

@@ -10,6 +10,8 @@
 #include "statusdoc.h"
 #include "storeclient.h"
 
+enum { SCHEMA = 1 };
+
 static void nobody(struct doctor *d, const char *check, const char *socket)
 {
 	if (errno == ENOENT || errno == ENOTDIR)
@@ -98,6 +100,10 @@ void doctor_appliance(struct doctor *d, const char *socket)
 		const char *store = word_of(a, "store");
 		doctor_say(d, "appliance", DOCTOR_OK, NULL, "mode %.16s, up %lld s", word_of(a, "platform"),
 			   (long long)json_integer_value(json_object_get(a, "uptime_s")));
+		if (json_integer_value(json_object_get(a, "schema")) != SCHEMA)
+			doctor_say(d, "versions", DOCTOR_WRONG, "make install, and systemctl restart postern",
+				   "the appliance speaks version %lld of its answers, this program %d",
+				   (long long)json_integer_value(json_object_get(a, "schema")), SCHEMA);
 		bool synced = !strcmp(store, "synced");
 		doctor_say(d, "its store", synced ? DOCTOR_OK : DOCTOR_WRONG,
 			   synced ? NULL : "systemctl status postern; without it the last good rules hold", "%.20s", store);

@@ -20,7 +20,7 @@
 enum { XDP_MTU_MAX = 1774 };
 
 struct look {
-	bool entered, exists, up, tun, free, addressed;
+	bool entered, exists, up, tun, free, addressed, merges;
 	int error; /* why not entered, or not free */
 	int mtu;
 	unsigned channels; /* 0: unknown */
@@ -44,6 +44,7 @@ static bool enter(const char *netns)
 static void ask(struct look *l, int s, const char *iface)
 {
 	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
 	struct ifreq r = { .ifr_flags = 0 };
 	memcpy(r.ifr_name, iface, strlen(iface));
@@ -54,6 +55,8 @@ static void ask(struct look *l, int s, const char *iface)
 	l->addressed = ioctl(s, SIOCGIFADDR, &r) == 0;
 	r.ifr_data = (void *)&driver;
 	l->tun = ioctl(s, SIOCETHTOOL, &r) == 0 && !strcmp(driver.driver, "tun");
+	r.ifr_data = (void *)&flags;
+	l->merges = ioctl(s, SIOCETHTOOL, &r) == 0 && (flags.data & ETH_FLAG_LRO);
 	r.ifr_data = (void *)&channels;
 	if (ioctl(s, SIOCETHTOOL, &r) == 0)
 		l->channels = channels.combined_count > channels.rx_count ? channels.combined_count : channels.rx_count;
@@ -133,6 +136,9 @@ static void nic(struct doctor *d, const char *check, const struct runconf_port *
 	} else if (p->kind == RUNCONF_XDP && l->channels > 1) {
 		snprintf(help, sizeof(help), "%sethtool -L %s combined 1", in, p->iface);
 		doctor_say(d, check, DOCTOR_WRONG, help, "%s: %u queues; xdp wants one", p->iface, l->channels);
+	} else if (l->merges) {
+		snprintf(help, sizeof(help), "%sethtool -K %s lro off", in, p->iface);
+		doctor_say(d, check, DOCTOR_WRONG, help, "%s: it merges packets (LRO) that were not its own", p->iface);
 	} else if (l->addressed) {
 		snprintf(help, sizeof(help), "%sip addr flush dev %s", in, p->iface);
 		doctor_say(d, check, DOCTOR_NOTE, help, "%s: the host has an address on it, which will not answer any more",

@@ -23,8 +23,8 @@ static const struct verb {
 	{ "status", verb_status, "the appliance, its ports, clients and drops",
 	  "postern status [-j] [--control SOCKET]\n" },
 	{ "flows", verb_flows, "what is connected through it now",
-	  "postern flows [-j] [FILTER]... [--sort bytes|packets|idle] [--top N] [--control SOCKET]\n"
-	  "postern flows kill [-j] [FILTER]... [--sort WORD] [--top N] [--yes] [--control SOCKET]\n"
+	  "postern flows [-j] [FILTER]... [--sort bytes|packets|idle] [--top N] [--control SOCKET] [EXPRESSION]\n"
+	  "postern flows kill [-j] [FILTER]... [--sort WORD] [--top N] [--yes] [--control SOCKET] [EXPRESSION]\n"
 	  "FILTER: --client IP  --proto PROTO  --dst PREFIX[:PORT]  --rule ID|N|policy  --state STATE\n" },
 	{ "top", verb_top, "who sends how much through which rule, second by second",
 	  "postern top [-j] [--once] [--control SOCKET]\n" },

@@ -26,7 +26,7 @@ static const struct key {
 	TOP("image", image, path), TOP("mode", mode, mode), TOP("memory", memory, memory),
 	TOP("cpus", cpus, cpus), TOP("name", name, name), TOP("sockets", sockets, path),
 	TOP("database", database, path), TOP("group", group, name), TOP("log", log, path),
-	TOP("watchdog", watchdog, watchdog), TOP("metrics", metrics, metrics), TOP("tender", tender, path), TOP("store", store, path),
+	TOP("watchdog", watchdog, watchdog), TOP("metrics", metrics, listen), TOP("web", web, listen), TOP("tender", tender, path), TOP("store", store, path),
 	KIND("tap", RUNCONF_TAP), KIND("packet", RUNCONF_PACKET), KIND("xdp", RUNCONF_XDP), KIND("auto", RUNCONF_AUTO),
 	PORT("netns", IN_PORT, netns, name), PORT("address", IN_UPLINK, address[0], network),
 	PORT("address", IN_CLIENT, address[0], host), PORT("gateway", IN_UPLINK, gateway, host),

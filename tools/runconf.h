@@ -48,7 +48,7 @@ struct runconf {
 	char database[RUNCONF_PATH];
 	char group[64];
 	char log[RUNCONF_PATH];
-	char metrics[RUNCONF_PATH];
+	char metrics[RUNCONF_PATH], web[RUNCONF_PATH]; /* where they listen */
 	bool has_uplink;
 	struct runconf_port uplink;
 	struct runconf_port *client;

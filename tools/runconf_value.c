@@ -133,7 +133,7 @@ const char *runconf_take_network(void *to, size_t room, const char *value, size_
 	return NULL;
 }
 
-const char *runconf_take_metrics(void *to, size_t room, const char *value, size_t len)
+const char *runconf_take_listen(void *to, size_t room, const char *value, size_t len)
 {
 	unsigned port;
 	bool unix_path = len > 6 && !memcmp(value, "unix:/", 6);

@@ -20,7 +20,7 @@ runconf_take_value runconf_take_cpus;
 runconf_take_value runconf_take_mac;
 runconf_take_value runconf_take_host;
 runconf_take_value runconf_take_network;
-runconf_take_value runconf_take_metrics;
+runconf_take_value runconf_take_listen;
 /* An unsigned. */
 runconf_take_value runconf_take_memory;
 runconf_take_value runconf_take_mtu;

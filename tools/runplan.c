@@ -94,15 +94,22 @@ void runplan_tender(struct supervisor *s)
 	child_option(c, "--control", s->control);
 }
 
-void runplan_metrics(struct supervisor *s)
+static void server(const struct supervisor *s, struct child *c, const char *name, const char *verb, const char *listen)
 {
-	struct child *c = &s->child[SUPERVISOR_METRICS];
-	c->name = "the metrics server";
+	c->name = name;
 	child_forget_words(c);
+	if (!*listen)
+		return;
 	child_word(c, s->self);
-	child_word(c, "metrics");
-	child_option(c, "--listen", s->conf.metrics);
+	child_word(c, verb);
+	child_option(c, "--listen", listen);
 	child_option(c, "--control", s->control);
+}
+
+void runplan_servers(struct supervisor *s)
+{
+	server(s, &s->child[SUPERVISOR_METRICS], "the metrics server", "metrics", s->conf.metrics);
+	server(s, &s->child[SUPERVISOR_WEB], "the web server", "web", s->conf.web);
 }
 
 /* --- the place of the sockets -------------------------------------------------------------- */

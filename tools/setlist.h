@@ -5,8 +5,6 @@
 #ifndef SETLIST_H
 #define SETLIST_H
 
-#include <jansson.h>
-
 #include "sets.h"
 #include "storeclient.h"
 
@@ -21,8 +19,8 @@ struct setlist {
 };
 
 /*
- * The canonical text of members: sorted, none twice, a blank between them, no mask behind a single address. NULL: *why says
- * what is wrong at *column (1-based). The caller frees it.
+ * The canonical text of members: sorted, none twice, a blank between them, no mask behind a single address. NULL:
+ * *why says what is wrong at *column (1-based). The caller frees it.
  */
 char *setlist_canonical(const char *value, size_t len, const char **why, uint32_t *column);
 /* NULL: not in it. */
@@ -35,8 +33,6 @@ void setlist_free(struct setlist *);
 
 /* *out: what turns `now` into `wanted`; whole: sets that are only in `now` are to go. */
 void setlist_difference(struct setlist *out, const struct setlist *now, const struct setlist *wanted, bool whole);
-/* {"set", "added", "removed"} of one; NULL stands for none. */
-json_t *setlist_compare(const char *name, const char *from, const char *to);
 
 /* Queues the sets and their commit. */
 enum store_result setlist_send(struct storeclient *, const struct setlist *);

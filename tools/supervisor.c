@@ -142,7 +142,7 @@ static bool bury(struct supervisor *s, int which, int status)
 		supervisor_say("the tender could not set up: once more, without clients that can come later");
 		return true;
 	}
-	if (!s->told_ready && which != SUPERVISOR_METRICS) {
+	if (!s->told_ready && which < SUPERVISOR_METRICS) {
 		supervisor_say("%s could not start", c->name);
 		return false;
 	}
@@ -182,6 +182,13 @@ static void end_child(struct child *c)
 
 /* --- the loop ----------------------------------------------------------------------------- */
 
+static const char *clients(const struct supervisor *s)
+{
+	static char text[32];
+	snprintf(text, sizeof(text), "%zu %s", s->conf.count, s->conf.count == 1 ? "client" : "clients");
+	return text;
+}
+
 static void reload(struct supervisor *s)
 {
 	struct timespec t;
@@ -195,8 +202,8 @@ static void reload(struct supervisor *s)
 		}
 	}
 	if (runports_reload(s))
-		supervisor_say("%s is read again: %zu clients", s->file, s->conf.count);
-	notify_say("READY=1\nSTATUS=%zu clients", s->conf.count);
+		supervisor_say("%s is read again: %s", s->file, clients(s));
+	notify_say("READY=1\nSTATUS=%s", clients(s));
 }
 
 static void tell_ready(struct supervisor *s, bool attached)
@@ -204,8 +211,8 @@ static void tell_ready(struct supervisor *s, bool attached)
 	if (s->told_ready || !attached || !s->child[SUPERVISOR_STORE].ready || !s->child[SUPERVISOR_TENDER].ready)
 		return;
 	s->told_ready = true;
-	supervisor_say("ready: %zu clients", s->conf.count);
-	notify_say("READY=1\nSTATUS=%zu clients", s->conf.count);
+	supervisor_say("ready: %s", clients(s));
+	notify_say("READY=1\nSTATUS=%s", clients(s));
 }
 
 /* How long nothing has to be done unless a signal comes. */
@@ -220,7 +227,7 @@ static int idle_ms(const struct supervisor *s, bool attached, int64_t now)
 		const struct child *c = &s->child[i];
 		if (!c->pid && c->words && c->again_ms < due)
 			due = c->again_ms;
-		else if (c->pid && !c->ready && i != SUPERVISOR_METRICS && now + PROBE_MS < due)
+		else if (c->pid && !c->ready && i < SUPERVISOR_METRICS && now + PROBE_MS < due)
 			due = now + PROBE_MS;
 	}
 	return due == INT64_MAX ? -1 : due <= now ? 0 : (int)(due - now);
@@ -262,8 +269,7 @@ int supervisor_run(struct supervisor *s)
 	s->watchdog_ms = atoll(s->conf.watchdog) * 1000; /* 0 of "off", too */
 	runplan_store(s);
 	runplan_tender(s);
-	if (*s->conf.metrics)
-		runplan_metrics(s);
+	runplan_servers(s);
 	for (;;) {
 		bool attached = true;
 		int64_t now = now_ms();
@@ -283,9 +289,8 @@ int supervisor_run(struct supervisor *s)
 		}
 	}
 	notify_say("STOPPING=1");
-	end_child(&s->child[SUPERVISOR_TENDER]);
-	end_child(&s->child[SUPERVISOR_METRICS]);
-	end_child(&s->child[SUPERVISOR_STORE]);
+	for (int i = SUPERVISOR_CHILDREN; i-- > 0;)
+		end_child(&s->child[i]);
 	for (int i = 0; i < SUPERVISOR_CHILDREN; i++)
 		child_forget_words(&s->child[i]);
 	close(s->signals);

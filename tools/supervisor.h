@@ -12,7 +12,7 @@
 #include "child.h"
 #include "runconf.h"
 
-enum { SUPERVISOR_STORE, SUPERVISOR_TENDER, SUPERVISOR_METRICS, SUPERVISOR_CHILDREN };
+enum { SUPERVISOR_STORE, SUPERVISOR_TENDER, SUPERVISOR_METRICS, SUPERVISOR_WEB, SUPERVISOR_CHILDREN };
 
 struct supervisor_client {
 	bool attached;    /* the appliance has it */
@@ -48,7 +48,8 @@ bool runplan_complete(struct supervisor *);
 bool runplan_find(const char *self, const char *name, char *path, size_t room);
 void runplan_store(struct supervisor *);
 void runplan_tender(struct supervisor *);
-void runplan_metrics(struct supervisor *);
+/* `postern metrics` and `postern web`, if they are wanted. */
+void runplan_servers(struct supervisor *);
 /* The sockets' directory, for this process alone. The exit code. */
 int runplan_claim(struct supervisor *);
 void runplan_release(struct supervisor *);

@@ -58,7 +58,9 @@ static int parse(int argc, char **argv, struct words *w, bool *done)
 /* 30s 15m 2h 1d */
 static bool parse_span(const char *from, uint64_t *seconds)
 {
-	static const struct { const char *unit; uint64_t s; } units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+	static const struct { const char *unit; uint64_t s; } units[] = {
+		{ "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 },
+	};
 	char *end;
 	errno = 0;
 	unsigned long long n = strtoull(from, &end, 10);

@@ -181,6 +181,8 @@ static int confirm_in_store(struct storeclient *c, const struct words *w)
 	char text[256] = "", word[16] = "unconfirmed", digits[24];
 	enum store_result r = storeclient_read(c, GENERATIONS_KEY, value, &len);
 	value[len] = 0;
+	if (r == STORE_UNREACHED || r == STORE_TIMED_OUT)
+		return confirm_directly(w); /* it hangs: no better than gone */
 	if (r != STORE_ABSENT && r != STORE_DONE)
 		return storesay(r, w->wish.store, "read");
 	if (sscanf((char *)value, "%lld %u", &number, &seconds) != 2 || !seconds)

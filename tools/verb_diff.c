@@ -12,6 +12,7 @@
 #include "generations.h"
 #include "plandiff.h"
 #include "ruletree.h"
+#include "setdiff.h"
 #include "storesay.h"
 #include "verbs.h"
 
@@ -110,7 +111,7 @@ static json_t *compare_sets(const struct sides *s, const struct plan *change)
 	json_t *list = json_array();
 	for (size_t i = 0; i < change->sets.count; i++) {
 		const char *name = change->sets.set[i].name;
-		json_array_append_new(list, setlist_compare(name, setlist_find(&s->from.sets, name),
+		json_array_append_new(list, setdiff(name, setlist_find(&s->from.sets, name),
 							    setlist_find(&change->sets, name)));
 	}
 	return list;

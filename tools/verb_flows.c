@@ -27,12 +27,15 @@ static const struct column columns[] = {
 	{ "DOWN-BYTES", "down_bytes", NULL, true },
 };
 
+enum { REQUEST_BYTES = 800 };
+
 struct wish {
 	const char *control;
 	struct flowfilter filter;
 	enum flowsort sort;
 	size_t top; /* 0: all */
 	bool json, kill, yes;
+	char request[REQUEST_BYTES]; /* "flows", and an expression */
 };
 
 static void take_flow(void *context, json_t *object)
@@ -110,7 +113,7 @@ static int run(const struct wish *w)
 {
 	const char *socket = controlclient_path(w->control);
 	json_t *all = json_array();
-	int code = answer_ask(socket, "flows", take_flow, all);
+	int code = answer_ask(socket, w->request, take_flow, all);
 	if (code == EXIT_YES) {
 		json_t *flows = flowfilter_pick(&w->filter, all, w->sort, w->top);
 		code = w->kill ? kill_flows(w, socket, flows) : print_flows(flows, w->json);
@@ -163,6 +166,18 @@ static const char *take_option(struct wish *w, int o)
 	return NULL;
 }
 
+/* The words behind the options, for the appliance to read. */
+static bool take_expression(struct wish *w, int count, char **words)
+{
+	struct text t = text_on(w->request);
+	text_put(&t, "flows");
+	for (int i = 0; i < count; i++) {
+		text_char(&t, ' ');
+		text_put(&t, words[i]);
+	}
+	return !t.cut && !strpbrk(w->request, "\n\r");
+}
+
 int verb_flows(int argc, char **argv)
 {
 	struct wish w = { .control = NULL };
@@ -177,9 +192,10 @@ int verb_flows(int argc, char **argv)
 			return complain(EXIT_USAGE, "--%s %s: %s", at >= 0 ? options[at].name : "?", optarg, wrong);
 	}
 	w.kill = optind < argc && !strcmp(argv[optind], "kill");
-	if (optind + w.kill != argc || (w.yes && !w.kill))
+	optind += w.kill;
+	if ((w.yes && !w.kill) || !take_expression(&w, argc - optind, argv + optind))
 		return verb_usage("flows");
-	if (w.kill && !w.yes && !w.top && !flowfilter_any(&w.filter))
+	if (w.kill && !w.yes && !w.top && optind == argc && !flowfilter_any(&w.filter))
 		return complain(EXIT_USAGE, "that would end every flow: name some, or say --yes");
 	return run(&w);
 }

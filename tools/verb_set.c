@@ -7,6 +7,7 @@
 #include "answer.h"
 #include "applystore.h"
 #include "generations.h"
+#include "setdiff.h"
 #include "storesay.h"
 #include "verbs.h"
 
@@ -137,7 +138,7 @@ static char *changed(const char *before, const char *members, bool adds)
 	if (adds) {
 		snprintf(text, sizeof(text), "%s %s", before, members);
 	} else {
-		json_t *difference = setlist_compare("", members, before);
+		json_t *difference = setdiff("", members, before);
 		kept = json_object_get(difference, "added");
 		json_array_foreach(kept, i, one)
 			strcat(strcat(text, json_string_value(one)), " ");

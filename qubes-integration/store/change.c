@@ -60,7 +60,7 @@ static bool note(struct change_list *list, struct db *db, const struct peer *p, 
 	enum wire_type type = m->header.type == WIRE_WRITE ? WIRE_WRITE : WIRE_RM;
 	const char *path = m->header.path;
 	char tree[WIRE_PATH_BYTES];
-	bool within = db_tree_of(path, tree), commits = type == WIRE_WRITE && m->header.len == 0;
+	bool within = db_tree_of(path, tree), commits = type == WIRE_RM || m->header.len == 0;
 
 	within = within && (strcmp(path, tree) != 0 || commits);
 	commits = within && strcmp(path, tree) == 0;

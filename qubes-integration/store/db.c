@@ -267,7 +267,7 @@ static bool join_batch(struct db *db, const char *path, int64_t *number)
 	return run(db, DB_FORGET);
 }
 
-/* Which generation a change of path belongs to; emptied: an empty value was written. */
+/* Which generation a change of path belongs to; emptied: it has no value now, which commits a tree if it is its key. */
 static bool find_generation(struct db *db, const char *path, bool emptied,
 			    const struct db_author *author, int64_t *number)
 {
@@ -354,7 +354,7 @@ static enum db_result remove_one(struct db *db, const char *key, const struct db
 	if (found != DB_DONE)
 		return found;
 	finish(db, DB_GET);
-	if (!db_begin(db) || !join_generation(db, key, false, author, &number))
+	if (!db_begin(db) || !join_generation(db, key, true, author, &number))
 		return DB_FAILED;
 	bind_number(db, DB_NOTE, 1, number);
 	bind_text(db, DB_NOTE, 2, key);

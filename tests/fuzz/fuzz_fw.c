@@ -60,7 +60,8 @@ static void change(struct lab *l, uint8_t argument)
 	};
 	static const char *const inbound[4][3] = {
 		{ NULL },
-		{ "action=accept proto=tcp dstports=2222 to=10.137.0.5:22", "action=accept proto=udp dstports=53-54 to=10.137.0.6:1053-1054", NULL },
+		{ "action=accept proto=tcp dstports=2222 to=10.137.0.5:22",
+		  "action=accept proto=udp dstports=53-54 to=10.137.0.6:1053-1054", NULL },
 		{ "action=drop src4=192.0.2.0/24", "action=accept dstports=0-65535 to=10.137.0.6", NULL },
 		{ "action=accept proto=tcp dstports=2222 to=10.137.0.5:23", NULL },
 	};

@@ -45,7 +45,7 @@ static void judge_all(const struct policy *p)
 		enum drop reason;
 		t.src = policy_show(p, c).ip;
 		policy_judge(p, c, &t, &number, &reason);
-		ensure(number <= RULE_NUMBER_MAX || number == RULE_POLICY);
+		ensure(rule_ref_number(number) <= RULE_NUMBER_MAX || rule_ref_number(number) == RULE_POLICY);
 	}
 }
 

@@ -151,6 +151,17 @@ test_store_away_only() {
 	check "back" wait_for 15 apply 80
 }
 
+test_store_hangs() {
+	check "rules for a minute" apply 81 --confirm 60s
+	generation=$(newest)
+	kill -STOP "$STORE_PID"
+	check "with a store that hangs the control socket confirms" "$POSTERN" confirm
+	kill -CONT "$STORE_PID"
+	check "and it learns it" wait_for 15 outcome_is "$generation" confirmed
+	check "the rules stay" only_port 81
+	check "back" wait_for 15 apply 80
+}
+
 test_no_control() {
 	check "rules for a moment" apply 81 --confirm "${1}s"
 	rm -f "$POSTERN_CONTROL"
@@ -172,5 +183,6 @@ test_confirmed
 test_nobody_confirms $seconds
 test_store_dies $seconds
 test_store_away_only
+[ "${MODE:-spt}" != spt ] || test_store_hangs
 test_no_control $seconds
 lab_summary

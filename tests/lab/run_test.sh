@@ -18,6 +18,7 @@ config_head() {
 		database $LAB/db/store.db
 		watchdog $WATCHDOG_S
 		metrics unix:$LAB/metrics.sock
+		web unix:$LAB/web.sock
 
 		[uplink]
 		tap up0
@@ -103,6 +104,8 @@ check "the second client passes" reaches c2
 check_says "and is refused" "^error EHOSTUNREACH" peer c1 tcp "$SERVER" 81
 check_says "metrics are served" "^postern_" \
 	curl -sS --max-time 10 --unix-socket "$LAB/metrics.sock" http://localhost/metrics
+check_says "and a page" "<html|<!doctype|<!DOCTYPE" \
+	curl -sS --max-time 10 --unix-socket "$LAB/web.sock" http://localhost/
 check "the doctor finds nothing wrong" "$POSTERN" doctor -c "$LAB/postern.conf"
 check_says "and says so to machines" '"good": true' "$POSTERN" doctor -j -c "$LAB/postern.conf"
 sed "s/netns $NS_C2/netns nowhere/" "$LAB/postern.conf" >"$LAB/sick.conf"

@@ -416,6 +416,19 @@ def half_a_tree_is_in_no_dump(store):
 
 
 @case
+def a_tree_goes_with_its_commit_key(store):
+    with Peer(store.local) as p:
+        write_tree(p, b'one', b'two')
+        with Peer(store.link) as link:
+            link.series(MULTIREAD, '')
+            same(p.ask(RM, TREE + '/')[0], OK)
+            same(p.ask(RM, TREE)[0], OK)
+            same([link.take() for _ in range(2)], [(RM, TREE + '/', b''), (RM, TREE, b'')])
+    with Peer(store.link) as link:
+        same(link.series(MULTIREAD, ''), [])
+
+
+@case
 def half_a_tree_goes_with_its_writer(store):
     with Peer(store.local) as watcher, Peer(store.local) as p:
         write_tree(p, b'one')

@@ -94,6 +94,12 @@ test_capture() {
 	fi
 }
 
+test_flows() {
+	check_says "flows are found by the same words" "^udp .*$SERVER:53 .*web" \
+		"$POSTERN" flows client "$C1" and dport 53 not port 5000
+	check_says "or not" "^0\$" sh -c "'$POSTERN' flows dport 5000 | wc -l"
+}
+
 test_ends() {
 	begun background "$LAB/pipe.log" sh -c "\"\$0\" capture -w - -c 2 rule web >\"$LAB/pipe.pcapng\"" "$POSTERN"
 	pipe=$pid
@@ -136,6 +142,11 @@ test_events() {
 	"$POSTERN" detach c3 >/dev/null
 	check "and one that goes" wait_for 5 events_say 'what=detached .*name=c3'
 	rules
+	printf '[%s]\naccept\n' "$C2" >"$LAB/for-a-while"
+	"$POSTERN" apply "$LAB/for-a-while" --confirm 60s >/dev/null
+	check "a generation is, when it is in force" wait_for 5 events_say 'generation .*in force until confirmed'
+	"$POSTERN" confirm >/dev/null
+	check "and when it is confirmed" wait_for 5 events_say 'generation .*text=confirmed'
 	check "rules that change are" wait_for 5 events_say "client .*client=$C1 .*state=open"
 	stop "$STORE_PID"
 	check "a store that dies is" wait_for 5 events_say 'store .*state=down'
@@ -160,8 +171,10 @@ echo_server
 rules
 background "$LAB/dead.log" "$POSTERN" capture -w "$LAB/dead.pcapng" client 203.0.113.1
 wait_for 5 watches_past 0
+send_both # and so the neighbours are known
 kill -9 "$pid"
 test_trace
+test_flows
 test_ends
 test_dead_reader
 test_capture

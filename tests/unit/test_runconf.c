@@ -115,7 +115,7 @@ static void test_files(void **state)
 static void test_values_and_back(void **state)
 {
 	static const char text[] = "image /i\nmode hvt\nmemory 64\ncpus 0,2-3\nname n\nsockets /s\ndatabase /d\n"
-		"group g\nlog /l\nwatchdog 5\nmetrics unix:/m\ntender /t\nstore /p\n\n"
+		"group g\nlog /l\nwatchdog 5\nmetrics unix:/m\nweb 127.0.0.1:8080\ntender /t\nstore /p\n\n"
 		"[uplink]\ntap up0\naddress 192.0.2.2/24\ngateway 192.0.2.1\n\n"
 		"[client a]\nxdp t1\nnetns x\naddress 10.0.0.1\nmtu 1500\noffload on\naddress 10.0.0.2\n";
 	struct runconf c;

@@ -280,6 +280,21 @@ static void test_bad_requests(void **state)
 	bench_free(b);
 }
 
+/* The same words pick flows. */
+static void test_flows(void **state)
+{
+	struct bench *b = bench_new();
+	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
+	(void)state;
+	lab_give(b->lab, lab_send(b->lab, &p));
+	assert_says(b, "flows", "\"dst\":\"192.0.2.1\"");
+	assert_says(b, "flows udp client 10.137.0.5 host 10.0.0.2 dport 53 rule 1 passed", "\"dst\":\"192.0.2.1\"");
+	assert_string_equal(ask(b, "flows not udp"), ".\n");
+	assert_string_equal(ask(b, "flows dropped"), ".\n");
+	assert_says(b, "flows udp and carrots", "\"error\":\"column 9: ");
+	bench_free(b);
+}
+
 /* A later fragment, and one whose first never comes. */
 static void test_fragments(void **state)
 {
@@ -306,7 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_sides), cmocka_unit_test(test_words), cmocka_unit_test(test_held),
 		cmocka_unit_test(test_ring), cmocka_unit_test(test_ends), cmocka_unit_test(test_bad_requests),
-		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_fragments), cmocka_unit_test(test_flows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

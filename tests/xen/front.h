@@ -27,7 +27,7 @@ enum {
 	FRONT_TX_PAGES = 4,  /* a slot's frame is at most */
 	FRONT_FRAME = FRONT_TX_PAGES * 4096 / NETRING_SLOTS,
 	FRONT_PAGES = 2 + FRONT_TX_PAGES + FRONT_RX,
-	FRONT_LIMIT_S = 60,
+	FRONT_LIMIT_S = 300, /* an emulated machine, perhaps on a busy host */
 };
 enum { FRONT_INITIALISING = 1, FRONT_INITWAIT = 2, FRONT_CONNECTED = 4, FRONT_CLOSING = 5, FRONT_CLOSED = 6, FRONT_GONE = -1 };
 

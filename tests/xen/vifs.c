@@ -92,9 +92,10 @@ static int cycles(unsigned count, const char *ip)
 /* --- all at once ----------------------------------------------------------------------------------- */
 
 static struct front client[CLIENTS_MAX];
-static unsigned clients, flows, in_flight[CLIENTS_MAX], under_way, echo_port;
+static unsigned clients, flows, share, echo_port, under_way;
+static unsigned in_flight[CLIENTS_MAX], next[CLIENTS_MAX]; /* next: the flow of its own to be sent */
 static const char *server;
-static enum { UNSENT, SENT, ANSWERED } *flow; /* of client f % clients, from port PORT_FIRST + f */
+static enum { UNSENT, SENT, ANSWERED } *flow; /* of client f / share, from port PORT_FIRST + f */
 
 static int connect_all(void)
 {
@@ -115,27 +116,31 @@ static int connect_all(void)
 	return 1;
 }
 
-/* Every buffer of a client may be filled by an answer: no more under way than there are. */
-static unsigned send_some(unsigned *next)
+/* As many of a client at once as it has buffers for their answers: a few events for many frames. */
+static void send_of(unsigned c)
 {
 	uint8_t frame[FRAME_BYTES];
-	unsigned sent = 0;
-	for (unsigned tried = 0; tried < flows && under_way < WINDOW; tried++, *next = (*next + 1) % flows) {
-		unsigned f = *next, c = f % clients;
-		if (flow[f] != UNSENT)
+	unsigned before = under_way;
+	for (; next[c] < share && in_flight[c] < FRONT_RX; next[c]++) {
+		unsigned f = c * share + next[c];
+		if (f >= flows || flow[f] != UNSENT)
 			continue;
-		if (in_flight[c] >= FRONT_RX)
-			break;
 		datagram(frame, client[c].ip, PORT_FIRST + f, server, echo_port);
 		front_send(&client[c], frame, sizeof(frame));
 		flow[f] = SENT;
 		in_flight[c]++;
 		under_way++;
-		sent++;
 	}
-	for (unsigned i = 0; sent && i < clients; i++)
-		front_push(&client[i]);
-	return sent;
+	if (under_way > before)
+		front_push(&client[c]);
+}
+
+static void send_some(void)
+{
+	static unsigned c;
+	for (unsigned tried = 0; tried < clients && under_way < WINDOW; tried++, c = (c + 1) % clients)
+		if (in_flight[c] < FRONT_RX / 2)
+			send_of(c);
 }
 
 /* The flow whose answer this frame is. */
@@ -144,7 +149,7 @@ static int answers(const uint8_t *at, uint32_t len, unsigned c)
 	if (len < UDP_AT + 8 || at[12] != 8 || at[IP_AT + 9] != 17)
 		return -1;
 	int f = (at[UDP_AT + 2] << 8 | at[UDP_AT + 3]) - PORT_FIRST;
-	return f >= 0 && (unsigned)f < flows && (unsigned)f % clients == c ? f : -1;
+	return f >= 0 && (unsigned)f < flows && (unsigned)f / share == c ? f : -1;
 }
 
 static unsigned take_answers(void)
@@ -154,9 +159,11 @@ static unsigned take_answers(void)
 		uint16_t buffer;
 		uint32_t len;
 		const uint8_t *at;
+		int any = 0;
 		(void)front_reap(&client[c]);
 		while ((at = front_receive(&client[c], &buffer, &len))) {
 			int f = answers(at, len, c);
+			any = 1;
 			front_post(&client[c], buffer);
 			if (f < 0 || flow[f] != SENT)
 				continue;
@@ -165,18 +172,20 @@ static unsigned take_answers(void)
 			under_way--;
 			taken++;
 		}
-		front_push(&client[c]);
+		if (any)
+			front_push(&client[c]);
 	}
 	return taken;
 }
 
 static int all_answered(const char *what)
 {
-	unsigned done = 0, next = 0, again = 0, stalls = 0;
+	unsigned done = 0, again = 0, stalls = 0;
 	double from = front_now(), news = from;
 	memset(flow, 0, flows * sizeof(*flow));
+	memset(next, 0, sizeof(next));
 	while (done < flows) {
-		(void)send_some(&next);
+		send_some();
 		unsigned n = take_answers();
 		done += n;
 		if (n) {
@@ -196,6 +205,7 @@ static int all_answered(const char *what)
 				again++;
 			}
 		memset(in_flight, 0, sizeof(in_flight));
+		memset(next, 0, sizeof(next));
 		under_way = 0;
 		news = front_now();
 	}
@@ -260,6 +270,7 @@ int main(int argc, char **argv)
 		return 2;
 	clients = (unsigned)atoi(argv[3]);
 	flows = (unsigned)atoi(argv[4]);
+	share = clients ? (flows + clients - 1) / clients : 1;
 	server = argv[5];
 	echo_port = (unsigned)atoi(argv[6]);
 	return load(argv[7]);

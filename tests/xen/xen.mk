@@ -12,7 +12,11 @@ $(O)/fault.elf: $(XEN_FAULT_OBJECTS) tender/guest/postern.ld
 	$(Q)$(CC) -static -nostdlib -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections \
 		-Wl,-T,tender/guest/postern.ld -o $@ $(filter %.o,$^) $(BEARSSL)
 
-.PHONY: test-xen
+.PHONY: test-xen test-xen-load
 test-xen: $(O)/postern.elf $(O)/fault.elf
 	$(Q)mkdir -p $(XENLAB)
 	$(Q)tests/xen/boot.py -g $(O)/fault.elf $(XENLAB) $(O)/postern.elf $(XEN)
+
+#: make test-xen-load   64 clients, 60 000 flows, 8 times 1000 rules in a 32 MiB guest: minutes, on a quiet machine
+test-xen-load:
+	$(Q)$(MAKE) test-xen XEN=load

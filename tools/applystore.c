@@ -113,7 +113,7 @@ int applystore_await(struct storeclient *c, const char *store, long long number,
 static int say(const struct applystore_wish *w, long long number, const char *word, const char *text)
 {
 	if (w->json)
-		return answer_print(json_pack("{s:i, s:I, s:s, s:s, s:i}", "schema", 1, "generation",
+		return answer_print(json_pack("{s:i, s:s*, s:I, s:s, s:s, s:i}", "schema", 1, "id", w->id, "generation",
 					      (json_int_t)number, "outcome", word, "text", text,
 					      "confirm_s", (int)w->confirm_s));
 	if (!strcmp(word, "unconfirmed"))

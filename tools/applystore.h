@@ -15,6 +15,7 @@ struct applystore_wish {
 	unsigned confirm_s;    /* 0: none is asked for */
 	long long expected;    /* newest generation that is permitted; -1: any */
 	const char *reason;    /* NULL: none */
+	const char *id;        /* of the rule that it is about, for JSON; NULL: none */
 	bool json;
 };
 

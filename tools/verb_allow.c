@@ -227,6 +227,7 @@ static int allow(struct storeclient *c, const struct plan *now, struct words *w,
 	for (size_t i = 0; i < rest.count; i++)
 		rulefile_keep(f, rest.line[i].number, rest.line[i].text);
 	rulefile_free(&rest);
+	w->wish.id = label;
 	int code = room ? applystore_send(c, &plan, &w->wish) : complain(EXIT_NO, "%s has 10000 rules already", ip);
 	if (code == EXIT_YES && !w->wish.json)
 		printf("%s: %s; `postern revoke %s` ends it sooner\n", label, buffer, label);
@@ -275,6 +276,8 @@ static int take_words(struct words *w, char *ip, char line[LINE_MAX_BYTES], stru
 		return complain(EXIT_USAGE, "%s: not the address of a client", w->operand[0]);
 	struct text t = text_of(ip, IP_TEXT);
 	text_ip(&t, client);
+	if (!strcmp(w->operand[1], "drop"))
+		return complain(EXIT_USAGE, "only what accepts has a place here: behind the client comes its destination");
 	for (; at < w->operands && strcmp(w->operand[at], "for") && strcmp(w->operand[at], "until"); at++)
 		len += (size_t)snprintf(line + len, len < LINE_MAX_BYTES ? LINE_MAX_BYTES - len : 0, " %s", w->operand[at]);
 	if (at < 2 || len >= LINE_MAX_BYTES || w->operands - at < 2 || w->operands - at > 3)

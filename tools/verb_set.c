@@ -64,6 +64,14 @@ static json_t *describe(const struct plan *plan, const struct setlist_set *set)
 	return json_pack("{s:s, s:o, s:o}", "set", set->name, "members", members, "clients", clients);
 }
 
+static void print_set(const json_t *set)
+{
+	size_t members = json_array_size(json_object_get(set, "members"));
+	size_t clients = json_array_size(json_object_get(set, "clients"));
+	printf("%s: %zu %s, used by %zu %s\n", json_string_value(json_object_get(set, "set")), members,
+	       members == 1 ? "member" : "members", clients, clients == 1 ? "client" : "clients");
+}
+
 static int list(const struct plan *plan, bool json)
 {
 	json_t *sets = json_array();
@@ -74,8 +82,7 @@ static int list(const struct plan *plan, bool json)
 	if (json)
 		return answer_print(json_pack("{s:i, s:o}", "schema", 1, "sets", sets));
 	json_array_foreach(sets, i, set)
-		printf("%s: %zu members, used by %zu clients\n", json_string_value(json_object_get(set, "set")),
-		       json_array_size(json_object_get(set, "members")), json_array_size(json_object_get(set, "clients")));
+		print_set(set);
 	json_decref(sets);
 	return EXIT_YES;
 }

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * fuzz_conntrack.c: a small table under steps of eight bytes: a packet of any
- * class from either side, time, a cut, a port gone. After each the table is
+ * class from either side, what the world opens, ports to be kept, time, a cut, a port gone. After each the table is
  * whole, out and back are inverse, and a dropped packet changed nothing.
  */
 #include "conntrack.h"
@@ -79,9 +79,11 @@ static void one_packet(struct ct *ct, const struct step *s, uint64_t now)
 		track(ct, flow, dir, &p, now);
 		return;
 	}
-	enum drop why = ct_open(ct, &p, 1 + s->who % 4, nat, now, &flow);
+	bool inbound = s->len % 8 == 7;
+	enum drop why = inbound ? ct_open_inbound(ct, &p, 1 + s->who % 4, ip_v4(10, 0, 1, s->seq % 4), s->ack % 4, now, &flow) :
+				  ct_open(ct, &p, 1 + s->who % 4, nat, now, &flow);
 	if (why == DROP_NONE)
-		there_and_back(ct, ct_flow(ct, flow), flow, CT_ORIG);
+		there_and_back(ct, ct_flow(ct, flow), flow, inbound ? CT_REPLY : CT_ORIG);
 	else
 		ensure(ct_count(ct) == before);
 }
@@ -112,6 +114,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		case 2:
 			if (s.time > 240)
 				ct_flush_port(ct, s.who % 5);
+			else if (s.time > 200)
+				ct_keep_none(ct);
+			else if (s.time > 160)
+				ct_keep_ports(ct, s.flags % 2 ? PROTO_TCP : PROTO_UDP, s.port % 4, s.port % 4 + s.len);
 			break;
 		default:
 			one_packet(ct, &s, now);

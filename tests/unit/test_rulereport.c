@@ -232,6 +232,35 @@ static void test_lines(void **state)
 	lab_free(l);
 }
 
+/* A slot that goes on with a new connection has two flows' packets in its rule's account, each once. */
+static void test_reopened(void **state)
+{
+	static const char *const lines[] = { "action=accept proto=tcp label=web", NULL };
+	static const struct { uint8_t flags; uint32_t seq; } step[] = { { TCP_SYN, 1 }, { TCP_RST, 2 }, { TCP_SYN, 900000 } };
+	struct lab *l = ready();
+	(void)state;
+	lab_rules(l, *client(), VERDICT_DROP, lines);
+	for (size_t i = 0; i < array_len(step); i++) {
+		struct lab_packet p = { .port = 1, .src = LAB_C1_MAC, .dst = LAB_FW_MAC, .from = *client(),
+					.to = ip_v4(192, 0, 2, 1), .proto = PROTO_TCP, .ttl = 64, .sport = 1000, .dport = 80,
+					.flags = step[i].flags, .seq = step[i].seq };
+		struct frame *f = lab_send(l, &p);
+		assert_non_null(f);
+		lab_give(l, f);
+		drain(l);
+		const char *line = line_of(l, "web");
+		assert_int_equal(member(line, "packets"), i + 1);
+		assert_int_equal(member(line, "flows"), i < 2 ? 1 : 2);
+		assert_int_equal(member(line, "live"), 1);
+	}
+	assert_int_equal(ct_count(l->fw.ct), 1);
+	lab_after(l, UINT64_C(300000000000));
+	assert_int_equal(ct_count(l->fw.ct), 0);
+	assert_int_equal(member(line_of(l, "web"), "packets"), array_len(step));
+	assert_int_equal(member(line_of(l, "web"), "live"), 0);
+	lab_free(l);
+}
+
 static void test_bad_requests(void **state)
 {
 	static const char *const bad[] = { "rules ", "rulesx", "rules 10.137.0.5 ", "rules 10.137.0.999", "rules between ",
@@ -278,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_list),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_reopened),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_change_under_the_answer),
 	};

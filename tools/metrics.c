@@ -40,7 +40,8 @@ static void label(FILE *to, const char *lead, const char *name, const json_t *va
 
 static json_int_t number(const json_t *object, const char *member)
 {
-	json_int_t n = json_integer_value(json_object_get(object, member));
+	const json_t *value = json_object_get(object, member);
+	json_int_t n = json_is_true(value) ? 1 : json_integer_value(value);
 	return n > 0 ? n : 0;
 }
 
@@ -64,6 +65,8 @@ static const struct family appliance[] = {
 	{ "postern_neighbours", "gauge", "neighbours", "Link addresses known." },
 	{ "postern_datagrams", "gauge", "datagrams", "Fragmented datagrams under way." },
 	{ "postern_rules_free", "gauge", "rules_free", "Rules that there is still room for." },
+	{ "postern_panic", "gauge", "panic", "1 while nothing is forwarded." },
+	{ "postern_isolated", "gauge", "isolated", "Clients that are isolated." },
 };
 
 static void print_appliance(const struct page *p, const json_t *a)

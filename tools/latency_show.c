@@ -82,20 +82,24 @@ static int show_live(const struct latency_wish *w, const struct wanted *a)
 	char request[LATENCY_REQUEST_BYTES];
 	if (!latency_view_request(a->view, a->client, request))
 		return complain(EXIT_USAGE, "%s: no address", a->client);
+	struct latency_run before;
+	int code;
+	latency_run_init(&before, "appliance");
 	do {
 		struct latency_run run;
-		int code = latency_live_ask(&run, a->control, request);
+		code = latency_live_ask(&run, a->control, request);
 		if (code != EXIT_YES)
-			return code;
-		if (a->watch)
+			break;
+		if (a->watch) {
+			latency_view_since(&run, &before);
 			fputs("\033[H\033[J", stdout);
+		}
 		code = show_run(w, a->view, &run, a->client ? a->client : "appliance");
 		latency_run_free(&run);
-		if (code != EXIT_YES || !a->watch)
-			return code;
 		fflush(stdout);
-	} while (!sleep(WATCH_S));
-	return EXIT_YES;
+	} while (code == EXIT_YES && a->watch && !sleep(WATCH_S));
+	latency_run_free(&before);
+	return code;
 }
 
 static int show_files(const struct latency_wish *w, char **file, size_t n)

@@ -52,6 +52,39 @@ void latency_view_select(enum latency_view view, struct latency_run *run)
 	run->count = kept;
 }
 
+/* The exact least and greatest are of all time; of a part of it the edges of its buckets are known. */
+static void subtract(struct histogram *h, const struct histogram *before)
+{
+	bool begun = false;
+	if (!before->count)
+		return;
+	h->count -= before->count;
+	h->sum_ns = h->sum_ns > before->sum_ns ? h->sum_ns - before->sum_ns : 0;
+	h->min_ns = h->max_ns = 0;
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		h->bucket[i] -= before->bucket[i] < h->bucket[i] ? before->bucket[i] : h->bucket[i];
+		if (!h->bucket[i])
+			continue;
+		if (!begun)
+			h->min_ns = histogram_low(i);
+		begun = true;
+		h->max_ns = histogram_high(i);
+	}
+}
+
+void latency_view_since(struct latency_run *run, struct latency_run *before)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		struct latency_series *is = &run->series[i], *was = latency_run_find(before, is->name);
+		struct histogram whole = is->total;
+		if (!was)
+			was = latency_run_add(before, is->name, is->role, 0);
+		if (was->total.count <= whole.count)
+			subtract(&is->total, &was->total);
+		was->total = whole;
+	}
+}
+
 /* "up residence 10.137.0.5" is the way up of 10.137.0.5; "any drop ..." the dropped. */
 static void split(const char *series, char way[LATENCY_NAME_BYTES], const char **of)
 {

@@ -2,14 +2,15 @@
 /* Boot order and the loop: the only file of the core that sees a platform. */
 #include <bearssl.h>
 
-#include "fakeip_frame.h"
 #include "events.h"
+#include "fakeip_frame.h"
 #include "fw.h"
 #include "operator.h"
 #include "platform.h"
 #include "qdb_names.h"
 #include "qdb_tree.h"
 #include "resolver.h"
+#include "storelink.h"
 #include "told.h"
 #include "watch.h"
 
@@ -20,7 +21,6 @@ enum {
 	RULES_MAX = 262144,
 	CLIENTS_PER_MIB = 24,  /* addresses that have rules, attached or not: twice the ports in 32 MiB */
 	CLIENTS_LEAST = PORT_COUNT + 64,
-	STORE_READS = 64,      /* buffers read from the store per round: rules must not hold packets up */
 };
 
 static struct {
@@ -30,8 +30,7 @@ static struct {
 	struct secret secret; /* of the tables that are not fw's */
 	struct names *names;
 	struct resolver *resolver;
-	struct qdb *qdb;
-	struct qdb_tree *tree;
+	struct storelink store;
 	struct qdb_names dns; /* what the host is told of names */
 	struct config config;
 	struct fakeip_ports fakeip;
@@ -87,6 +86,16 @@ static uint32_t between(uint32_t least, uint32_t wanted, uint32_t most)
 	return wanted < least ? least : wanted > most ? most : wanted;
 }
 
+static size_t store_read(void *bytes, size_t len)
+{
+	return self.platform->read(CHANNEL_STORE, bytes, len);
+}
+
+static size_t store_write(const void *bytes, size_t len)
+{
+	return self.platform->write(CHANNEL_STORE, bytes, len);
+}
+
 static void boot(const struct platform *platform)
 {
 	uint64_t seed[2];
@@ -103,21 +112,21 @@ static void boot(const struct platform *platform)
 		panic("not enough memory");
 	policy_set_hosts(self.policy, names_hosts(self.names));
 	config_init(&self.config);
-	self.qdb = qdb_new(arena);
-	if (self.qdb)
-		self.tree = qdb_tree_new(arena, &self.secret, clients, rules, self.qdb, self.policy, &self.config,
+	self.store = (struct storelink){ .qdb = qdb_new(arena), .read = store_read, .write = store_write };
+	if (self.store.qdb)
+		self.store.tree = qdb_tree_new(arena, &self.secret, clients, rules, self.store.qdb, self.policy, &self.config,
 					 (struct log_sink){ .log = log_sink });
 	struct latency *latency = latency_new(arena, platform->ticks);
 	struct watch *watch = watch_new(arena);
 	struct events *events = events_new(arena, random_next(&self.secret), platform->now_ns());
 	struct fw_sizes sizes = fw_sizes_for(arena->left);
-	if (!self.tree || sizes.flows == 0 || !fw_init(&self.fw, arena, &sizes, self.policy, seed))
+	if (!self.store.tree || sizes.flows == 0 || !fw_init(&self.fw, arena, &sizes, self.policy, seed))
 		panic("not enough memory");
 	self.fw.latency = latency;
 	self.fw.watch = watch;
 	self.fw.events = events;
 	self.fw.resolver = self.resolver;
-	self.dns.qdb = self.qdb;
+	self.dns.qdb = self.store.qdb;
 	self.dns.policy = self.policy;
 	operator_open(&self.operator);
 	self.facts = (struct status_facts){
@@ -223,7 +232,7 @@ static void handle(const struct platform_event *e)
 		return;
 	case EVENT_CHANNEL_OPEN:
 		if (e->channel == CHANNEL_STORE) {
-			qdb_opened(self.qdb);
+			qdb_opened(self.store.qdb);
 			qdb_names_forget(&self.dns);
 			return;
 		}
@@ -231,7 +240,7 @@ static void handle(const struct platform_event *e)
 		return;
 	case EVENT_CHANNEL_CLOSED:
 		if (e->channel == CHANNEL_STORE)
-			qdb_closed(self.qdb);
+			qdb_closed(self.store.qdb);
 		return;
 	case EVENT_SHUTDOWN:
 		self.shutdown = true;
@@ -243,59 +252,20 @@ static void handle(const struct platform_event *e)
 
 /* --- the store ------------------------------------------------------------------------ */
 
-static const char *store_word(void)
-{
-	switch (qdb_state(self.qdb)) {
-	case QDB_CLOSED:
-		return "down";
-	case QDB_DUMP:
-		return "connecting";
-	case QDB_LIVE:
-		return "synced";
-	case QDB_BROKEN:
-		return "broken";
-	}
-	return "broken";
-}
-
-static void store_send(void)
-{
-	const uint8_t *at;
-	for (size_t n; (n = qdb_peek(self.qdb, &at)) != 0;) {
-		size_t sent = self.platform->write(CHANNEL_STORE, at, n);
-		if (sent == 0)
-			return;
-		qdb_sent(self.qdb, sent);
-	}
-}
-
 /* True when more may be waiting. */
 static bool store_round(void)
 {
-	uint8_t bytes[1024];
-	uint32_t reads;
-	qdb_tree_tick(self.tree, self.platform->now_ns(), self.platform->wall_ns());
-	store_send();
-	for (reads = 0; reads < STORE_READS; reads++) {
-		size_t want = qdb_want(self.qdb);
-		want = want < sizeof(bytes) ? want : sizeof(bytes);
-		size_t n = want ? self.platform->read(CHANNEL_STORE, bytes, want) : 0;
-		if (n == 0)
-			break;
-		qdb_feed(self.qdb, bytes, n);
-		store_send();
-	}
-	qdb_tree_poll(self.tree);
-	store_send();
-	self.facts.store = store_word();
-	told_store(&self.fw, self.facts.store, self.platform->now_ns());
-	uint64_t confirm_by, generation = qdb_tree_generation(self.tree, &confirm_by);
-	told_generation(&self.fw, generation, confirm_by != 0, self.platform->now_ns());
+	uint64_t now_ns = self.platform->now_ns(), confirm_by;
+	bool more = storelink_round(&self.store, now_ns, self.platform->wall_ns());
+	self.facts.store = storelink_word(&self.store);
+	told_store(&self.fw, self.facts.store, now_ns);
+	uint64_t generation = qdb_tree_generation(self.store.tree, &confirm_by);
+	told_generation(&self.fw, generation, confirm_by != 0, now_ns);
 	if (self.config.changed) {
 		self.config.changed = false;
 		apply_config();
 	}
-	return reads == STORE_READS;
+	return more;
 }
 
 /* Names that are due, and rules whose names have moved; then flows and the host are told. True: there is more to tell. */
@@ -314,8 +284,8 @@ static bool names_round(uint64_t now_ns)
 	}
 	bool more = qdb_names_poll(&self.dns);
 	const uint8_t *left;
-	store_send();
-	return more && qdb_peek(self.qdb, &left) == 0;
+	storelink_send(&self.store);
+	return more && qdb_peek(self.store.qdb, &left) == 0;
 }
 
 /* --- the operator ---------------------------------------------------------------------- */
@@ -333,18 +303,18 @@ static size_t control_write(const void *bytes, size_t len)
 /* The store need not be alive for that. */
 static bool confirm(void)
 {
-	bool done = qdb_tree_confirm(self.tree);
-	qdb_tree_poll(self.tree);
-	store_send();
+	bool done = qdb_tree_confirm(self.store.tree);
+	qdb_tree_poll(self.store.tree);
+	storelink_send(&self.store);
 	return done;
 }
 
 static bool ask(const char *words, size_t len, const char **error)
 {
-	if (!qdb_tree_ask(self.tree, words, len, error))
+	if (!qdb_tree_ask(self.store.tree, words, len, error))
 		return false;
-	qdb_tree_poll(self.tree);
-	store_send();
+	qdb_tree_poll(self.store.tree);
+	storelink_send(&self.store);
 	return true;
 }
 
@@ -355,7 +325,7 @@ static bool control_round(void)
 					       .ask = ask };
 	self.facts.now_ns = self.platform->now_ns();
 	self.facts.unix_ns = self.platform->wall_ns();
-	self.facts.generation = qdb_tree_generation(self.tree, &self.facts.confirm_by_ns);
+	self.facts.generation = qdb_tree_generation(self.store.tree, &self.facts.confirm_by_ns);
 	return operator_round(&self.operator, &io, &self.fw, &self.facts, self.facts.now_ns);
 }
 
@@ -421,7 +391,7 @@ _Noreturn void postern_main(const struct platform *platform)
 			fw_poll(&self.fw, now);
 		flush();
 		uint64_t deadline = fw_deadline(&self.fw), names = resolver_deadline(self.resolver);
-		uint64_t confirm_by = qdb_tree_deadline(self.tree);
+		uint64_t confirm_by = qdb_tree_deadline(self.store.tree);
 		deadline = names < deadline ? names : deadline;
 		platform->wait(busy || self.shutdown ? 0 : confirm_by < deadline ? confirm_by : deadline);
 	}

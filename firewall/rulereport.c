@@ -54,10 +54,11 @@ void rule_report_text(const struct fw *fw, const struct rule *rule, struct text 
 {
 	char buffer[RULE_ID_TEXT];
 	struct text label = text_on(buffer);
-	struct parsed_rule parsed = { .rule = *rule, .host = hosts_text(policy_hosts(fw->policy), rule->host) };
+	uint32_t handle = rule->kind == RULE_OUTWARD ? rule->host : NONE;
+	struct parsed_rule parsed = { .rule = *rule, .host = hosts_text(policy_hosts(fw->policy), handle) };
 	const struct sets *sets = policy_context(fw->policy)->sets;
 	parsed.host_len = length(parsed.host);
-	parsed.set = sets ? sets_name(sets, rule->host) : "?";
+	parsed.set = sets ? sets_name(sets, handle) : "?";
 	parsed.set_len = length(parsed.set);
 	if (accounts_labelled(policy_accounts(fw->policy), rule->account)) {
 		accounts_id(policy_accounts(fw->policy), rule->account, &label);

@@ -77,8 +77,8 @@ bool cross_draft_src(struct cross_draft *d, struct rule_word w, struct rule_erro
 		r->dst = network;
 		r->flags |= RULE_HAS_DST;
 	} else if (network.len > 0) {
-		r->peer = ip_to_v4(network.addr);
-		r->peer_len = network.len;
+		d->peer = ip_to_v4(network.addr);
+		r->peer_len = (uint8_t)(network.len & 63u) & 63u;
 	}
 	return true;
 }
@@ -98,7 +98,7 @@ bool cross_draft_to(struct cross_draft *d, struct rule_word w, struct rule_error
 	hi = lo;
 	if (c.left > 0 && !(parse_word(&c, "-") && parse_u32(&c, PORT_MAX, &hi) && c.left == 0 && hi >= lo))
 		return rule_refuse(err, RULE_FAULT_TO, w);
-	d->base.parsed.rule.peer = ip_to_v4(ip);
+	d->peer = ip_to_v4(ip);
 	d->to_lo = (uint16_t)lo;
 	d->to_hi = (uint16_t)hi;
 	return true;
@@ -143,7 +143,7 @@ static bool finish_inbound(struct cross_draft *d, struct rule_error *err)
 	if (d->to_hi > d->to_lo && d->to_hi - d->to_lo != r->port_hi - r->port_lo)
 		return rule_refuse(err, RULE_FAULT_TO_RANGE, nothing_at(d->to_column));
 	r->peer_port = d->to_lo;
-	r->peer_len = d->to_hi > d->to_lo;
+	r->peer_len = d->to_hi > d->to_lo ? 1 : 0;
 	return true;
 }
 
@@ -152,7 +152,8 @@ bool cross_draft_finish(struct cross_draft *d, struct rule_error *err)
 	/* the columns of what rule.c does not know of are 0 there, so no fault is found at them */
 	if (!rule_draft_finish(&d->base, err))
 		return false;
-	d->base.parsed.rule.kind = (uint8_t)d->kind;
+	d->base.parsed.rule.kind = d->kind & 3;
+	d->base.parsed.rule.peer = d->peer; /* where other rules have their name */
 	return d->kind == RULE_BETWEEN || finish_inbound(d, err);
 }
 

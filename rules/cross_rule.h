@@ -46,6 +46,7 @@ struct cross_draft {
 	struct rule_draft base;
 	uint16_t src_column, to_column; /* where the value stands; 0: not seen */
 	uint16_t to_lo, to_hi;          /* of `to`; 0: without a port */
+	be32 peer;                      /* the rule's */
 };
 
 /* As rule_parse, for a rule of that kind. */

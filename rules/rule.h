@@ -62,20 +62,20 @@ struct rule {
 	uint8_t proto;        /* RULE_HAS_PROTO: IANA number, 58 for icmp in an IPv6 tree */
 	uint8_t flags;        /* enum rule_flag */
 	uint8_t icmp_type;    /* RULE_HAS_TYPE */
-	uint8_t kind;         /* enum rule_kind */
+	uint8_t kind : 2;     /* enum rule_kind */
+	uint8_t peer_len : 6; /* between: of the network that peer is in; inbound, 1: peer_port is for port_lo, and so on */
 	uint16_t port_lo, port_hi; /* RULE_HAS_PORTS */
 	uint16_t number;      /* its key in the store, 0..9999; 0 from the parsers */
 	uint32_t expire;      /* seconds since 1970; 0: never */
-	uint32_t host;        /* RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved;
-			       * RULE_HAS_SET: that of the set (sets.h), or NONE; from the parsers NONE */
-	be32 peer;            /* inbound, accept: where it leads; between: who sends */
+	union {
+		uint32_t host; /* RULE_OUTWARD. RULE_HAS_HOST: handle of the name (hosts.h), or NONE: never resolved;
+				* RULE_HAS_SET: that of the set (sets.h), or NONE; from the parsers NONE */
+		be32 peer;     /* inbound, accept: where it leads; between: who sends */
+	};
 	uint16_t peer_port;   /* inbound: the port there; 0: the one it came to */
-	uint8_t peer_len;     /* between: of the network that peer is in; inbound, 1: peer_port is for port_lo, and so on */
-	uint8_t zero;
 	uint16_t account;     /* where its hits are counted (firewall/accounts.h); 0: nowhere; 0 from the parsers */
-	uint16_t zero_too;
 };
-_Static_assert(sizeof(struct rule) <= 48, "rules are walked: keep them small");
+_Static_assert(sizeof(struct rule) == 40, "rules are walked: keep them small");
 
 /* A rule that decided, in 32 bits: its number, or RULE_POLICY, and its account above (firewall/accounts.h; 0: none). */
 static inline uint32_t rule_ref(uint32_t number, uint16_t account)

@@ -17,6 +17,7 @@ static const struct column columns[] = {
 	{ "DESTINATION", "dst", "dport", false },
 	{ "AS", "nat_ip", "nat_port", false },
 	{ "STATE", "state", NULL, false },
+	{ "KIND", "kind", NULL, false },
 	{ "CLIENT", "client", NULL, false },
 	{ "RULE", "rule", NULL, true },
 	{ "ID", "rule_id", NULL, false },

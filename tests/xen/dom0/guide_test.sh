@@ -71,8 +71,9 @@ qvm_prefs() { # VM property value
 }
 
 rules_tell() { # the file's rules to QubesDB, as qubesd writes them
-	(IFS='
-'; set -f; rules_write $WORK $(cat $rules))
+	set --
+	while read -r line; do set -- "$@" "$line"; done <$rules
+	rules_write $WORK "$@"
 }
 
 qvm_firewall() { # VM del --rule-no N | VM add ACTION KEY=VALUE... | VM reset

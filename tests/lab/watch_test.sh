@@ -169,14 +169,16 @@ test_dead_reader() { # it takes ten seconds, in which others are tested
 lab_up "$MODE"
 echo_server
 rules
-background "$LAB/dead.log" "$POSTERN" capture -w "$LAB/dead.pcapng" client 203.0.113.1
-wait_for 5 watches_past 0
 send_both # and so the neighbours are known
-kill -9 "$pid"
-test_trace
-test_flows
-test_ends
-test_dead_reader
+if [ "$MODE" = spt ]; then # what does not depend on what carries the requests
+	background "$LAB/dead.log" "$POSTERN" capture -w "$LAB/dead.pcapng" client 203.0.113.1
+	wait_for 5 watches_past 0
+	kill -9 "$pid"
+	test_trace
+	test_flows
+	test_ends
+	test_dead_reader
+fi
 test_capture
 test_events
 lab_summary

@@ -110,6 +110,9 @@ def test_hands(b):
     b.ask("Input.insertText", text=f"{SERVER}:82")
     check("it filters", b.wait(f"{rows('flows')}.length === 1 && {rows('flows')}[0][2] === '{SERVER}:82'", PATIENCE), b.run(rows("flows")))
     b.run("document.querySelector('#filter').value = ''; document.querySelector('#filter').dispatchEvent(new Event('input'))")
+    b.run(f"[...document.querySelectorAll('#clients button')].find(e => e.textContent === '{C1}').click()")
+    check("a client's address leads to its flows", b.wait(f"{rows('flows')}.length >= 3 && {rows('flows')}.every(r => r[1].startsWith('{C1}:'))", PATIENCE))
+    b.run("document.querySelector('#filter').value = ''; document.querySelector('#filter').dispatchEvent(new Event('input'))")
     check("and shows all again", b.wait(f"{rows('flows')}.length >= 3", PATIENCE))
     b.run("document.querySelector('#order [aria-checked=true]').focus()")
     b.key("ArrowRight")
@@ -142,7 +145,7 @@ def test_banners(b):
     with open(f"{LAB}/waits.rules", "w") as f:
         f.write("[10.137.0.6]\naccept 192.0.2.0/24 tcp\ndrop\n")
     subprocess.run([POSTERN, "apply", f"{LAB}/waits.rules", "--confirm", "10m"], check=True, stdout=subprocess.DEVNULL)
-    check("rules that wait for a confirmation are told", b.wait(f"/is not confirmed: in [0-9]+.min/.test({banner})", PATIENCE), b.run(banner))
+    check("rules that wait for a confirmation are told", b.wait(f"/is not confirmed.*[0-9]+.min left/.test({banner})", PATIENCE), b.run(banner))
     subprocess.run([POSTERN, "confirm"], check=True, stdout=subprocess.DEVNULL)
     check("until they are confirmed", b.wait(f"!{banner}", PATIENCE), b.run(banner))
     subprocess.run([POSTERN, "isolate", "10.137.0.6", "<b>looks ill"], check=True, stdout=subprocess.DEVNULL)

@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id);
 const state = {
 	newest: 0, boot: 0, paused: false, lost: 0, heard: 0,
 	answer: null, status: null, rules: null, flows: null, latency: null, events: null,
-	order: "rate", ruleOrder: "client", drops: "1", filter: "", round: 0, why: "",
+	order: "rate", ruleOrder: "client", clientOrder: "port", drops: "1", filter: "", round: 0, why: "",
 };
 const work = new Clockwork();
 const drops = new Drops($("drops"), work);
@@ -119,13 +119,14 @@ function banners() {
 	const a = state.status?.appliance ?? {}, found = [];
 	const age = seconds((Date.now() - state.heard) / 1000);
 	if (state.lost > 1)
-		found.push(["bad", `postern web ${state.why}; what is shown is ${state.heard ? age + " old" : "nothing yet"}.`]);
+		found.push(["bad", `postern web ${state.why}; what is shown is old.`, state.heard ? age : ""]);
 	else if (state.answer && !state.answer.ok)
 		found.push(["bad", `The appliance does not answer: ${plain(state.answer.error)}.`]);
 	if (a.panic)
 		found.push(["bad", "Panic: nothing is forwarded for anybody. “postern panic off” ends it."]);
 	if (a.confirm_left_s !== undefined)
-		found.push(["warn", `Generation ${plain(a.generation)} is not confirmed: in ${seconds(a.confirm_left_s)} the rules before it come back. “postern confirm” keeps it.`]);
+		found.push(["warn", `Generation ${plain(a.generation)} is not confirmed: the rules before it come back unless “postern confirm” keeps it.`,
+			`${seconds(a.confirm_left_s)} left`]);
 	if (a.store && a.store !== "synced")
 		found.push(["warn", `The store is ${plain(a.store)}: the last good rules stay in force.`]);
 	const apart = (state.status?.clients ?? []).filter((c) => c.isolated).map((c) => plain(c.ip));
@@ -143,10 +144,12 @@ function showHead() {
 	const found = banners(), place = $("banners");
 	while (place.children.length > found.length)
 		place.lastChild.remove();
-	found.forEach(([kind, words], i) => {
-		const p = place.children[i] ?? place.appendChild(element("p"));
+	found.forEach(([kind, words, left], i) => {
+		// What counts down is not read out again and again.
+		const p = place.children[i] ?? place.appendChild(element("p", {}, element("span"), element("span", { "aria-hidden": "true", class: "left" })));
 		p.className = kind;
-		say(p, words);
+		say(p.firstChild, words);
+		say(p.lastChild, left ?? "");
 	});
 	document.title = gone ? "Postern: lost" : a11yTitle();
 }
@@ -332,7 +335,13 @@ const clients = new Table($("clients"), [
 		say(cell.firstElementChild, plain(c.name));
 		say(cell.lastElementChild, c.error ? plain(c.error) : "");
 	} },
-	{ title: "Address", class: "mono nowrap", text: (c) => plain(c.ip) },
+	{ title: "Address", class: "mono nowrap", draw: (cell, c) => {
+		if (!cell.firstElementChild) {
+			cell.append(element("button", { type: "button", class: "plain", title: "Show its flows" }));
+			cell.firstElementChild.addEventListener("click", () => filterBy(`${cell.textContent}:`));
+		}
+		say(cell.firstElementChild, plain(c.ip));
+	} },
 	{ title: "State", draw: (cell, c) => pill(cell, ...clientState(c)) },
 	{ title: "Rules", n: true, hide: "phone", text: (c) => c.state === "uplink" ? "" : c.state !== "open" ? "–" : `${number(c.rules)} + ${plain(c.policy)}` },
 	{ title: "Generation", n: true, hide: "tablet", text: (c) => c.state === "uplink" ? "" : plain(c.generation) },
@@ -351,6 +360,8 @@ const clients = new Table($("clients"), [
 
 function showClients() {
 	const rows = clientRows(), open = rows.filter((c) => c.state === "open").length, all = rows.filter((c) => c.state !== "uplink").length;
+	if (state.clientOrder === "rate") // the uplink stays where it is
+		rows.sort((a, b) => (b.key === "uplink") - (a.key === "uplink") || ((b.up + b.down) || 0) - ((a.up + a.down) || 0));
 	clients.show(rows);
 	say($("say-clients"), `${number(open)} of ${number(all)} open`);
 }
@@ -518,6 +529,10 @@ choice($("series"), [["passed", "Passed"], ["up residence", "Up"], ["down reside
 	heat.series = series;
 	show();
 });
+choice($("client-order"), [["port", "In order"], ["rate", "By rate"]], "port", (order) => {
+	state.clientOrder = order;
+	showClients();
+});
 choice($("order"), [["rate", "Rate"], ["bytes", "Bytes"], ["packets", "Packets"], ["idle", "Idle"]], "rate", (order) => {
 	state.order = order;
 	round();
@@ -533,12 +548,21 @@ choice($("event-kinds"), [["1", "All"], ["0", "Without drops"]], "1", (drops) =>
 	round();
 });
 let typing = 0;
+
+function takeFilter() {
+	state.filter = $("filter").value.trim().replace(/\s+/g, " ");
+	round();
+}
+
+function filterBy(words) {
+	$("filter").value = words;
+	$("filter").focus();
+	takeFilter();
+}
+
 $("filter").addEventListener("input", () => {
 	clearTimeout(typing);
-	typing = setTimeout(() => {
-		state.filter = $("filter").value.trim().replace(/\s+/g, " ");
-		round();
-	}, 200);
+	typing = setTimeout(takeFilter, 200);
 });
 $("pause").addEventListener("click", pause);
 $("theme").addEventListener("click", nextTheme);

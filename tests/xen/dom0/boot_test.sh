@@ -26,7 +26,8 @@ check "serves a client" until_ok first_answer
 served=$(now_s)
 until_ok test -s /run/first
 until_ok test -s /run/synced
-note "from unpause: first console line $(took "$(cat /run/first)"), rules in force $(took "$(cat /run/synced)"), first client served $(took "$served")"
+note "from unpause: first console line $(took "$(cat /run/first)"), rules in force $(took "$(cat /run/synced)")," \
+	"first client served $(took "$served")"
 check "says how many flows it has room for" says fw 'room for [1-9][0-9]* flows'
 cpu=$(cpu_s fw)
 sleep 2
@@ -37,7 +38,8 @@ kill $store
 guest_end fw
 
 # What a Linux kernel gets of Qubes when the feature no-default-kernelopts is not set.
-LINUX_WORDS='root=/dev/mapper/dmroot ro nomodeset console=hvc0 rd_NO_PLYMOUTH rd.plymouth.enable=0 plymouth.enable=0 xen_privcmd.unrestricted swiotlb=2048'
+LINUX_WORDS='root=/dev/mapper/dmroot ro nomodeset console=hvc0 rd_NO_PLYMOUTH rd.plymouth.enable=0'
+LINUX_WORDS="$LINUX_WORDS plymouth.enable=0 xen_privcmd.unrestricted swiotlb=2048"
 GUEST_MIB=16 guest_start small '' "cmdline = '$LINUX_WORDS'" && guest_run small
 until_ok says small 'postern on xen'
 check "runs in 16 MiB, with Linux's words on its command line" says small 'postern on xen'

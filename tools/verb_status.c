@@ -116,9 +116,11 @@ static void mark_isolated(const json_t *clients)
 {
 	size_t i;
 	json_t *client;
-	json_array_foreach(clients, i, client)
-		if (json_is_true(json_object_get(client, "isolated")))
-			json_object_set_new(client, "state", json_sprintf("%s, isolated", json_string_value(json_object_get(client, "state"))));
+	json_array_foreach(clients, i, client) {
+		const char *state = json_string_value(json_object_get(client, "state"));
+		if (state && json_is_true(json_object_get(client, "isolated")))
+			json_object_set_new(client, "state", json_sprintf("%s, isolated", state));
+	}
 }
 
 static int print_report(const json_t *d)

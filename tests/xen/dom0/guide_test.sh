@@ -108,13 +108,13 @@ in_work() { # a command of the qube `work`
 	curl)
 		host=${3#http://}
 		at=$(in_ns c1 timeout 5 nslookup "$host" $NAMES | awk '/^Address/ && !/:53/ {print $NF; exit}')
-		in_ns c1 wget -q -T 5 -O - "http://$at/"
+		in_ns c1 timeout 8 wget -q -O - "http://$at/"
 		;;
 	*) in_ns c1 "$@" ;;
 	esac
 }
 pages() { in_work curl -m5 http://example.org | grep -q hello; }
-secure_page() { in_ns c1 wget -q -T 5 -O - http://192.0.2.1:443/ | grep -q hello; }
+secure_page() { in_ns c1 timeout 8 wget -q -O - http://192.0.2.1:443/ | grep -q hello; }
 
 # --- the guide --------------------------------------------------------------------------------------
 commands_of() { # number of a step: the lines of its code blocks that are Qubes' tools

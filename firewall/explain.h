@@ -5,8 +5,9 @@
  *
  * The question: CLIENT PROTO SRC SPORT DST DPORT, words between single spaces.
  * CLIENT is the address of a client, or "uplink"; the packet is thought to come in at its
- * port. From the uplink the inbound rules are tried, and to another client those between clients (cross.h). PROTO is tcp, udp, icmp or a number; of ICMP, SPORT is the identifier and
- * DPORT the type; other protocols have 0 in both.
+ * port. From the uplink the inbound rules are tried, and to another client those between
+ * clients (cross.h). PROTO is tcp, udp, icmp or a number; of ICMP, SPORT is the identifier
+ * and DPORT the type; other protocols have 0 in both.
  *
  * The answer, a JSON line each:
  *   explain  the question as understood, with the client's state and generation

@@ -17,7 +17,7 @@
 enum {
 	SEED_BYTES = 48,
 	LOG_LINE_BYTES = 256,
-	RULES_PER_MIB = 416,   /* of guest memory: the pool of rules in force, and the store's mirror */
+	RULES_PER_MIB = 456,   /* of guest memory: the pool of rules in force, and the store's mirror */
 	RULES_MAX = 262144,
 	CLIENTS_PER_MIB = 24,  /* addresses that have rules, attached or not: twice the ports in 32 MiB */
 	CLIENTS_LEAST = PORT_COUNT + 64,

@@ -75,8 +75,7 @@ load() { # MiB, clients, flows, rules of each of the first eight clients
 	WAIT_S=120 until_ok vifs_say_or_end 'detached'
 	check "all go" wait $vifs
 	sed '1d; s/^/NOTE /' /run/vifs.log
-	after=$(held)
-	check "and leave nothing: $after" test "$after" = "$before"
+	check "and leave nothing" until_ok held_is "$before"
 	kill $reflect
 	refuse "did not crash" says fw panic
 	lab_end

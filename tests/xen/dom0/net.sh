@@ -99,6 +99,8 @@ held() { # all that the guest holds of Xen, as one word
 		sed -nE 's/^"(grants_given|grants_mapped|channels|watches|pages_free|frames_[a-z]*_free)":/\1=/p' | tr '\n' ' '
 }
 
+held_is() { [ "$(held)" = "$1" ]; } # sooner or later: frames may be under way
+
 guest_status() { timeout 10 qrx "$domid" 'root:QUBESRPC postern.Status dom0' </dev/null; }
 
 lab_end() {

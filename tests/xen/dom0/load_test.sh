@@ -37,7 +37,7 @@ load() { # MiB, clients, flows, rules of each of the first eight clients
 	lab_start || fail "the lab stands"
 	until_ok pings c1 192.0.2.1
 	until_ok handled_more "10.139.0.$2" 0
-	before=$(held)
+	held_before=$(held)
 	in_ns up reflect 192.0.2.1 7000 &
 	reflect=$!
 	mkfifo /run/vifs
@@ -75,7 +75,7 @@ load() { # MiB, clients, flows, rules of each of the first eight clients
 	WAIT_S=120 until_ok vifs_say_or_end 'detached'
 	check "all go" wait $vifs
 	sed '1d; s/^/NOTE /' /run/vifs.log
-	check "and leave nothing" until_ok held_is "$before"
+	check "and leave nothing" until_ok held_is "$held_before"
 	kill $reflect
 	refuse "did not crash" says fw panic
 	lab_end

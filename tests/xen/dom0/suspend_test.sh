@@ -28,7 +28,7 @@ check "unpaused, it goes on: ping" until_ok pings c1 192.0.2.1
 check "and the connection" hears two
 
 check "a suspend is offered" test "$(xenstore-read "/local/domain/$domid/control/feature-suspend")" = 1
-before=$(held)
+held_before=$(held)
 for round in 1 2; do
 	check "it suspends when asked to, and is resumed" checkpoint
 	check "says both" until_ok sh -c "[ \$(grep -c 'resumed' $(console fw)) = $round ] && grep -q 'dom0 asks to suspend' $(console fw)"
@@ -36,8 +36,8 @@ for round in 1 2; do
 	check "the connection goes on" hears "three$round"
 	check "rules change" rules_set 10.138.0.5 action=accept
 done
-check "nothing was lost or got twice" until_ok held_is "$before"
-note "held before and after: $before, $(held)"
+check "nothing was lost or got twice" until_ok held_is "$held_before"
+note "held before and after: $held_before, $(held)"
 exec 5>&-
 
 # --- another domain: all is new to it but what the store and the toolstack say ----------------------

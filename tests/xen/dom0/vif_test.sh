@@ -66,13 +66,13 @@ check "with no more mapped than before" test "$(counter grants_mapped)" = "$ring
 
 # --- many come and go ----------------------------------------------------------------------------------
 connects=$(counter vif_connects)
-before=$(held)
+held_before=$(held)
 from=$(cut -d. -f1 /proc/uptime)
 check "${CYCLES:-100} clients attached and detached" vifs "$domid" cycle "${CYCLES:-100}" 10.138.0.77
 note "in $(($(cut -d. -f1 /proc/uptime) - from)) s"
 note "$(($(counter vif_connects) - connects)) of ${CYCLES:-100} connected"
-check "grants, channels, watches, pages and frames as before" until_ok held_is "$before"
-note "held before and after: $before, $(held)"
+check "grants, channels, watches, pages and frames as before" until_ok held_is "$held_before"
+note "held before and after: $held_before, $(held)"
 check "nor is one counted" test "$(counter vifs)" = 2
 
 # --- the uplink's backend -----------------------------------------------------------------------------------

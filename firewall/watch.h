@@ -80,6 +80,7 @@ struct watch {
 	struct watch_session session[WATCH_SESSIONS];
 	/* the packet on its way */
 	const struct frame *frame;      /* NULL: none */
+	bool wanted;                    /* somebody may want to see it */
 	const struct frame *sent;       /* the last one in fw->tx before it */
 	struct watch_record record;
 	struct match_facts facts;

@@ -87,9 +87,10 @@ void watch_begin(struct fw *fw, struct frame *f)
 	w->record.client = client_of(fw, f->port, w->facts.came.src);
 	note_flow(fw, w, WATCH_FOUND);
 	w->facts.client = w->record.client;
-	w->frame = anyone_may_want(w) ? f : NULL;
+	w->wanted = anyone_may_want(w);
+	w->frame = f;
 	w->sent = fw->tx.tail;
-	if (w->frame)
+	if (w->wanted)
 		memcpy(w->head, f->data, len);
 }
 
@@ -194,7 +195,7 @@ void watch_drop(struct fw *fw, const struct frame *f, uint16_t from, enum drop r
 		w->record.reason = (uint8_t)reason;
 		return;
 	}
-	if (w->frame)
+	if (w->frame && w->wanted)
 		return; /* told of when it was held; here there is only one place */
 	start(fw, w);
 	w->facts.fate = MATCH_FATE_DROPPED;
@@ -208,7 +209,7 @@ void watch_end(struct fw *fw)
 {
 	struct watch *w = fw->watch;
 	const struct frame *frame = w->frame, *last = w->sent;
-	if (frame) {
+	if (frame && w->wanted) {
 		const struct frame *out = sent_itself(fw, w);
 		struct watch_record *r = &w->record;
 		if (r->flow == WATCH_NO_FLOW)

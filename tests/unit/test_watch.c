@@ -3,6 +3,7 @@
 /* test_watch.c: what is seen of packets is what they were and what became of them, and no more is kept than fits. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -316,12 +317,37 @@ static void test_fragments(void **state)
 	bench_free(b);
 }
 
+/* A packet that nothing could make match is not told of as one that has no tuple, or by what it was translated to. */
+static void test_unwanted(void **state)
+{
+	static const char *const expressions[] = { "not udp", "not client 10.137.0.5", "host 10.0.0.2 sport 40001" };
+	struct bench *b = bench_new();
+	(void)state;
+	for (uint32_t i = 0; i < array_len(expressions); i++) {
+		char request[80];
+		struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
+		snprintf(request, sizeof(request), "watch start 0 0 0 %s", expressions[i]);
+		ask(b, request);
+		p.sport = 40001;
+		lab_give(b->lab, lab_send(b->lab, &p));
+		p = client_packet(ip_v4(198, 51, 100, 7));
+		b->lab->fw.port[1].icmp_limit = limit_of(1, 1, b->lab->now_ns);
+		limit_allows(&b->lab->fw.port[1].icmp_limit, b->lab->now_ns); /* no answer, which is another packet */
+		assert_null(lab_send(b->lab, &p));
+		snprintf(request, sizeof(request), "watch stop %u", i + 1);
+		assert_says(b, request, "\"matched\":0");
+		snprintf(request, sizeof(request), "watch read %u", i + 1);
+		ask(b, request);
+	}
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_sides), cmocka_unit_test(test_words), cmocka_unit_test(test_held),
 		cmocka_unit_test(test_ring), cmocka_unit_test(test_ends), cmocka_unit_test(test_bad_requests),
-		cmocka_unit_test(test_fragments), cmocka_unit_test(test_flows),
+		cmocka_unit_test(test_fragments), cmocka_unit_test(test_flows), cmocka_unit_test(test_unwanted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,11 +38,16 @@ static void begin(struct operator *o, const struct operator_io *io, struct fw *f
 	o->too_long = false;
 }
 
-static void read_request(struct operator *o, const struct operator_io *io, struct fw *fw,
+/* True: there may be more of it. Whoever talks on and on is heard a piece at a time. */
+static bool read_request(struct operator *o, const struct operator_io *io, struct fw *fw,
 			 const struct status_facts *facts)
 {
 	char c;
-	while (o->status.stage == STATUS_IDLE && io->read(&c, 1) == 1) {
+	for (uint32_t n = 0; o->status.stage == STATUS_IDLE; n++) {
+		if (n == OPERATOR_BYTES)
+			return true;
+		if (io->read(&c, 1) != 1)
+			return false;
 		if (c == '\n')
 			begin(o, io, fw, facts);
 		else if (o->request_len < sizeof(o->request))
@@ -50,18 +55,19 @@ static void read_request(struct operator *o, const struct operator_io *io, struc
 		else
 			o->too_long = true;
 	}
+	return false;
 }
 
 bool operator_round(struct operator *o, const struct operator_io *io, struct fw *fw, const struct status_facts *facts,
 		    uint64_t now_ns)
 {
-	read_request(o, io, fw, facts);
+	bool more = read_request(o, io, fw, facts);
 	for (uint32_t n = 0; n < OPERATOR_LINES; n++) {
 		if (o->line_sent == o->line_len) {
 			struct text t = text_on(o->line);
 			o->line_len = o->line_sent = 0;
 			if (!status_next(&o->status, fw, facts, now_ns, &t))
-				return false;
+				return more;
 			o->line_len = t.len;
 		}
 		if (o->line_len == 0)

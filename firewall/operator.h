@@ -10,6 +10,7 @@
 
 enum {
 	OPERATOR_REQUEST_BYTES = 1024, /* a longer one is refused */
+	OPERATOR_BYTES = 2048,         /* taken per round, likewise */
 	OPERATOR_LINES = 64,           /* sent per round: an answer must not hold packets up */
 };
 
@@ -34,7 +35,7 @@ struct operator {
 
 /* The channel opened: whatever was under way is forgotten. */
 void operator_open(struct operator *);
-/* True: the answer goes on, though the channel is not full. */
+/* True: the answer goes on, though the channel is not full, or so does the request. */
 bool operator_round(struct operator *, const struct operator_io *, struct fw *, const struct status_facts *,
 		    uint64_t now_ns);
 

@@ -124,6 +124,7 @@ enum policy_keeping {
 	POLICY_FORGET, /* the usual: and forgets what was kept of this client */
 	POLICY_KEEP,   /* keeps it, if nothing of this client is kept; the same rules again change nothing */
 	POLICY_LEAVE,  /* the usual, but the same rules again change nothing, and leave what is kept */
+	POLICY_AMEND,  /* nobody's new rules: leaves what is kept in any case */
 };
 void policy_keeping(struct policy *, enum policy_keeping);
 /* What was kept is forgotten. */

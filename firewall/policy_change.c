@@ -22,7 +22,7 @@ static void replace(struct policy *p, struct client *c, struct ruleset *rules, c
 		    enum policy_keeping keeping)
 {
 	bool keep = keeping == POLICY_KEEP && !c->has_before;
-	if (keeping != POLICY_KEEP)
+	if (keeping != POLICY_KEEP && keeping != POLICY_AMEND)
 		drop(p, &c->before, &c->has_before);
 	if (keep)
 		c->before = c->rules;

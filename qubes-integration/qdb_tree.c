@@ -192,11 +192,14 @@ static void commit_marked(struct qdb_tree *t)
 /* The clients that have a changed set follow it, unless somebody is writing their rules: then it holds with those. */
 static void commit_set_changed(struct qdb_tree *t)
 {
+	/* that is no confirmation of rules that wait for theirs */
+	policy_keeping(t->policy, POLICY_AMEND);
 	for (uint32_t i = 0; i < t->trees.capacity; i++) {
 		struct tree *tree = &t->trees.tree[i];
 		if (tree->used && tree->set_changed && tree->stands && !tree->changed)
 			commit(t, tree);
 	}
+	policy_keeping(t->policy, POLICY_FORGET);
 }
 
 static void set_changed(struct qdb_tree *t, uint32_t set)

@@ -267,12 +267,37 @@ static void test_expire_and_revert(void **state)
 	assert_non_null(strstr(logged, "generation 1: nobody confirmed it in time"));
 }
 
+/* A set that changes while a change waits for its confirmation does not confirm it. */
+static void test_set_and_revert(void **state)
+{
+	(void)state;
+	qdb_tree_tick(tree, S, 1000 * S);
+	start_empty();
+	set_to("lab", "192.0.2.1");
+	rules_of(1, "action=accept dstset=lab");
+	commit(1);
+	rules_of(2, "action=accept dstset=lab");
+	commit(2);
+	put("/postern/hold", "1 60");
+	put("/qubes-firewall/10.137.0.1/0004", "action=accept proto=tcp");
+	commit(1);
+	put("/postern/generation", "1 60");
+	assert_true(accepts(1, 9));
+	set_to("lab", "192.0.2.2");
+	assert_true(accepts(1, 9));
+	assert_string_equal(reaches(2), "2");
+	qdb_tree_tick(tree, 61 * S, 1061 * S);
+	assert_non_null(strstr(logged, "generation 1: nobody confirmed it in time"));
+	assert_false(accepts(1, 9));
+	assert_string_equal(reaches(2), "2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 		TEST(test_shared), TEST(test_unknown), TEST(test_half_written), TEST(test_held), TEST(test_dump),
-		TEST(test_expire), TEST(test_expire_and_revert),
+		TEST(test_expire), TEST(test_expire_and_revert), TEST(test_set_and_revert),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

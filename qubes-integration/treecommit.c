@@ -67,11 +67,13 @@ static bool commit_held(const struct treecommit *c, const struct tree *tree)
 	return false;
 }
 
+/* False: nothing but other rules can make it right. */
 static bool commit_now(const struct treecommit *c, const struct tree *tree)
 {
 	char buffer[POLICY_ERROR_TEXT];
 	struct text why = text_on(buffer);
 	const char *fault = buffer;
+	bool whole = false;
 	uint32_t count;
 	if (tree_is_empty(tree) && cross_kind(tree->ip) != RULE_OUTWARD) {
 		policy_close(c->policy, tree->ip, "no rules");
@@ -85,9 +87,10 @@ static bool commit_now(const struct treecommit *c, const struct tree *tree)
 		return true;
 	} else {
 		fault = policy_fault(c->policy);
+		whole = true; /* a set of its own that is smaller can */
 	}
 	storelog_client(c->log, tree->ip, fault, ": closed");
-	return false;
+	return whole;
 }
 
 void treecommit(const struct treecommit *c, struct tree *tree)

@@ -292,12 +292,35 @@ static void test_set_and_revert(void **state)
 	assert_string_equal(reaches(2), "2");
 }
 
+/* A set that has grown too large closes its clients, until it is smaller again. */
+static void test_too_large(void **state)
+{
+	(void)state;
+	char path[64], large[QDB_VALUE_MAX + 1] = "192.0.2.1";
+	start_empty();
+	set_to("lab", large);
+	rules_of(1, "action=accept dstset=lab");
+	for (uint32_t i = 100; i < 200; i++) {
+		snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.1/%04u", i);
+		put(path, "action=accept dstset=lab");
+	}
+	commit(1);
+	assert_string_equal(reaches(1), "1");
+	for (uint32_t i = 0; i < 255; i++)
+		snprintf(large + strlen(large), sizeof(large) - strlen(large), " 10.0.%u.1", i);
+	set_to("lab", large);
+	assert_string_equal(reaches(1), "");
+	assert_non_null(strstr(logged, "too many rules: no room left: closed"));
+	set_to("lab", "192.0.2.2");
+	assert_string_equal(reaches(1), "2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 		TEST(test_shared), TEST(test_unknown), TEST(test_half_written), TEST(test_held), TEST(test_dump),
-		TEST(test_expire), TEST(test_expire_and_revert), TEST(test_set_and_revert),
+		TEST(test_expire), TEST(test_expire_and_revert), TEST(test_set_and_revert), TEST(test_too_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,24 @@ static enum store_result read_settings(struct storeclient *c, struct nft_house *
 	return r;
 }
 
+/* /postern/isolate/IP and /postern/panic (blockkeys.h): what is stopped here must not pass there. */
+static bool take_stop(void *context, const char *key, const uint8_t *value, size_t len)
+{
+	static const char panic[] = "/postern/panic", isolate[] = "/postern/isolate/";
+	struct nft_house *h = context;
+	struct ip_addr ip;
+	if (len == 3 && !memcmp(value, "off", 3))
+		return true;
+	if (!strcmp(key, panic))
+		h->panic = true;
+	if (strncmp(key, isolate, strlen(isolate)))
+		return true;
+	struct cursor c = cursor_of(key + strlen(isolate), strlen(key) - strlen(isolate));
+	if (parse_ip4(&c, &ip) && !c.left)
+		nft_house_isolate(h, ip);
+	return true;
+}
+
 static bool take_set(void *context, const char *key, const uint8_t *value, size_t len)
 {
 	setlist_take_key(context, key, value, len);
@@ -171,6 +189,9 @@ int nft_gather_store(struct nft_house *h, const char *socket)
 		code = storesay(storeclient_multiread(&c, "/dns/", take_name, h), socket, "read");
 	if (code == EXIT_YES)
 		code = storesay(read_settings(&c, h), socket, "read");
+	/* last: who is isolated stays closed */
+	if (code == EXIT_YES)
+		code = storesay(storeclient_multiread(&c, "/postern/", take_stop, h), socket, "read");
 	storeclient_close(&c);
 	return code;
 }

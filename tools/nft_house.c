@@ -115,6 +115,13 @@ void nft_house_away(struct nft_house *h, const char *ips)
 	}
 }
 
+void nft_house_isolate(struct nft_house *h, struct ip_addr ip)
+{
+	struct nft_client *c = nft_house_client(h, ip);
+	c->isolated = true;
+	nft_client_close(c, "it is isolated");
+}
+
 static void free_client(struct nft_client *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
@@ -141,6 +148,8 @@ void nft_house_only(struct nft_house *h, struct ip_addr ip)
 void nft_house_finish(struct nft_house *h)
 {
 	size_t kept = 0;
+	for (size_t i = 0; h->panic && i < h->clients; i++)
+		nft_house_isolate(h, h->client[i].ip);
 	if (!h->dns_count) {
 		nft_house_dns(h, "10.139.1.1");
 		nft_house_dns(h, "10.139.1.2");

@@ -21,9 +21,11 @@ bool nft_house_uplink(struct nft_house *, const char *text);
 bool nft_house_dns(struct nft_house *, const char *ip);
 /* Blank-separated addresses (connected-ips); what is no IPv4 address is left out. */
 void nft_house_away(struct nft_house *, const char *ips);
+/* An operator stopped it, whatever its rules say. */
+void nft_house_isolate(struct nft_house *, struct ip_addr);
 /* Clients other than this one go, but stay known as clients. */
 void nft_house_only(struct nft_house *, struct ip_addr);
-/* Every store has name servers, also when it says nothing. Clients leave the list of those away. */
+/* Panic isolates all. Every store has name servers, also when it says nothing. Clients leave the list of those away. */
 void nft_house_finish(struct nft_house *);
 void nft_house_free(struct nft_house *);
 

@@ -203,6 +203,16 @@ static bool never_matches(const struct rule *r)
 	return (r->flags & RULE_HAS_PORTS && !dns_port) || (r->flags & RULE_HAS_PROTO && r->proto == PROTO_ICMP);
 }
 
+/* Nothing takes it away from there in time. */
+static void say_end(const struct pen *p, const struct rule *r)
+{
+	char text[80];
+	if (!r->expire)
+		return;
+	snprintf(text, sizeof(text), "rule %04u: ends at %u, but here only with the next export", r->number, r->expire);
+	p->sink->note(p->sink->context, text);
+}
+
 static void walk_rule(const struct pen *p, const struct nft_rule *r)
 {
 	const struct rule *rule = &r->parsed.rule;
@@ -216,6 +226,7 @@ static void walk_rule(const struct pen *p, const struct nft_rule *r)
 		p->sink->note(p->sink->context, text);
 		return;
 	}
+	say_end(p, rule);
 	if (rule->flags & RULE_HAS_DST && rule->dst.len)
 		add(&s, in_net(NFTW_DADDR, rule->dst));
 	if (rule->flags & RULE_HAS_HOST)
@@ -281,6 +292,7 @@ static void walk_lead(const struct pen *p, const struct rule *r)
 	char comment[16], text[64];
 	bool accept = r->action == VERDICT_ACCEPT;
 	snprintf(comment, sizeof(comment), "rule %04u", r->number);
+	say_end(p, r);
 	/* what is not led elsewhere ends at the input */
 	struct nft_statement s = verdict(accept ? NFTW_DNAT : NFTW_ACCEPT, NULL);
 	s.comment = comment;
@@ -328,6 +340,7 @@ static void walk_between(struct pen *p)
 		const struct rule *r = &c->rule[i].parsed.rule;
 		char comment[16];
 		snprintf(comment, sizeof(comment), "rule %04u", r->number);
+		say_end(p, r);
 		struct nft_statement s = verdict(r->action == VERDICT_ACCEPT ? NFTW_ACCEPT : NFTW_PROHIBITED, NULL);
 		s.comment = comment;
 		if (r->peer_len)
@@ -352,10 +365,19 @@ static const struct ip_prefix never_src[] = {
 	{ { { [10] = 0xff, 0xff, 240, 0, 0, 0 } }, 4 },
 };
 
+/* Whom an operator stopped: what comes from it, or goes to it. */
+static void walk_isolated(const struct pen *p, enum nft_key end)
+{
+	for (size_t i = 0; i < p->house->clients; i++)
+		if (p->house->client[i].isolated)
+			when(p, in_net(end, (struct ip_prefix){ p->house->client[i].ip, 32 }), NFTW_DROP, NULL);
+}
+
 static void walk_prerouting(struct pen *p)
 {
 	begin(p, "from-client", NFTW_NO_HOOK);
 	when(p, in_set(NFTW_IIF_SADDR, true, &sources), NFTW_DROP, NULL);
+	walk_isolated(p, NFTW_SADDR);
 	/* else it is for between-clients */
 	if (!is_on(&p->house->between))
 		when(p, in_set(NFTW_DADDR, false, &clients), NFTW_DROP, NULL);
@@ -408,6 +430,7 @@ static void walk_forward(struct pen *p)
 			  NFTW_ACCEPT);
 	otherwise(p, NFTW_DROP);
 	begin(p, "forward", NFTW_FORWARD);
+	walk_isolated(p, NFTW_DADDR);
 	when(p, in_set(NFTW_IIF, false, &ports), NFTW_GOTO, "client-out");
 	when(p, in_set(NFTW_OIF, false, &ports), NFTW_GOTO, "client-in");
 	when_both(p, is_named(NFTW_IIF, false, p->house->uplink), is_named(NFTW_OIF, false, p->house->uplink), NFTW_DROP);

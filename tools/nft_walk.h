@@ -35,6 +35,7 @@ struct nft_client {
 	struct ip_addr ip;        /* IPv4; or cross_owner: the rules are of that kind */
 	char port[NFTW_IFNAME];    /* interface; "": not here now */
 	bool closed;              /* no valid rules: all is refused */
+	bool isolated;            /* by an operator: nothing passes, established or not */
 	char why[96];             /* closed: the reason */
 	enum rule_verdict policy;
 	struct nft_rule *rule;
@@ -47,6 +48,7 @@ struct nft_house {
 	char uplink[NFTW_IFNAME];
 	struct ip_addr uplink_ip;  /* zero: not known */
 	struct nft_client inbound, between; /* without rules: off */
+	bool panic;                /* all are isolated */
 	struct nft_client *client;
 	size_t clients;
 	struct ip_addr *away;     /* connected-ips that are none of the clients above */

@@ -89,6 +89,21 @@ static int gather(struct words *w, const char *client)
 	return code;
 }
 
+/* The kernel does not know when a rule ends. */
+static void warn_of_ends(const struct nft_house *h)
+{
+	size_t ends = 0;
+	for (size_t i = 0; i < h->clients; i++)
+		for (size_t r = 0; r < h->client[i].count; r++)
+			ends += h->client[i].rule[r].parsed.rule.expire > 0;
+	for (size_t r = 0; r < h->inbound.count; r++)
+		ends += h->inbound.rule[r].parsed.rule.expire > 0;
+	for (size_t r = 0; r < h->between.count; r++)
+		ends += h->between.rule[r].parsed.rule.expire > 0;
+	if (ends)
+		complain(EXIT_YES, "%zu rules are for a while: Linux keeps them until the next export", ends);
+}
+
 static int export(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -117,6 +132,8 @@ static int export(int argc, char **argv)
 		code = complain(EXIT_REFUSED, "%s", reason);
 	else if (code == EXIT_YES)
 		printf("applied: %zu clients, %u connections cut\n", w.house.clients, cut);
+	if (code == EXIT_YES)
+		warn_of_ends(&w.house);
 	nft_house_free(&w.house);
 	return code;
 }

@@ -166,6 +166,45 @@ static void test_crossing(void **state)
 	assert_null(strstr(text, "between"));
 }
 
+/* Where an operator stopped a client, Linux does not let it through. */
+static void test_isolated_clients(void **state)
+{
+	static const char out[] = "\t\tip saddr 10.137.0.5 counter drop\n", in[] = "\t\tip daddr 10.137.0.5 counter drop\n";
+	struct nft_house h = house_of_one();
+	(void)state;
+	assert_true(nft_client_rule(nft_house_client(&h, C1), 0, "action=accept", 13));
+	nft_house_isolate(&h, C1);
+	nft_house_finish(&h);
+	char *text = text_of_house(&h), *from = strstr(text, "chain from-client {"), *forward = strstr(text, "chain forward {");
+	assert_non_null(from);
+	assert_non_null(strstr(from, out));
+	assert_true(strstr(from, out) < strstr(from, "}"));
+	assert_non_null(forward);
+	assert_non_null(strstr(forward, in));
+	assert_true(strstr(forward, in) < strstr(forward, "client-out"));
+	assert_non_null(strstr(text, "# closed: it is isolated"));
+	assert_null(strstr(text, "rule 0000"));
+
+	h = house_of_one();
+	h.panic = true;
+	assert_true(nft_house_port(&h, "c2=10.137.0.6"));
+	nft_house_finish(&h);
+	text = text_of_house(&h);
+	assert_non_null(strstr(text, out));
+	assert_non_null(strstr(text, "\t\tip saddr 10.137.0.6 counter drop\n"));
+}
+
+/* Linux ends none: whoever reads it is told. */
+static void test_rules_that_end(void **state)
+{
+	static const char line[] = "action=accept proto=tcp expire=4000000000";
+	struct nft_house h = house_of_one();
+	(void)state;
+	assert_true(nft_client_rule(nft_house_client(&h, C1), 7, line, strlen(line)));
+	assert_non_null(strstr(text_of_house(&h), "\t\t# rule 0007: ends at 4000000000, but here only with the next export\n"
+						  "\t\tmeta l4proto tcp" ACCEPT));
+}
+
 static void test_one_client_only(void **state)
 {
 	struct nft_house h = house_of_one();
@@ -201,6 +240,8 @@ int main(void)
 		cmocka_unit_test(test_crossing),
 		cmocka_unit_test(test_names_that_are_known),
 		cmocka_unit_test(test_closed_clients),
+		cmocka_unit_test(test_isolated_clients),
+		cmocka_unit_test(test_rules_that_end),
 		cmocka_unit_test(test_one_client_only),
 		cmocka_unit_test(test_words),
 	};

@@ -88,7 +88,8 @@ static void say_fixed(const struct runconf *now, const struct runconf *next)
 		{ "watchdog", now->watchdog, next->watchdog },
 		{ "sockets", now->sockets, next->sockets }, { "database", now->database, next->database },
 		{ "group", now->group, next->group }, { "log", now->log, next->log },
-		{ "metrics", now->metrics, next->metrics }, { "web", now->web, next->web }, { "[uplink]", now->uplink.words, next->uplink.words },
+		{ "metrics", now->metrics, next->metrics }, { "web", now->web, next->web },
+		{ "[uplink]", now->uplink.words, next->uplink.words },
 	};
 	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
 		if (strcmp(word[i].is, word[i].wanted))

@@ -30,7 +30,7 @@ flows() { "$POSTERN" status -j | python3 -c 'import json, sys; print(json.load(s
 load() { # clients, flows, rules
 	i=0
 	while [ $i -lt "$1" ]; do
-		"$POSTERN" attach "tap=m$i,netns=$NS_MANY,ip=10.139.0.$((i + 1)),name=m$i" || fail "client $i attached"
+		"$POSTERN" attach "tap=m$i,netns=$NS_MANY,ip=10.139.0.$((i + 1)),name=m$i" >/dev/null || fail "client $i attached"
 		ip -n "$NS_MANY" link set "m$i" up
 		i=$((i + 1))
 	done

@@ -105,6 +105,9 @@ void blockkeys_opened(struct blockkeys *k)
 {
 	k->dumped = (struct blocks){ .any = false };
 	k->in_dump = true;
+	/* nobody knows what the last one has had */
+	for (uint32_t i = 0; i < k->asked_count; i++)
+		k->asked[i].told = 0;
 }
 
 void blockkeys_synced(struct blockkeys *k)
@@ -136,6 +139,21 @@ static const char *parse(struct cursor *c, struct ip_addr *ip, bool *on)
 	return parse_switch(c, on) ? NULL : "it is on or off";
 }
 
+static void forget_oldest(struct blockkeys *k)
+{
+	k->asked_count--;
+	memmove(&k->asked[0], &k->asked[1], k->asked_count * sizeof(k->asked[0]));
+}
+
+/* Whatever else waits, panic can. */
+static bool has_room(struct blockkeys *k, struct ip_addr ip)
+{
+	uint32_t most = BLOCKKEYS_ASKED_MAX - !ip_is_zero(ip);
+	if (k->asked_count >= most && k->asked[0].told)
+		forget_oldest(k);
+	return k->asked_count < most;
+}
+
 bool blockkeys_ask(struct blockkeys *k, struct cursor words, const char **error)
 {
 	struct cursor c = words;
@@ -150,7 +168,7 @@ bool blockkeys_ask(struct blockkeys *k, struct cursor words, const char **error)
 	if (ip_is_zero(ip) ? k->now.panic == on : blocks_isolates(&k->now, ip) == on)
 		return true;
 	forget_asked(k, ip);
-	if (k->asked_count == BLOCKKEYS_ASKED_MAX) {
+	if (!has_room(k, ip)) {
 		*error = "too much waits for the store already";
 		return true;
 	}
@@ -167,23 +185,31 @@ bool blockkeys_ask(struct blockkeys *k, struct cursor words, const char **error)
 	return true;
 }
 
+static bool tell(struct asked *a, struct qdb *q)
+{
+	char path_buffer[QDB_PATH_MAX + 1];
+	struct text path = text_on(path_buffer);
+	const char *value = !a->on ? "off" : a->why[0] ? a->why : "on";
+	size_t len = 0;
+	text_put(&path, ip_is_zero(a->ip) ? panic_key : isolate_dir);
+	if (!ip_is_zero(a->ip))
+		text_ip(&path, a->ip);
+	while (value[len])
+		len++;
+	if (!qdb_write(q, path_buffer, value, len))
+		return false;
+	a->told = qdb_written(q);
+	return true;
+}
+
 bool blockkeys_poll(struct blockkeys *k, struct qdb *q)
 {
-	while (k->asked_count > 0 && qdb_state(q) == QDB_LIVE) {
-		char path_buffer[QDB_PATH_MAX + 1];
-		struct text path = text_on(path_buffer);
-		const struct asked *a = &k->asked[0];
-		const char *value = !a->on ? "off" : a->why[0] ? a->why : "on";
-		size_t len = 0;
-		text_put(&path, ip_is_zero(a->ip) ? panic_key : isolate_dir);
-		if (!ip_is_zero(a->ip))
-			text_ip(&path, a->ip);
-		while (value[len])
-			len++;
-		if (!qdb_write(q, path_buffer, value, len))
+	if (k->asked_count == 0 || qdb_state(q) != QDB_LIVE)
+		return k->asked_count > 0;
+	while (k->asked_count > 0 && k->asked[0].told && k->asked[0].told <= qdb_answered(q))
+		forget_oldest(k);
+	for (uint32_t i = 0; i < k->asked_count; i++)
+		if (!k->asked[i].told && !tell(&k->asked[i], q))
 			return true;
-		k->asked_count--;
-		memmove(&k->asked[0], &k->asked[1], k->asked_count * sizeof(k->asked[0]));
-	}
-	return k->asked_count > 0;
+	return false;
 }

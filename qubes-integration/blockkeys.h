@@ -4,7 +4,7 @@
  *   /postern/isolate/IP   why; "off" is as no key
  *   /postern/panic        why; "off" is as no key
  * Both hold at once, and while the store is away. What is asked for here, not by the store (blockkeys_ask), is written
- * to the store when it can be, and until then goes before what it says.
+ * to the store when it can be, and until it has answered goes before what its dumps say.
  */
 #ifndef BLOCKKEYS_H
 #define BLOCKKEYS_H
@@ -13,7 +13,7 @@
 #include "qdb.h"
 #include "storelog.h"
 
-enum { BLOCKKEYS_ASKED_MAX = 32, BLOCKKEYS_WHY_BYTES = 64 };
+enum { BLOCKKEYS_ASKED_MAX = 33 /* panic has a place of its own */, BLOCKKEYS_WHY_BYTES = 64 };
 
 struct blockkeys {
 	struct policy *policy; /* fixed at set-up */
@@ -21,10 +21,11 @@ struct blockkeys {
 	struct blocks now;     /* as wanted; the policy has it too */
 	struct blocks dumped;  /* as the dump that is under way says */
 	bool in_dump;
-	uint32_t asked_count;  /* to be told to the store, oldest first */
+	uint32_t asked_count;  /* told to the store, which has not answered, then to be told; oldest first */
 	struct asked {
 		struct ip_addr ip; /* zero: panic */
 		bool on;
+		uint64_t told; /* qdb_written behind it; 0: not yet */
 		char why[BLOCKKEYS_WHY_BYTES];
 	} asked[BLOCKKEYS_ASKED_MAX];
 };

@@ -22,6 +22,7 @@ struct qdb {
 	uint32_t have;        /* bytes in `in` */
 	uint32_t need;        /* of the message in `in`, as far as known */
 	uint32_t out_at, out_len;
+	uint64_t written, answered;
 	uint8_t in[MESSAGE_MAX];
 	uint8_t out[QDB_OUT_BYTES];
 };
@@ -47,6 +48,16 @@ enum qdb_state qdb_state(const struct qdb *q)
 const char *qdb_error(const struct qdb *q)
 {
 	return q->error;
+}
+
+uint64_t qdb_written(const struct qdb *q)
+{
+	return q->written;
+}
+
+uint64_t qdb_answered(const struct qdb *q)
+{
+	return q->answered;
 }
 
 /* --- out ------------------------------------------------------------------------ */
@@ -147,6 +158,7 @@ bool qdb_write(struct qdb *q, const char *path, const void *value, size_t len)
 			return false;
 	put_header(q, QDB_WRITE, path, path_length(path), len);
 	put(q, value, len);
+	q->written++;
 	return true;
 }
 
@@ -159,6 +171,7 @@ static void reset(struct qdb *q, enum qdb_state state)
 	q->have = 0;
 	q->need = QDB_HEADER_BYTES;
 	q->out_at = q->out_len = 0;
+	q->written = q->answered = 0;
 }
 
 void qdb_opened(struct qdb *q)
@@ -233,6 +246,8 @@ static void handle(struct qdb *q)
 	} else if (type == QDB_RM) {
 		put_header(q, QDB_OK, path, path_length(path), 0);
 		q->sink.remove(q->sink.self, path);
+	} else if (q->answered < q->written) {
+		q->answered++; /* nothing else is answered so */
 	}
 }
 

@@ -6,7 +6,7 @@
  *
  *   opened -> one MULTIREAD of everything goes out, the dump comes in (write
  *   for every key, then synced); from then on pushed changes (write, remove),
- *   each answered OK. Own writes are queued and their answers ignored.
+ *   each answered OK. Own writes are queued and their answers counted.
  *
  * It sends nothing but that one MULTIREAD, RESP_OK and valid WRITEs: anything
  * else could kill the peer's daemon.
@@ -73,6 +73,10 @@ void qdb_sent(struct qdb *, size_t len);
  * not open, no room yet, or no valid key or value.
  */
 bool qdb_write(struct qdb *, const char *path, const void *value, size_t len);
+
+/* Own writes queued, and answered whatever the answer, since the channel was opened: in this order. */
+uint64_t qdb_written(const struct qdb *);
+uint64_t qdb_answered(const struct qdb *);
 
 enum qdb_state qdb_state(const struct qdb *);
 const char *qdb_error(const struct qdb *); /* why broken, else "" */

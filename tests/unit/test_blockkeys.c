@@ -43,7 +43,7 @@ static const char *ask(const char *words)
 	return error;
 }
 
-/* What the store is told, as "path=value\n" lines. */
+/* What the store is told, as "path=value\n" lines; it answers. */
 static const char *told(void)
 {
 	static char lines[4096];
@@ -57,6 +57,8 @@ static const char *told(void)
 		if (bytes[at] == 1 && !strncmp((char *)bytes + at + 1, "/postern/", 9))
 			snprintf(lines + len, sizeof(lines) - len, "%s=%.*s\n", (char *)bytes + at + 1, bytes[at + 68],
 				 (char *)bytes + at + 72);
+		if (bytes[at] == 1)
+			send_one(7, (char *)bytes + at + 1, "");
 	}
 	return lines;
 }
@@ -166,6 +168,44 @@ static void test_ask(void **state)
 	assert_string_equal(told(), "/postern/panic=a?b?\n");
 }
 
+/* Told to a store that was gone before it had it: it is told again, and not undone. */
+static void test_lost(void **state)
+{
+	(void)state;
+	static uint8_t bytes[QDB_OUT_BYTES];
+	open_for_all();
+	told();
+	for (int sent = 0; sent < 2; sent++) {
+		assert_null(ask("panic on fire"));
+		qdb_tree_poll(tree);
+		if (sent)
+			assert_true(qdb_output(q, bytes, sizeof(bytes)) > 0);
+		qdb_closed(q);
+		assert_int_equal(out(1), DROP_PANIC);
+		qdb_opened(q);
+		dump("", "");
+		assert_int_equal(out(1), DROP_PANIC);
+		assert_string_equal(told(), "/postern/panic=fire\n");
+		assert_string_equal(told(), "");
+		qdb_closed(q);
+		qdb_opened(q);
+		dump("", "");
+		assert_int_equal(out(1), DROP_NONE);
+	}
+	/* a store that never answers fills nothing up */
+	for (uint32_t i = 0; i < 200; i++) {
+		assert_null(ask(i % 2 ? "panic off" : "panic on"));
+		assert_null(ask(i % 2 ? "isolate 10.137.0.2 off" : "isolate 10.137.0.2 on"));
+	}
+	char words[64];
+	for (uint32_t i = 0; i < 100; i++) {
+		snprintf(words, sizeof(words), "isolate 10.1.0.%u on", i);
+		assert_null(ask(words));
+		qdb_tree_poll(tree);
+		qdb_output(q, bytes, sizeof(bytes));
+	}
+}
+
 static void test_bad_words(void **state)
 {
 	(void)state;
@@ -182,6 +222,8 @@ static void test_bad_words(void **state)
 		snprintf(words, sizeof(words), "isolate 10.0.0.%u on", i);
 		assert_true(!ask(words) == (i < 32));
 	}
+	assert_null(ask("panic on")); /* that always has room */
+	assert_int_equal(out(1), DROP_PANIC);
 }
 
 /* Against a plain list. */
@@ -208,7 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
-		TEST(test_isolate), TEST(test_panic), TEST(test_dump), TEST(test_ask), TEST(test_bad_words), TEST(test_list),
+		TEST(test_isolate), TEST(test_panic), TEST(test_dump), TEST(test_ask), TEST(test_lost), TEST(test_bad_words), TEST(test_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

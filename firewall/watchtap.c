@@ -87,7 +87,9 @@ void watch_begin(struct fw *fw, struct frame *f)
 	w->record.client = client_of(fw, f->port, w->facts.came.src);
 	note_flow(fw, w, WATCH_FOUND);
 	w->facts.client = w->record.client;
-	w->wanted = anyone_may_want(w);
+	/* which client a flow that the world opens leads to shows behind it */
+	bool inbound = f->port == PORT_UPLINK && w->record.flow == WATCH_NO_FLOW && fw->cross.inbound != NONE;
+	w->wanted = inbound || anyone_may_want(w);
 	w->frame = f;
 	w->sent = fw->tx.tail;
 	if (w->wanted)

@@ -342,12 +342,31 @@ static void test_unwanted(void **state)
 	bench_free(b);
 }
 
+/* Whose a packet from the world is shows only when its flow is opened. */
+static void test_inbound(void **state)
+{
+	static const char *const inward[] = { "action=accept proto=udp dstports=2000 to=10.137.0.5:20", NULL };
+	struct bench *b = bench_new();
+	struct lab_packet p = world_packet(2000);
+	(void)state;
+	lab_cross_rules(b->lab, RULE_INBOUND, inward);
+	ask(b, "watch start 0 0 0 client 10.137.0.5 host 10.137.0.5 dport 20");
+	lab_give(b->lab, lab_send(b->lab, &p));
+	assert_says(b, "watch read 1", "\"in_port\":0");
+	assert_non_null(strstr(b->all, "\"flow\":\"opened\""));
+	p = world_packet(2001);
+	assert_null(lab_send(b->lab, &p));
+	assert_says(b, "watch stop 1", "\"matched\":1");
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_sides), cmocka_unit_test(test_words), cmocka_unit_test(test_held),
 		cmocka_unit_test(test_ring), cmocka_unit_test(test_ends), cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_fragments), cmocka_unit_test(test_flows), cmocka_unit_test(test_unwanted),
+		cmocka_unit_test(test_inbound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,7 +197,7 @@ void watch_drop(struct fw *fw, const struct frame *f, uint16_t from, enum drop r
 		w->record.reason = (uint8_t)reason;
 		return;
 	}
-	if (w->frame && w->wanted)
+	if (w->frame)
 		return; /* told of when it was held; here there is only one place */
 	start(fw, w);
 	w->facts.fate = MATCH_FATE_DROPPED;

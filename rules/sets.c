@@ -72,6 +72,8 @@ void sets_release(struct sets *s, uint32_t handle)
 static void take_out(struct sets *s, struct set *gone)
 {
 	uint32_t first = gone->first, count = gone->count;
+	if (count == 0)
+		return; /* all of them are emptied when a dump begins */
 	memmove(&s->member[first], &s->member[first + count], (s->members - first - count) * sizeof(s->member[0]));
 	s->members -= count;
 	for (uint32_t i = 0; i < SETS_MAX; i++)

@@ -289,6 +289,8 @@ static int take_words(struct words *w, char *ip, char line[LINE_MAX_BYTES], stru
 	} else if (!parse_moment(w->operand[at + 1], now, &until)) {
 		return complain(EXIT_USAGE, "%s: not a time to come (HH:MM, or YYYY-MM-DDTHH:MM)", w->operand[at + 1]);
 	}
+	if (until > now + (time_t)DAYS_MAX * 86400)
+		return complain(EXIT_USAGE, "%s: more than %d days away", w->operand[at + 1], DAYS_MAX);
 	if (w->operands - at == 3)
 		w->wish.reason = w->operand[at + 2];
 	const char *words = line + (strncmp(line, "accept accept ", 14) ? 0 : 7);

@@ -91,7 +91,8 @@ static int set(const struct words *w, const char *key, const char *value, const 
 	if (w->json)
 		return answer_print(json_pack("{s:i, s:b, s:b, s:b}", "schema", 1, "on", value != NULL, "stored", stored,
 					      "told", told));
-	printf("%s%s\n", what, stored ? "" : "; the store is away and will learn it");
+	printf("%s%s\n", what, !stored ? "; the store is away and will learn it" :
+	       !told ? ", says the store; the appliance does not answer here and hears of it from there" : "");
 	return EXIT_YES;
 }
 

@@ -62,6 +62,7 @@ test_revoke() {
 	check "a rule that cannot be is refused" code_is 2 "$POSTERN" allow "$C1" "$SERVER" tpc 81 for 1h
 	check "and what does not accept" code_is 2 "$POSTERN" allow "$C1" drop for 1h
 	check "and so is a time" code_is 2 "$POSTERN" allow "$C1" "$SERVER" tcp 81 for ever
+	check "or one beyond what a rule can say" code_is 2 "$POSTERN" allow "$C1" "$SERVER" tcp 81 until 2150-01-01
 }
 dead_line() { "$POSTERN" allow "$C1" "$NOBODY" for 1m && "$POSTERN" rules "$C1" | grep -q allow-1.*81; }
 

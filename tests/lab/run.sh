@@ -39,6 +39,7 @@ run latency_test.sh "$HERE/latency_test.sh"
 run latency_inside_test.sh env MODE=spt "$HERE/latency_inside_test.sh"
 run latency_through_test.sh env MODE=spt "$HERE/latency_through_test.sh"
 run load_test.sh env MODE=spt "$HERE/load_test.sh"
+run storm_test.sh env MODE=spt "$HERE/storm_test.sh"
 
 modes='spt hvt'
 if [ ! -e /dev/kvm ]; then

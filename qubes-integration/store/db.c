@@ -31,6 +31,9 @@ static const char *const text[DB_STATEMENTS] = {
 		    " VALUES(?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[DB_CLOSE] = "UPDATE generation SET closed = 1, time = ?2, uid = ?3, pid = ?4,"
 		     " comm = ?5, via = ?6 WHERE number = ?1",
+	[DB_LATER] = "SELECT 1 FROM generation WHERE number > ?1 AND closed = 1 AND (path IN"
+		     " ('/postern/apply', '/postern/inbound', '/postern/between', '/postern/set') OR"
+		     " (path > '/qubes-firewall/' AND path < '/qubes-firewall0')) LIMIT 1",
 	[DB_TAKE_OVER] = "UPDATE change SET generation = ?1 WHERE generation = ?2",
 	[DB_FORGET] = "DELETE FROM generation WHERE number = ?1",
 	[DB_NOTE] = "INSERT INTO change(generation, path, old, new)"
@@ -243,6 +246,17 @@ static bool open_generation(struct db *db, const char *path, const struct db_aut
 	return true;
 }
 
+/* The changes of an open generation become those of another one. */
+static bool take_over(struct db *db, int64_t number, int64_t open)
+{
+	bind_number(db, DB_TAKE_OVER, 1, number);
+	bind_number(db, DB_TAKE_OVER, 2, open);
+	if (!run(db, DB_TAKE_OVER))
+		return false;
+	bind_number(db, DB_FORGET, 1, open);
+	return run(db, DB_FORGET);
+}
+
 /* What somebody wrote into this tree and did not commit belongs to the batch now. */
 static bool join_batch(struct db *db, const char *path, int64_t *number)
 {
@@ -259,12 +273,26 @@ static bool join_batch(struct db *db, const char *path, int64_t *number)
 		return found == DB_ABSENT;
 	open = sqlite3_column_int64(db->statement[DB_FIND_OPEN], 0);
 	finish(db, DB_FIND_OPEN);
-	bind_number(db, DB_TAKE_OVER, 1, db->batch);
-	bind_number(db, DB_TAKE_OVER, 2, open);
-	if (!run(db, DB_TAKE_OVER))
+	return take_over(db, db->batch, open);
+}
+
+/* The tree's open generation is committed: as it is, or, behind others of rules, as the newest. */
+static bool close_generation(struct db *db, const char *tree, const struct db_author *author, int64_t *number)
+{
+	enum db_result later;
+	int64_t open = *number;
+
+	bind_number(db, DB_LATER, 1, open);
+	later = look(db, DB_LATER);
+	if (later == DB_FAILED)
 		return false;
-	bind_number(db, DB_FORGET, 1, open);
-	return run(db, DB_FORGET);
+	if (later == DB_DONE) {
+		finish(db, DB_LATER);
+		return open_generation(db, tree, author, true, number) && take_over(db, *number, open);
+	}
+	bind_number(db, DB_CLOSE, 1, open);
+	bind_author(db, DB_CLOSE, author);
+	return run(db, DB_CLOSE);
 }
 
 /* Which generation a change of path belongs to; emptied: it has no value now, which commits a tree if it is its key. */
@@ -290,11 +318,7 @@ static bool find_generation(struct db *db, const char *path, bool emptied,
 		return open_generation(db, tree, author, commits, number);
 	*number = sqlite3_column_int64(db->statement[DB_FIND_OPEN], 0);
 	finish(db, DB_FIND_OPEN);
-	if (!commits)
-		return true;
-	bind_number(db, DB_CLOSE, 1, *number);
-	bind_author(db, DB_CLOSE, author);
-	return run(db, DB_CLOSE);
+	return !commits || close_generation(db, tree, author, number);
 }
 
 static bool join_generation(struct db *db, const char *path, bool emptied,

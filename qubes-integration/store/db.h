@@ -8,7 +8,8 @@
  *
  * Every change belongs to a generation. Changes below /qubes-firewall/IP/ join the
  * open generation of that IP, which the empty value written to /qubes-firewall/IP
- * closes; likewise those below /postern/inbound/ and /postern/between/. Every other change
+ * closes (and gives a new number, if one of rules was closed since it was opened: numbers tell
+ * the order of commits); likewise those of our own trees, db_tree_of. Every other change
  * is a generation of its own, unless a batch is open (history.h): then all of them are that
  * one. Nothing is ever forgotten (schema.h).
  */
@@ -32,6 +33,7 @@ enum db_statement {
 	DB_FIND_OPEN,
 	DB_OPEN,
 	DB_CLOSE,
+	DB_LATER,
 	DB_TAKE_OVER,
 	DB_FORGET,
 	DB_NOTE,

@@ -380,6 +380,23 @@ static void refuses_strange_files(void **state)
 	assert_false(db_open(&second, folder, reason, sizeof(reason)));
 }
 
+/* A tree begun before another generation and committed after it is the newer one: `if=` and a look back count on that. */
+static void late_commits_come_last(void **state)
+{
+	(void)state;
+	put("/qubes-firewall/10.0.0.1/policy", "drop");
+	assert_true(db_commit(&db));
+	put("/qubes-firewall/10.0.0.2/policy", "drop");
+	put("/qubes-firewall/10.0.0.2", "");
+	assert_true(db_commit(&db));
+	put("/qubes-firewall/10.0.0.1/0000", "action=accept");
+	put("/qubes-firewall/10.0.0.1", "");
+	assert_true(db_commit(&db));
+	expect_sql("SELECT path FROM generation WHERE closed = 1 ORDER BY number DESC LIMIT 1", "/qubes-firewall/10.0.0.1");
+	expect_sql("SELECT count(*) FROM change WHERE generation = (SELECT max(number) FROM generation)", "3");
+	expect_sql("SELECT count(*) FROM generation", "2");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -392,6 +409,7 @@ int main(void)
 		TEST(generations),	      TEST(half_a_tree_is_taken_back),
 		TEST(locked_out),	      TEST(disk_full),
 		TEST(refuses_a_second_store), TEST(refuses_strange_files),
+		TEST(late_commits_come_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

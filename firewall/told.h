@@ -20,7 +20,10 @@ void told_store(struct fw *, const char *state, uint64_t now_ns);
 void told_line(struct fw *, const char *line, size_t len, const char *word, uint64_t now_ns);
 /* Watches that began or ended since. */
 void told_watches(struct fw *, uint64_t now_ns);
-/* Was it a rule that said no to this tuple from that port, for that reason? *rule: its rule_ref. */
+/*
+ * Was it a rule that said no to this tuple from that port, for that reason? *rule: its rule_ref. false, too, for a later
+ * fragment of TCP or UDP: what the rule was asked about is not in it.
+ */
 bool told_refuser(const struct fw *, const struct tuple *, uint16_t from, enum drop, uint32_t *rule);
 
 #endif

@@ -127,6 +127,13 @@ void told_watches(struct fw *fw, uint64_t now_ns)
 	}
 }
 
+/* A piece of a datagram behind the first: what the rule was asked about is not in it. */
+static bool is_later_piece(const struct tuple *t)
+{
+	bool ports = t->proto == PROTO_TCP || t->proto == PROTO_UDP;
+	return ports && t->sport == 0 && t->dport == 0;
+}
+
 /* Rules change between bursts only: what they say now is what they said. */
 bool told_refuser(const struct fw *fw, const struct tuple *tuple, uint16_t from, enum drop reason, uint32_t *rule)
 {
@@ -134,7 +141,7 @@ bool told_refuser(const struct fw *fw, const struct tuple *tuple, uint16_t from,
 	uint32_t client;
 	enum drop again = DROP_NONE;
 	*rule = NONE;
-	if (reason != DROP_RULE && reason != DROP_POLICY)
+	if ((reason != DROP_RULE && reason != DROP_POLICY) || is_later_piece(tuple))
 		return false;
 	if (from == PORT_UPLINK) {
 		again = cross_inbound(fw, tuple, &lead);

@@ -342,6 +342,28 @@ static void test_unwanted(void **state)
 	bench_free(b);
 }
 
+/* The ports that a rule is about are in the first piece alone: no other rule is blamed for the others. */
+static void test_refused_pieces(void **state)
+{
+	static const char *const two[] = { "action=drop proto=udp dstports=53", "action=drop proto=udp", NULL };
+	struct bench *b = bench_new();
+	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
+	(void)state;
+	lab_rules(b->lab, ip_v4(10, 137, 0, 5), VERDICT_ACCEPT, two);
+	ask(b, "watch start 0 0 0 udp");
+	p.id = 9;
+	p.payload = "sixteen bytes ..";
+	p.payload_len = 16;
+	for (uint32_t piece = 0; piece < 2; piece++) {
+		p.fragment = piece ? 3 : IPV4_MF;
+		lab_give(b->lab, lab_send(b->lab, &p));
+		assert_says(b, "watch read 1", "\"fate\":\"dropped\",\"reason\":\"rule\"");
+		assert_true(!strstr(b->all, "\"rule\":1"));
+		assert_true(!strstr(b->all, "\"rule\":0") == (piece == 1));
+	}
+	bench_free(b);
+}
+
 /* Whose a packet from the world is shows only when its flow is opened. */
 static void test_inbound(void **state)
 {
@@ -366,7 +388,7 @@ int main(void)
 		cmocka_unit_test(test_both_sides), cmocka_unit_test(test_words), cmocka_unit_test(test_held),
 		cmocka_unit_test(test_ring), cmocka_unit_test(test_ends), cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_fragments), cmocka_unit_test(test_flows), cmocka_unit_test(test_unwanted),
-		cmocka_unit_test(test_inbound),
+		cmocka_unit_test(test_inbound), cmocka_unit_test(test_refused_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,6 +233,16 @@ static int idle_ms(const struct supervisor *s, bool attached, int64_t now)
 	return due == INT64_MAX ? -1 : due <= now ? 0 : (int)(due - now);
 }
 
+/* A tender that is starting was told of the file as it was before: it has to be there to be told what changed. */
+static void reload_when_told(struct supervisor *s)
+{
+	const struct child *tender = &s->child[SUPERVISOR_TENDER];
+	if (!s->reloads || (tender->pid && !tender->ready))
+		return;
+	s->reloads = false;
+	reload(s);
+}
+
 /* What to do about the signals that came; false: end. */
 static bool hear(struct supervisor *s)
 {
@@ -240,7 +250,7 @@ static bool hear(struct supervisor *s)
 	bool go_on = true;
 	while (read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			reload(s);
+			s->reloads = true;
 		else if (info.ssi_signo != SIGCHLD)
 			go_on = false;
 	}
@@ -275,6 +285,7 @@ int supervisor_run(struct supervisor *s)
 		int64_t now = now_ms();
 		start_due(s, now);
 		probe(s);
+		reload_when_told(s);
 		watch(s);
 		if (s->child[SUPERVISOR_TENDER].ready)
 			attached = runports_attach(s, now);

@@ -30,6 +30,7 @@ struct supervisor {
 	struct supervisor_client client[RUNCONF_CLIENTS_MAX]; /* as conf.client */
 	bool singly;         /* the tender starts without clients that can come later */
 	bool told_ready;
+	bool reloads;        /* SIGHUP came and was not obeyed yet */
 	int64_t watchdog_ms; /* so long the appliance may be silent; 0: for ever */
 	int64_t heard_ms, asked_ms; /* when it answered, and was asked, last */
 	int lock;            /* on the directory of the sockets */

@@ -14,6 +14,7 @@ config_head() {
 	cat <<-END
 		# as an operator writes it
 		mode $LAB_MODE
+		tender $LAB/tender
 		sockets $LAB/run
 		database $LAB/db/store.db
 		watchdog $WATCHDOG_S
@@ -56,7 +57,15 @@ while True:
 	wait_for 5 test -S "$LAB/notify"
 }
 
-lab_store() { listen_for_words; }
+lab_store() {
+	cat >"$LAB/tender" <<-END
+		#!/bin/sh
+		while [ -e "$LAB/slow" ]; do echo waits >>"$LAB/waits"; sleep 0.1; done
+		exec "$O/postern-tender" "\$@"
+	END
+	chmod +x "$LAB/tender"
+	listen_for_words
+}
 
 lab_tender() { # in the place of lab.sh's: one program starts them all
 	POSTERN_STORE=$LAB/run/store.sock POSTERN_CONTROL=$LAB/run/control.sock
@@ -163,6 +172,15 @@ check "a tender that is killed comes back" wait_for 20 runs_again postern-tender
 check "with its ports" wait_for 20 ports_are up0 c1 c3
 check "the first client passes again" wait_for 20 reaches c1
 check "the third client passes again" wait_for 20 reaches c3
+
+# It starts with the file as it was; what has changed since is made up for.
+touch "$LAB/slow"
+kill -9 "$(child_of_run postern-tender)"
+check "one that is slow to start" wait_for 20 test -s "$LAB/waits"
+config c1
+kill -HUP "$RUN_PID"
+rm "$LAB/slow"
+check "has no ports that went meanwhile" wait_for 20 ports_are up0 c1
 
 if [ "$LAB_MODE" = spt ]; then
 	p=$(child_of_run postern-tender)

@@ -25,6 +25,7 @@ from storewire import OK, READ, READ_IS, RM, WRITE, Peer, message
 
 STEADY, FIRST, SECOND = 1000, 1001, 1002
 FILLERS = 6
+AT_LEAST = 200     # however long they take
 BATCH = 5          # generations that are sent without waiting for what becomes of each
 PATIENCE_S = 60
 PACE_S = 0.01
@@ -41,7 +42,8 @@ def tree(i, server, client):
     yes, no = allowed(i, client), FIRST + SECOND - allowed(i, client)
     accept = f"action=accept dst4={server}/32 proto=udp dstports={yes}-{yes} label=yes-{i}"
     refuse = f"action=drop dst4={server}/32 proto=udp dstports={no}-{no} label=no-{i}"
-    lines = [f"action=accept dst4={server}/32 dstports={STEADY}-{STEADY} proto={p} label=steady" for p in ("tcp", "udp")]
+    lines = [f"action=accept dst4={server}/32 proto={p} dstports={STEADY}-{STEADY} label=steady"
+             for p in ("tcp", "udp")]
     for k in range(FILLERS):
         lines.append(f"action=accept dst4=198.51.100.{k}/32 proto=tcp dstports={k + 1}-{k + 9} label=filler")
         if k == FILLERS // 2:
@@ -326,7 +328,7 @@ class Writer(threading.Thread):
         try:
             with Peer(self.store) as store:
                 store.socket.settimeout(PATIENCE_S)
-                while self.done < self.wanted and (time.monotonic() < self.until or self.done < 50):
+                while self.done < self.wanted and (time.monotonic() < self.until or self.done < AT_LEAST):
                     number = send_generation(store, self.done + 1, self.server, self.clients)
                     self.done += 1
                     # one by one at first, then several at a time
@@ -394,5 +396,12 @@ def flows(postern, i, *clients):
     assert listed and not wrong, wrong[:3]
 
 
+def main(verb, *words):
+    try:
+        {"storm": storm, "rules": rules, "flows": flows}[verb](*words)
+    except AssertionError as fault:
+        sys.exit(f"{verb}: {fault or 'assertion'}")
+
+
 if __name__ == "__main__":
-    {"storm": storm, "rules": rules, "flows": flows}[sys.argv[1]](*sys.argv[2:])
+    main(*sys.argv[1:])

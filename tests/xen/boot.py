@@ -29,7 +29,7 @@ QUOTE = [os.path.join(HERE, "../..", folder) for folder in ("qubes-integration/x
 # exit code, and the wider registers across VMRUN.
 CPU = "EPYC,-smap,-monitor,-rdtscp,-avx,-avx2,-fma,-f16c,-xsave,-xsaveopt,-xsavec,-xgetbv1,-xsaves"
 XEN = ("console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 noreboot=1 cpuidle=0 cpufreq=none "
-       "spec-ctrl=eager-fpu sched_ratelimit_us=0 loglvl=warning guest_loglvl=all")
+       "spec-ctrl=eager-fpu loglvl=warning guest_loglvl=all")
 DOM0 = "console=hvc0 loglevel=4 mitigations=off"
 EXIT_PORT = "0xf4"  # what dom0 writes here, QEMU ends with: (value << 1) | 1
 MEMORY_MIB = 1536

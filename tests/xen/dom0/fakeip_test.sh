@@ -25,7 +25,7 @@ rules_set 10.138.0.5 'action=accept proto=icmp'
 check "rules are the real address's: ping" pings c1 192.0.2.1
 refused() { in_ns c1 nc -w 3 "$1" "$2" </dev/null 2>&1 | grep -qi "$3"; }
 check "and no TCP, with an error that it takes for its own" refused 192.0.2.1 80 'no route'
-check "from the gateway it was told of" icmp c1 tcp 192.0.2.1 80 '3/13 from 192.168.1.1 '
+check "prohibited by the rules, on the wire" icmp c1 tcp 192.0.2.1 80 '3/13 '
 explain() { qrx "$domid" "user:QUBESRPC postern.Explain+$1 dom0" </dev/null; }
 says_drop() { explain "10.138.0.5+tcp+10.138.0.5+40000+192.0.2.1+80" | grep -q '"verdict":"drop"'; }
 check "postern.Explain says the same" says_drop

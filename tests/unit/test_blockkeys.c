@@ -250,7 +250,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
-		TEST(test_isolate), TEST(test_panic), TEST(test_dump), TEST(test_ask), TEST(test_lost), TEST(test_bad_words), TEST(test_list),
+		TEST(test_isolate), TEST(test_panic), TEST(test_dump), TEST(test_ask), TEST(test_lost),
+		TEST(test_bad_words), TEST(test_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

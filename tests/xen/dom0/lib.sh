@@ -3,7 +3,7 @@
 # is an emulated machine, perhaps on a busy host.
 set -u
 failed=0
-WAIT_S=${WAIT_S:-30}
+WAIT_S=${WAIT_S:-60} # netback looks at every folder twice in it
 
 now_s() { cut -d' ' -f1 /proc/uptime; }
 

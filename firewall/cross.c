@@ -66,6 +66,7 @@ static const struct rule *admitting(const struct fw *fw, const struct tuple *t, 
 enum drop cross_inbound(const struct fw *fw, const struct tuple *t, struct cross_lead *lead)
 {
 	enum drop reason;
+	*lead = (struct cross_lead){ .port = PORT_NONE, .rule = RULE_POLICY };
 	const struct rule *r = admitting(fw, t, &lead->rule, &reason);
 	if (!r)
 		return reason;

@@ -70,6 +70,18 @@ void json_ip(struct text *t, const char *name, struct ip_addr ip)
 	json_text(t, name, buffer);
 }
 
+void json_tuple(struct text *t, const struct tuple *tuple)
+{
+	char buffer[16];
+	struct text proto = text_on(buffer);
+	text_proto(&proto, tuple->proto);
+	json_text(t, "proto", buffer);
+	json_ip(t, "src", tuple->src);
+	json_u64(t, "sport", tuple->sport);
+	json_ip(t, "dst", tuple->dst);
+	json_u64(t, "dport", tuple->dport);
+}
+
 void json_owner(struct text *t, const char *name, struct ip_addr owner)
 {
 	char buffer[IP_TEXT];

@@ -219,9 +219,6 @@ static bool has_histogram(const struct latency_report *r, const struct fw *fw)
 
 static void slow_line(const struct latency_slow *s, struct text *t)
 {
-	char word[16];
-	struct text proto = text_on(word);
-	text_proto(&proto, s->tuple.proto);
 	json_begin(t, "slow");
 	json_u64(t, "ns", s->ns);
 	if (s->parse_ns | s->lookup_ns | s->forward_ns) {
@@ -231,13 +228,8 @@ static void slow_line(const struct latency_slow *s, struct text *t)
 	}
 	json_u64(t, "port", s->port);
 	json_u64(t, "queued", s->queued);
-	if (s->tuple.proto) {
-		json_text(t, "proto", word);
-		json_ip(t, "src", s->tuple.src);
-		json_u64(t, "sport", s->tuple.sport);
-		json_ip(t, "dst", s->tuple.dst);
-		json_u64(t, "dport", s->tuple.dport);
-	}
+	if (s->tuple.proto)
+		json_tuple(t, &s->tuple);
 	if (s->rule != NONE) {
 		json_u64(t, "generation", s->generation);
 		json_rule_number(t, "rule", s->rule);

@@ -86,10 +86,7 @@ static void status_ends(const struct flow *flow, struct text *t)
 	};
 	bool inbound = flow->kind == FLOW_INBOUND;
 	struct tuple opener = inbound ? flow_reply(flow) : flow->orig;
-	json_ip(t, "src", opener.src);
-	json_u64(t, "sport", opener.sport);
-	json_ip(t, "dst", opener.dst);
-	json_u64(t, "dport", opener.dport);
+	json_tuple(t, &opener);
 	json_ip(t, "nat_ip", inbound ? flow->orig.src : flow->nat_ip);
 	json_u64(t, "nat_port", inbound ? flow->orig.sport : flow->nat_port);
 	json_text(t, "kind", kind[flow->kind]);
@@ -97,11 +94,7 @@ static void status_ends(const struct flow *flow, struct text *t)
 
 void status_flow(const struct fw *fw, const struct flow *flow, uint64_t now_ns, struct text *t)
 {
-	char buffer[16];
-	struct text proto = text_on(buffer);
-	text_proto(&proto, flow->orig.proto);
 	json_begin(t, "flow");
-	json_text(t, "proto", buffer);
 	status_ends(flow, t);
 	json_text(t, "state", flow_state_word(flow));
 	json_ip(t, "client", flow->orig.src);

@@ -48,14 +48,7 @@ static bool glance(const struct frame *f, struct tuple *t)
 
 static void tuple_members(const struct tuple *p, struct text *t)
 {
-	char buffer[16];
-	struct text proto = text_on(buffer);
-	text_proto(&proto, p->proto);
-	json_text(t, "proto", buffer);
-	json_ip(t, "src", p->src);
-	json_u64(t, "sport", p->sport);
-	json_ip(t, "dst", p->dst);
-	json_u64(t, "dport", p->dport);
+	json_tuple(t, p);
 	if (p->proto == PROTO_ICMP)
 		json_u64(t, "icmp_type", p->kind);
 }

@@ -68,20 +68,13 @@ static void port_members(const struct fw *fw, uint16_t port, bool in, struct tex
 
 static void tuple_members(const struct watch_record *r, struct text *t)
 {
-	char buffer[16];
-	struct text proto = text_on(buffer);
 	const struct tuple *p = r->came.proto ? &r->came : &r->left;
 	if (ip_is_zero(p->src) && ip_is_zero(p->dst)) {
 		if (r->arp)
 			json_text(t, "proto", "arp");
 		return;
 	}
-	text_proto(&proto, p->proto);
-	json_text(t, "proto", buffer);
-	json_ip(t, "src", p->src);
-	json_u64(t, "sport", p->sport);
-	json_ip(t, "dst", p->dst);
-	json_u64(t, "dport", p->dport);
+	json_tuple(t, p);
 	if (p->proto == PROTO_TCP)
 		json_u64(t, "tcp_flags", r->tcp_flags);
 	if (p->proto == PROTO_ICMP)

@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from benchlab import CLIENT, FW_MAC, PORT, SERVER, Kernel, Postern, run
 import benchreport
+import slices
 from benchreport import WORKLOADS, Result
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -30,6 +31,7 @@ GEN_CPU = min(int(os.environ.get("GEN_CPU") or 0), LAST_CPU)
 FW_CPU = min(int(os.environ.get("FW_CPU") or 1), LAST_CPU)
 HERE = os.path.dirname(os.path.abspath(__file__))
 TCP_SECS = 1.5
+SLICES_SECS = float(os.environ.get("SLICES_SECS") or 45)
 ECHO_PPS = 60000.0
 
 begun = time.monotonic()
@@ -101,27 +103,40 @@ def newflow_scale(lab):
     return rates[1] / rates[0]
 
 
-def latency_cost(lab):
-    """What measuring costs a packet: short runs without and with it, A B B A; the percent goes to the next row."""
-    rate = {"off": [], "stages": []}
-    for turn in range(6):
-        for state in (("off", "stages"), ("stages", "off"))[turn % 2]:
-            run(OUT + "/postern", "latency", state, env=lab.env)
-            got, said, _ = blast(lab, pps_words(64, 1), SECS / 3)
-            rate[state].append(got / said["secs"])
-    off, on = (max(rate[s]) for s in ("off", "stages")) # what else runs here only slows
-    latency_cost.percent.append(100 * (off - on) / off)
-    return 1e9 / on - 1e9 / off
+def measuring(lab):
+    """One stream through all three rows, and what slices.py found in it."""
+    if measuring.found:
+        return measuring.found
+    words, here = pps_words(64, 1) + ["--secs", str(SLICES_SECS)], os.sched_getaffinity(0)
+    lab.catch(True)
+    arrivals, control = slices.Arrivals(lab.up_ns, "up0"), slices.Control(lab.env["POSTERN_CONTROL"])
+    found = slices.Slices(control, arrivals, lab.pids())
+    os.sched_setaffinity(0, {GEN_CPU}) # not where the firewall is
+    stream = lab.start("stream.log", OUT + "/bench/gen", "pps", "--ns", lab.client_ns, *words)
+    try:
+        time.sleep(0.3)
+        found.run(time.monotonic() + SLICES_SECS - 1.0)
+    finally:
+        os.sched_setaffinity(0, here)
+        lab.end(stream)
+        arrivals.close()
+        control.close()
+        lab.catch(False)
+    print(found.told())
+    measuring.found = found
+    return found
 
 
-latency_cost.prepare = lambda lab: establish(lab, 64, 1)
-latency_cost.percent = []
+measuring.found = None
 
 
-def latency_share(_):
-    if not latency_cost.percent:
-        raise RuntimeError("is a part of latency_cost: ONLY=latency_cost,latency_share")
-    return latency_cost.percent.pop()
+def latency_row(which, state):
+    """An estimate of slices.py as a row: its median, and its interval as what it went from and to."""
+    def measure(lab):
+        measure.interval = getattr(measuring(lab), which)(state)
+        return measure.interval.median
+    measure.prepare = lambda lab: None if measuring.found else establish(lab, 64, 1)
+    return measure
 
 
 def cps(lab):
@@ -245,7 +260,8 @@ MEASURE = {
     "udp64_1": pps(64, 1), "udp64_50k": pps(64, 50000), "udp1400": pps(1400, 1),
     "udp64_new_r1000": fresh, "udp64_unreplied_r1000": unreplied, "newflow_scale": newflow_scale,
     "cps_r0": cps, "cps_r1000": cps, "rtt_spin": rtt(True), "rtt_block": rtt(False),
-    "latency_cost": latency_cost, "latency_share": latency_share,
+    "latency_null": latency_row("cost", "null"), "latency_cost": latency_row("cost", "stages"),
+    "latency_share": latency_row("share", "stages"),
     "tcp1_up": tcp(1, False), "tcp1_down": tcp(1, True), "tcp4_up": tcp(4, False), "tcp4_down": tcp(4, True),
     "attach1_ms": attach1, "swap_quiet_us": swap(None), "swap_r10000_us": swap(10000),
     **{"sweep_new_r%d" % rules: fresh for rules in benchreport.SWEEP},
@@ -286,6 +302,7 @@ def measure_one(w, labs):
             getattr(result, lab.name).append(measure(lab))
         result.runs = n + 1
     result.p99 = getattr(measure, "p99", {})
+    result.interval = getattr(measure, "interval", None)
     return result
 
 

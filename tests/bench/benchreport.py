@@ -39,8 +39,9 @@ WORKLOADS = [
     Workload("tcp4_down", "Gbit/s", 0.38, 0.45),
     Workload("udp1400", "Mpps", 1.0, 1.2, port="xdp"),
     Workload("cpu_packet", "ns", 1.5, 1.1, less=True, port="xdp"),
-    Workload("latency_cost", "ns", 20, 10, less=True, own=True, difference=True),
-    Workload("latency_share", "%", 2, 1, less=True, own=True, difference=True),
+    Workload("latency_null", "ns", own=True, difference=True, repeat=False, port="xdp"),
+    Workload("latency_cost", "ns", 20, 10, less=True, own=True, difference=True, repeat=False, port="xdp"),
+    Workload("latency_share", "%", 2, 1, less=True, own=True, difference=True, repeat=False, port="xdp"),
     Workload("core_64k", "ns", 30, 20, less=True, own=True),
     Workload("core_1m", "ns", 80, 50, less=True, own=True),
     Workload("boot_ms", "ms", 6, 3, less=True, own=True),
@@ -64,6 +65,7 @@ class Result:
     runs: int = 0
     port: str = "-"     # the type of Postern's ports; "-": none was needed
     p99: dict = field(default_factory=dict)
+    interval: object = None # slices.Estimate: of a difference
 
     def median(self, side):
         values = getattr(self, side)
@@ -74,6 +76,12 @@ class Result:
         if self.workload.own:
             return self.postern
         return [p / k if k else 0.0 for p, k in zip(self.postern, self.kernel)]
+
+    def ends(self):
+        """What the figure lies between: 95 % of an estimate, or all of what was seen."""
+        if self.interval:
+            return self.interval.low, self.interval.high
+        return min(self.compared()), max(self.compared())
 
     def figure(self):
         if self.workload.own:
@@ -89,19 +97,21 @@ class Result:
         return self.figure() <= wanted if self.workload.less else self.figure() >= wanted
 
     def noisy(self):
-        if self.workload.difference: # that the bar is lost in
-            return ["postern"] if max(self.postern) - min(self.postern) > self.workload.bar else []
+        if self.interval: # that the bar is lost in
+            return ["postern"] if self.interval.width() > (self.workload.bar or math.inf) else []
         return [side for side in ("postern", "kernel")
                 if getattr(self, side) and max(getattr(self, side)) > NOISY * max(min(getattr(self, side)), 1e-9)]
 
     def entry(self):
         """ratio, min and max: of the ratio to the kernel; of our own figure where the kernel has none."""
-        w, seen = self.workload, self.compared()
+        w, ends = self.workload, self.ends()
         e = {"workload": w.name, "postern": rounded(self.median("postern")), "kernel": rounded(self.median("kernel")),
-             "ratio": rounded(self.figure()), "min": rounded(min(seen)), "max": rounded(max(seen)),
+             "ratio": rounded(self.figure()), "min": rounded(ends[0]), "max": rounded(ends[1]),
              "runs": self.runs, "port": self.port, "unit": w.unit, "bar": w.bar, "proud": w.proud, "less_is_better": w.less,
              "meets_bar": self.meets(w.bar), "meets_proud": self.meets(w.proud), "noisy": self.noisy(),
              "postern_runs": [rounded(v) for v in self.postern], "kernel_runs": [rounded(v) for v in self.kernel]}
+        if self.interval:
+            e["confidence"], e["quads"] = 0.95, self.interval.count
         if self.p99:
             e["p99"] = {side: rounded(statistics.median(values)) for side, values in self.p99.items()}
         return e
@@ -116,16 +126,18 @@ HEAD = "%-22s %-6s %8s %9s %9s %8s %17s %7s %7s  %s" % (
 
 
 def line(r):
-    w, seen = r.workload, r.compared()
+    w = r.workload
     verdict = "-" if w.bar is None else "proud" if r.meets(w.proud) else "ok" if r.meets(w.bar) else "MISSED"
     if r.noisy():
         verdict += ", noisy (%s)" % ", ".join(r.noisy())
+    if w.bar is None and r.interval:
+        verdict = "nothing, as it should be" if r.ends()[0] <= 0 <= r.ends()[1] else "SOMETHING: 1 in 20 is by chance"
     if r.p99:
         verdict += ", p99 " + " / ".join("%.4g" % statistics.median(r.p99.get(s, [0])) for s in ("postern", "kernel"))
     kernel = r.median("kernel")
     return "%-22s %-6s %8s %9.4g %9s %8.4g %17s %7s %7s  %s" % (
         w.name, r.port, w.unit, r.median("postern"), "-" if kernel is None else "%.4g" % kernel, r.figure(),
-        "%.4g..%.4g" % (min(seen), max(seen)), *("-" if v is None else "%g" % v for v in (w.bar, w.proud)), verdict)
+        "%.4g..%.4g" % r.ends(), *("-" if v is None else "%g" % v for v in (w.bar, w.proud)), verdict)
 
 
 def summary(results, failures, about):
@@ -167,7 +179,7 @@ def picture(results, about):
         w, f = r.workload, r.figure()
         length = min(goodness(r, f), SPAN) * WIDTH / SPAN
         colour = "#2a7f3f" if r.meets(w.proud) else "#7fb069" if r.meets(w.bar) else "#c0504d"
-        ends = sorted(min(goodness(r, v), SPAN) for v in (min(r.compared()), max(r.compared())))
+        ends = sorted(min(goodness(r, v), SPAN) for v in r.ends())
         out += ['<text x="8" y="%d">%s</text>' % (y + 13, w.name),
                 '<rect x="%d" y="%d" width="%.1f" height="14" fill="%s"/>' % (LEFT, y + 2, length, colour),
                 '<path d="M%.1f %d H%.1f" stroke="#333"/>' % (

@@ -1,0 +1,401 @@
+/* links: tests/unit/lab.c @pure */
+// SPDX-License-Identifier: ISC
+/* Isolate and panic on the packets' way: every kind of flow, old and new, both ways, and whom it does not concern. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "lab_assert.h"
+
+#define C1 ip_v4(10, 137, 0, 5)
+#define C2 ip_v4(10, 137, 0, 6)
+#define UP ip_v4(10, 0, 0, 2)
+#define PEER ip_v4(198, 51, 100, 7)
+
+enum { BURST = 8, SILENT_NS = 1000 };
+
+/* What an operator says: everything, or these two clients. */
+struct said {
+	bool panic, c1, c2;
+};
+
+static const char *const all[] = { "action=accept", NULL };
+static const char *const leads[] = {
+	"action=accept proto=udp dstports=5000-5009 to=10.137.0.5", "action=accept proto=udp dstports=6000-6009 to=10.137.0.6",
+	NULL,
+};
+
+static void say(struct lab *l, struct said said)
+{
+	static struct blocks b;
+	memset(&b, 0, sizeof(b));
+	blocks_set_panic(&b, said.panic);
+	blocks_isolate(&b, C1, said.c1);
+	blocks_isolate(&b, C2, said.c2);
+	policy_set_blocks(l->policy, &b);
+	fw_rules_changed(&l->fw);
+}
+
+static int setup(void **state)
+{
+	struct lab *l = lab_new(256);
+	struct frame_queue none = { 0 };
+	neigh_set(l->fw.neigh, 1, C1, LAB_C1_MAC, &none);
+	neigh_set(l->fw.neigh, 2, C2, LAB_C2_MAC, &none);
+	lab_rules(l, C1, VERDICT_DROP, all);
+	lab_rules(l, C2, VERDICT_DROP, all);
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	lab_cross_rules(l, RULE_BETWEEN, all);
+	*state = l;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct lab *l = *state;
+	assert_true(lab_conserved(l));
+	lab_free(l);
+	return 0;
+}
+
+static struct lab_packet from_world(uint16_t sport, uint16_t dport)
+{
+	return (struct lab_packet){ .port = PORT_UPLINK, .src = LAB_GW_MAC, .dst = LAB_UP_MAC, .from = PEER, .to = UP,
+				    .proto = PROTO_UDP, .sport = sport, .dport = dport };
+}
+
+static struct lab_packet from_client(uint16_t port, struct ip_addr to, uint16_t sport, uint16_t dport)
+{
+	return (struct lab_packet){ .port = port, .src = port == 1 ? LAB_C1_MAC : LAB_C2_MAC, .dst = LAB_FW_MAC,
+				    .from = port == 1 ? C1 : C2, .to = to, .proto = PROTO_UDP, .sport = sport,
+				    .dport = dport };
+}
+
+static void assert_passes(struct lab *l, const struct lab_packet *in, uint16_t port)
+{
+	struct frame *f = lab_send(l, in);
+	assert_non_null(f);
+	assert_int_equal(f->port, port);
+	lab_give(l, f);
+}
+
+/* So many of `in` at once; how many came out, all at `port`. */
+static uint32_t burst(struct lab *l, const struct lab_packet *in, uint16_t port)
+{
+	struct frame *f[BURST];
+	uint32_t count = 0;
+	for (int i = 0; i < BURST; i++)
+		f[i] = lab_frame(l, &in[i]);
+	fw_input(&l->fw, f, BURST, l->now_ns);
+	for (struct frame *out; (out = lab_take(l)); count++) {
+		assert_int_equal(out->port, port);
+		lab_give(l, out);
+	}
+	return count;
+}
+
+static uint32_t serial_of(struct lab *l, const struct lab_packet *p)
+{
+	struct tuple t = { .src = p->from, .dst = p->to, .sport = p->sport, .dport = p->dport, .proto = p->proto };
+	uint32_t flow;
+	enum ct_dir dir;
+	return ct_find(l->fw.ct, &t, &flow, &dir) ? ct_flow(l->fw.ct, flow)->serial : 0;
+}
+
+/* Which reason holds for a packet of whom this is said. */
+static enum drop why(struct said said)
+{
+	return said.panic ? DROP_PANIC : DROP_ISOLATED;
+}
+
+static const struct said everybody = { .panic = true }, one = { .c1 = true }, other = { .c2 = true }, nobody = { 0 };
+
+/* --- what clients open ------------------------------------------------------------------ */
+
+static void outward(struct lab *l, struct said said)
+{
+	struct lab_packet up = from_client(1, PEER, 1000, 80), down = from_world(80, 1000);
+	struct lab_packet up2 = from_client(2, PEER, 2000, 80), down2 = from_world(80, 2000);
+	for (int i = 0; i < 2; i++) { /* the second time the short way */
+		assert_passes(l, &up, PORT_UPLINK);
+		assert_passes(l, &down, 1);
+		assert_passes(l, &up2, PORT_UPLINK);
+		assert_passes(l, &down2, 2);
+	}
+	uint32_t untouched = serial_of(l, &up2);
+	say(l, said);
+	assert_dropped(l, &down, DROP_FLOW_CUT);
+	assert_dropped(l, &down, DROP_NEW_FROM_UPLINK);
+	assert_dropped(l, &up, why(said));
+	struct lab_packet fresh = from_client(1, PEER, 1001, 80), fresh2 = from_client(2, PEER, 2001, 80);
+	assert_dropped(l, &fresh, why(said));
+	if (said.panic) {
+		assert_dropped(l, &up2, DROP_PANIC);
+		assert_dropped(l, &fresh2, DROP_PANIC);
+		assert_dropped(l, &down2, DROP_FLOW_CUT);
+		assert_int_equal(ct_count(l->fw.ct), 0);
+	} else {
+		assert_passes(l, &down2, 2);
+		assert_passes(l, &up2, PORT_UPLINK);
+		assert_passes(l, &fresh2, PORT_UPLINK);
+		assert_int_equal(serial_of(l, &up2), untouched);
+	}
+	say(l, nobody);
+	assert_dropped(l, &down, DROP_NEW_FROM_UPLINK); /* what was cut stays so until its client begins again */
+	assert_passes(l, &up, PORT_UPLINK);
+	assert_passes(l, &down, 1);
+	assert_passes(l, &fresh, PORT_UPLINK);
+	assert_passes(l, &up2, PORT_UPLINK);
+}
+
+static void test_outward(void **state)
+{
+	lab_cross_rules(*state, RULE_INBOUND, (const char *const[]){ NULL });
+	outward(*state, everybody);
+	outward(*state, one);
+}
+
+/* Who opens first and has its answer later: the first packet of the client after the change finds the flow. */
+static void test_own_packet_first(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet up = from_client(1, PEER, 1000, 80), down = from_world(80, 1000);
+	assert_passes(l, &up, PORT_UPLINK);
+	assert_passes(l, &down, 1);
+	say(l, one);
+	assert_dropped(l, &up, DROP_ISOLATED);
+	say(l, everybody);
+	assert_dropped(l, &up, DROP_PANIC);
+	assert_dropped(l, &down, DROP_FLOW_CUT);
+}
+
+/* The same clients, ports and reasons, but many packets at a time, old flows and new ones by turns. */
+static void test_bursts(void **state)
+{
+	static const struct said each[] = { { .panic = true }, { .c1 = true } };
+	struct lab *l = *state;
+	struct lab_packet up[BURST], down[BURST], up2[BURST], down2[BURST];
+	for (uint16_t i = 0; i < BURST; i++) {
+		up[i] = from_client(1, PEER, (uint16_t)(1000 + i), 80);
+		up2[i] = from_client(2, PEER, (uint16_t)(2000 + i), 80);
+		down[i] = from_world(80, (uint16_t)(1000 + i));
+		down2[i] = from_world(80, (uint16_t)(2000 + i));
+	}
+	for (size_t k = 0; k < array_len(each); k++) {
+		const uint64_t *drops = l->fw.drops;
+		uint64_t before = drops[why(each[k])], cut = drops[DROP_FLOW_CUT];
+		for (int n = 0; n < 3; n++) {
+			assert_int_equal(burst(l, up, PORT_UPLINK), BURST);
+			assert_int_equal(burst(l, down, 1), BURST);
+			assert_int_equal(burst(l, up2, PORT_UPLINK), BURST);
+			assert_int_equal(burst(l, down2, 2), BURST);
+		}
+		say(l, each[k]);
+		assert_int_equal(burst(l, down, 1), 0);
+		assert_int_equal(drops[DROP_FLOW_CUT], cut + BURST);
+		for (uint16_t i = 0; i < BURST; i += 2)
+			up[i].sport = (uint16_t)(up[i].sport + 100);
+		assert_int_equal(burst(l, up, PORT_UPLINK), 0);
+		assert_int_equal(drops[why(each[k])], before + BURST);
+		assert_int_equal(burst(l, up2, PORT_UPLINK), each[k].panic ? 0 : BURST);
+		assert_int_equal(burst(l, down2, 2), each[k].panic ? 0 : BURST);
+		for (uint16_t i = 0; i < BURST; i += 2)
+			up[i].sport = (uint16_t)(up[i].sport - 100);
+		say(l, nobody);
+	}
+}
+
+/* Nobody sends: they go all the same. */
+static void test_silent(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet p[] = { from_client(1, PEER, 1000, 80), from_world(9, 5000), from_client(1, C2, 1, 2),
+				  from_client(2, C1, 3, 4), from_client(2, PEER, 2000, 80), from_world(9, 6000) };
+	for (size_t i = 0; i < array_len(p); i++)
+		lab_give(l, lab_send(l, &p[i]));
+	assert_int_equal(ct_count(l->fw.ct), array_len(p));
+	lab_after(l, SILENT_NS);
+	assert_int_equal(ct_count(l->fw.ct), array_len(p));
+	say(l, one);
+	lab_after(l, SILENT_NS);
+	assert_int_equal(ct_count(l->fw.ct), 2);
+	assert_true(serial_of(l, &p[4]) && serial_of(l, &p[5]));
+	say(l, everybody);
+	lab_after(l, SILENT_NS);
+	assert_int_equal(ct_count(l->fw.ct), 0);
+	assert_int_equal(ct_stats(l->fw.ct)->cut, array_len(p));
+}
+
+/* --- what they do not open ---------------------------------------------------------------- */
+
+static void inbound(struct lab *l, struct said said)
+{
+	struct lab_packet in = from_world(40000, 5000), answer = from_client(1, PEER, 5000, 40000);
+	struct lab_packet in2 = from_world(40000, 6000), answer2 = from_client(2, PEER, 6000, 40000);
+	for (int i = 0; i < 2; i++) {
+		assert_passes(l, &in, 1);
+		assert_passes(l, &answer, PORT_UPLINK);
+		assert_passes(l, &in2, 2);
+		assert_passes(l, &answer2, PORT_UPLINK);
+	}
+	say(l, said);
+	assert_dropped(l, &answer, why(said));
+	assert_dropped(l, &in, DROP_FLOW_CUT);
+	assert_dropped(l, &in, why(said)); /* a new one from here on */
+	assert_dropped(l, &answer, why(said));
+	if (said.panic) {
+		assert_dropped(l, &in2, DROP_FLOW_CUT);
+		assert_dropped(l, &in2, DROP_PANIC);
+		assert_dropped(l, &answer2, DROP_PANIC);
+	} else {
+		assert_passes(l, &in2, 2);
+		assert_passes(l, &answer2, PORT_UPLINK);
+	}
+	say(l, nobody);
+	assert_passes(l, &in, 1);
+	assert_passes(l, &answer, PORT_UPLINK);
+	assert_passes(l, &in2, 2);
+}
+
+static void test_inbound(void **state)
+{
+	inbound(*state, everybody);
+	inbound(*state, one);
+}
+
+/* Whichever end is isolated. */
+static void between(struct lab *l, struct said said)
+{
+	struct lab_packet up = from_client(1, C2, 1000, 2000), down = from_client(2, C1, 2000, 1000);
+	struct lab_packet fresh = from_client(1, C2, 1001, 2000), back = from_client(2, C1, 1002, 2000);
+	struct lab_packet out2 = from_client(said.c2 ? 1 : 2, PEER, 2222, 80);
+	assert_passes(l, &up, 2);
+	assert_passes(l, &down, 1);
+	say(l, said);
+	assert_dropped(l, &down, why(said));
+	assert_dropped(l, &up, why(said));
+	assert_dropped(l, &fresh, why(said));
+	assert_dropped(l, &back, why(said));
+	if (said.panic)
+		assert_dropped(l, &out2, DROP_PANIC);
+	else
+		assert_passes(l, &out2, PORT_UPLINK);
+	lab_after(l, SILENT_NS);
+	assert_int_equal(serial_of(l, &up), 0);
+	say(l, nobody);
+	assert_dropped(l, &(struct lab_packet){ .port = 2, .src = LAB_C2_MAC, .dst = LAB_FW_MAC, .from = C2, .to = C1,
+						.proto = PROTO_TCP, .sport = 1, .dport = 2, .flags = TCP_SYN | TCP_ACK },
+		       DROP_CT_INVALID);
+	assert_passes(l, &up, 2);
+	assert_passes(l, &down, 1);
+	assert_passes(l, &back, 1);
+}
+
+static void test_between(void **state)
+{
+	between(*state, everybody);
+	between(*state, one);
+	between(*state, other);
+}
+
+/* --- errors, pieces, the firewall itself ------------------------------------------------- */
+
+/* Quotes what came out, as a router or the host there would. */
+static struct lab_packet error_about(const struct packet *out, struct lab_packet back, uint8_t quote[28])
+{
+	memcpy(quote, out->frame->data + ETH_BYTES, 28);
+	back.to = out->tuple.src;
+	back.proto = PROTO_ICMP;
+	back.type = 3;
+	back.code = 3;
+	back.sport = back.dport = 0;
+	back.payload = quote;
+	back.payload_len = 28;
+	return back;
+}
+
+static void test_errors(void **state)
+{
+	static const struct said each[] = { { .panic = true }, { .c1 = true } };
+	struct lab *l = *state;
+	uint8_t quote[2][28];
+	for (size_t k = 0; k < array_len(each); k++) {
+		struct lab_packet up = from_client(1, PEER, 1000, 80), in = from_world(40000, 5000);
+		struct packet out = parsed(l, lab_send(l, &up));
+		struct lab_packet outside = error_about(&out, from_world(0, 0), quote[0]);
+		out = parsed(l, lab_send(l, &in));
+		struct lab_packet inside = error_about(&out, from_client(1, PEER, 0, 0), quote[1]);
+		assert_passes(l, &outside, 1);
+		assert_passes(l, &inside, PORT_UPLINK);
+		say(l, each[k]);
+		assert_dropped(l, &inside, why(each[k]));
+		assert_dropped(l, &outside, DROP_FLOW_CUT);
+		assert_dropped(l, &outside, DROP_ICMP_UNRELATED);
+		say(l, nobody);
+		assert_dropped(l, &outside, DROP_ICMP_UNRELATED);
+	}
+}
+
+/* Two pieces went out before, the last one comes after; and one that waits for its first. */
+static void test_pieces(void **state)
+{
+	struct lab *l = *state;
+	static const uint8_t data[64];
+	struct lab_packet first = from_world(4000, 5000), next = first, late = first;
+	first.payload = next.payload = late.payload = data;
+	first.payload_len = 24;
+	first.fragment = IPV4_MF;
+	next.payload_len = late.payload_len = 16;
+	next.fragment = IPV4_MF | 4;
+	late.fragment = 6;
+	first.id = next.id = late.id = 7;
+	assert_passes(l, &first, 1);
+	assert_passes(l, &next, 1);
+	say(l, one);
+	assert_dropped(l, &late, DROP_FLOW_CUT);
+	say(l, nobody);
+	first.id = next.id = 8;
+	assert_null(lab_send(l, &next));
+	say(l, everybody);
+	uint64_t before = l->fw.drops[DROP_PANIC];
+	assert_null(lab_send(l, &first));
+	assert_int_equal(l->fw.drops[DROP_PANIC], before + 2);
+}
+
+/* A client that is stopped gets nothing of us either, but our own questions go on. */
+static void test_ourselves(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet ping = from_client(1, UP, 7, 0), ping2 = from_client(2, UP, 7, 0), dns = from_client(1, UP, 7, 53);
+	struct fw_own own;
+	ping.proto = ping2.proto = PROTO_ICMP;
+	ping.type = ping2.type = 8;
+	assert_passes(l, &ping, 1);
+	say(l, one);
+	assert_dropped(l, &ping, DROP_ISOLATED);
+	assert_dropped(l, &dns, DROP_ISOLATED);
+	assert_passes(l, &ping2, 2);
+	assert_true(fw_own_send(&l->fw, PEER, 53, cursor_of("?", 1), l->now_ns, &own));
+	struct packet asked = parsed(l, lab_take(l));
+	say(l, everybody);
+	assert_dropped(l, &ping, DROP_PANIC);
+	struct lab_packet answer = from_world(53, asked.tuple.sport);
+	lab_after(l, SILENT_NS);
+	assert_dropped(l, &answer, DROP_LOCAL_SILENT); /* ours: nobody waits for it in this test */
+	assert_true(ct_flow(l->fw.ct, own.flow) && ct_flow(l->fw.ct, own.flow)->serial == own.serial);
+	assert_true(fw_own_send(&l->fw, PEER, 53, cursor_of("?", 1), l->now_ns, &own));
+	lab_give(l, lab_take(l));
+	say(l, nobody);
+	assert_passes(l, &ping, 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_outward), T(test_own_packet_first), T(test_bursts), T(test_silent), T(test_inbound),
+		T(test_between), T(test_errors), T(test_pieces), T(test_ourselves),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -8,10 +8,10 @@ CALLGRIND ?= core_1 core_1_latency core_64k core_64k_latency core_new_r10 core_n
 #: make bench-core RUNS=5                  measures the pure core alone
 .PHONY: bench bench-core
 
-$(O)/bench/core: $(call host_o,tests/bench/core.c tests/unit/panic.c $(PURE))
+$(O)/bench/core: $(call host_o,$(wildcard tests/bench/core*.c) tests/unit/panic.c $(PURE))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -pie -o $@ $^
+	$(Q)$(CC) -pie -o $@ $^ -lm
 
 $(O)/bench/gen: $(call host_o,$(wildcard tests/bench/gen*.c))
 	$(call say,LD,$@)
@@ -20,6 +20,7 @@ $(O)/bench/gen: $(call host_o,$(wildcard tests/bench/gen*.c))
 
 bench-core: $(O)/bench/core
 	$(Q)$(O)/bench/core --runs=$(RUNS)
+	$(Q)$(O)/bench/core --costs
 	$(Q)tests/bench/instructions.sh $(O)/bench/core $(CALLGRIND)
 
 bench: $(PRODUCTS) $(O)/bench/core $(O)/bench/gen

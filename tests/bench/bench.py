@@ -256,6 +256,16 @@ def core(_):
 
 
 core_said = None
+
+
+def core_cost(name):
+    if core_cost.said is None:
+        core_cost.said = json.loads(run("taskset", "-c", str(FW_CPU), OUT + "/bench/core", "--json", "--costs"))
+    said = core_cost.said[name]
+    return slices.Estimate(said["median"], said["low"], said["high"], said["quads"])
+
+
+core_cost.said = None
 MEASURE = {
     "udp64_1": pps(64, 1), "udp64_50k": pps(64, 50000), "udp1400": pps(1400, 1),
     "udp64_new_r1000": fresh, "udp64_unreplied_r1000": unreplied, "newflow_scale": newflow_scale,
@@ -278,6 +288,10 @@ def out_of_time():
 def measure_one(w, labs):
     """Warm-up, then A B A B; what fails on one side is said, and counts as nothing measured."""
     result = Result(w)
+    if w.name.startswith("core_latency"):
+        result.interval = core_cost(w.name)
+        result.postern, result.runs = [result.interval.median], 1
+        return result
     if w.name.startswith("core_"):
         said = core(None)[w.name]
         result.postern = [said["min"], said["median"], said["max"]]

@@ -42,6 +42,8 @@ WORKLOADS = [
     Workload("latency_null", "ns", own=True, difference=True, repeat=False, port="xdp"),
     Workload("latency_cost", "ns", 20, 10, less=True, own=True, difference=True, repeat=False, port="xdp"),
     Workload("latency_share", "%", 2, 1, less=True, own=True, difference=True, repeat=False, port="xdp"),
+    Workload("core_latency_1", "ns", 20, 10, less=True, own=True, difference=True, repeat=False),
+    Workload("core_latency_64k", "ns", 20, 10, less=True, own=True, difference=True, repeat=False),
     Workload("core_64k", "ns", 30, 20, less=True, own=True),
     Workload("core_1m", "ns", 80, 50, less=True, own=True),
     Workload("boot_ms", "ms", 6, 3, less=True, own=True),

@@ -3,286 +3,22 @@
  * Measures the pure core alone: nanoseconds a packet, on bursts in memory, by flows and by rules.
  *
  * core                 the table; --json: one JSON object; --runs=N; --only=WORKLOAD; --pages=4k|2m
+ * core --costs         what measuring its latency costs it (corecost.c); --json, --pages
  * core --callgrind=W   a fixed count of packets of workload W; all that is measured happens
  *                      inside core_burst(), for callgrind's --toggle-collect to name
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <time.h>
+#include "corelab.h"
 
-#include "checksum.h"
-#include "fw.h"
+#include <stdio.h>
 
 enum {
-	BURST = 32,
-	FRAMES = 2 * BURST,
-	FRAME_BYTES = 256,
-	PAYLOAD_BYTES = 64,
-	CLIENTS = 4,              /* one port may hold half of the table at most */
-	SPORT_FIRST = 1024,
-	SPORTS = 60000,
-	FLOWS_MAX = 1 << 20,
-	RULES_POOL = 1 << 16,
 	RUNS_DEFAULT = 5,
 	FORWARD_PACKETS = 1 << 17,
 	NEW_PACKETS = 1 << 15,
 	NEW_TABLE_FLOWS = 1 << 16,
-	STEP_NS = 20000,          /* of the firewall's clock a burst: 1.6 Mpps */
 };
-
-struct bench {
-	struct fw fw;
-	struct policy *policy;
-	struct frame frames[FRAMES];
-	struct frame_queue free;
-	uint8_t *memory;
-	size_t memory_bytes;
-	uint64_t now_ns;
-	uint32_t flows, at, serial; /* the walk through the flows; new flows so far */
-	uint16_t *nat_port;         /* by flow */
-	uint64_t sent, lost;
-};
-
-static const struct mac FW_MAC = { { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff } };
-static const struct mac UP_MAC = { { 2, 0, 0, 0, 0, 2 } };
-static const struct mac GATEWAY_MAC = { { 2, 0, 0, 0, 0, 1 } };
-static const struct mac CLIENT_MAC = { { 2, 0, 0, 0, 1, 5 } };
 
 static bool huge = true;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "core: %s\n", what);
-	exit(1);
-}
-
-static void fail_dropped(const struct bench *b, const char *what)
-{
-	for (int d = 0; d < DROP_COUNT; d++)
-		if (b->fw.drops[d])
-			fprintf(stderr, "core: %s: %lu\n", drop_word((enum drop)d), b->fw.drops[d]);
-	fail(what);
-}
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static struct ip_addr client_ip(uint32_t n)
-{
-	return ip_v4(10, 137, 0, (uint8_t)(5 + n));
-}
-
-/* --- a firewall of its own ------------------------------------------------------ */
-
-static void reclaim(struct bench *b)
-{
-	for (struct frame *f; (f = frames_take(&b->fw.done));) {
-		b->lost++;
-		frames_put(&b->free, f);
-	}
-	for (struct frame *f; (f = frames_take(&b->fw.tx));)
-		frames_put(&b->free, f);
-}
-
-static void attach(struct bench *b, uint16_t port, struct mac ours, const struct ip_addr *ip)
-{
-	struct fw_port_config c = { .mtu = 1500, .ours = ours };
-	if (ip) {
-		c.addr_count = 1;
-		c.addr[0] = *ip;
-		c.theirs = CLIENT_MAC;
-	}
-	if (!fw_attach(&b->fw, port, &c, b->now_ns))
-		fail("a port is refused");
-}
-
-/* rules-1 that match nothing we send, then the one that does: the worst place. */
-static void set_rules(struct bench *b, struct ip_addr client, uint32_t rules)
-{
-	struct parsed_rule parsed;
-	struct rule_error error;
-	char line[128] = "action=accept";
-	policy_stage(b->policy, client, VERDICT_DROP);
-	for (uint32_t n = 0; n < rules; n++) {
-		if (n + 1 < rules)
-			snprintf(line, sizeof(line), "action=accept dst4=203.0.%u.%u/32 proto=%s dstports=%u-%u",
-				 n / 250, n % 250, n % 2 ? "udp" : "tcp", 1000 + n, 1000 + n);
-		else
-			snprintf(line, sizeof(line), "action=accept dst4=198.18.0.0/15");
-		if (!rule_parse(line, strlen(line), false, &parsed, &error))
-			fail("a rule does not parse");
-		parsed.rule.number = (uint16_t)n;
-		policy_stage_rule(b->policy, &parsed.rule);
-	}
-	if (!policy_publish(b->policy))
-		fail("the rules do not fit");
-}
-
-static uint64_t ticks(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
-/* Measures from the first packet on; how long a tick is matters to nobody here. */
-static void measure_latency(struct bench *b, struct arena *arena)
-{
-	b->fw.latency = latency_new(arena, ticks);
-	if (!b->fw.latency)
-		fail("no room for histograms");
-	b->fw.latency->scale = UINT64_C(1) << 31;
-}
-
-static struct bench *bench_new(uint32_t flows, uint32_t rules, uint32_t table_flows, bool latency)
-{
-	static const struct secret secret = { { 1, 2 }, 0 };
-	const uint64_t seed[2] = { 3, 4 };
-	const struct fw_sizes sizes = { table_flows, 64, 32 };
-	const size_t page = 2 << 20;
-	struct bench *b = calloc(1, sizeof(*b));
-	b->memory_bytes = (ct_bytes(table_flows) + policy_bytes(64, RULES_POOL) + (8 << 20)) & ~(page - 1);
-	b->memory = aligned_alloc(page, b->memory_bytes);
-	if (!b->memory)
-		fail("no memory");
-	madvise(b->memory, b->memory_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	memset(b->memory, 0, b->memory_bytes);
-	struct arena arena = { b->memory, b->memory_bytes };
-	b->now_ns = 1000000000;
-	b->flows = flows;
-	b->nat_port = calloc(flows + 1, sizeof(*b->nat_port));
-	uint8_t *buffers = aligned_alloc(64, FRAMES * FRAME_BYTES);
-	for (int i = 0; i < FRAMES; i++) {
-		b->frames[i].buffer = buffers + i * FRAME_BYTES;
-		b->frames[i].room = FRAME_BYTES;
-		frames_put(&b->free, &b->frames[i]);
-	}
-	b->policy = policy_new(&arena, &secret, 64, RULES_POOL);
-	if (!b->policy || !fw_init(&b->fw, &arena, &sizes, b->policy, seed))
-		fail("the arena is too small");
-	if (latency)
-		measure_latency(b, &arena);
-	const struct fw_uplink uplink = { ip_v4(10, 200, 0, 2), 24, ip_v4(10, 200, 0, 1) };
-	struct frame_queue none = { 0 };
-	fw_set_uplink(&b->fw, &uplink);
-	attach(b, PORT_UPLINK, UP_MAC, NULL);
-	for (uint32_t n = 0; n < CLIENTS; n++) {
-		struct ip_addr ip = client_ip(n);
-		attach(b, (uint16_t)(PORT_CLIENT_FIRST + n), FW_MAC, &ip);
-		set_rules(b, ip, rules);
-	}
-	neigh_set(b->fw.neigh, PORT_UPLINK, uplink.gateway, GATEWAY_MAC, &none);
-	fw_rules_changed(&b->fw);
-	for (int i = 0; i < 64; i++)
-		fw_poll(&b->fw, b->now_ns);
-	reclaim(b);
-	return b;
-}
-
-static void bench_free(struct bench *b)
-{
-	free(b->frames[0].buffer);
-	free(b->memory);
-	free(b->nat_port);
-	free(b);
-}
-
-/* --- frames ------------------------------------------------------------------------- */
-
-struct flow_name {
-	uint16_t port, sport;
-	struct ip_addr src, dst;
-};
-
-static struct flow_name name_of(uint32_t n)
-{
-	uint32_t client = n % CLIENTS, far = n / SPORTS; /* no two share a port of the translated address */
-	return (struct flow_name){
-		(uint16_t)(PORT_CLIENT_FIRST + client), (uint16_t)(SPORT_FIRST + n % SPORTS), client_ip(client),
-		ip_v4(198, 18, (uint8_t)(far >> 8), (uint8_t)far),
-	};
-}
-
-static struct frame *udp(struct bench *b, uint16_t port, struct ip_addr src, struct ip_addr dst, uint16_t sport,
-			 uint16_t dport)
-{
-	enum { UDP_LEN = sizeof(struct udp_hdr) + PAYLOAD_BYTES };
-	struct frame *f = frames_take(&b->free);
-	if (!f || !frame_reset(f, ETH_BYTES + IPV4_MIN_BYTES + UDP_LEN))
-		fail("no frame");
-	bool up = port != PORT_UPLINK;
-	struct eth_hdr eth = { up ? FW_MAC : UP_MAC, up ? CLIENT_MAC : GATEWAY_MAC, be16_of(ETHERTYPE_IPV4) };
-	struct ipv4_hdr ip = { 0x45, 0, be16_of(IPV4_MIN_BYTES + UDP_LEN), be16_of(1), be16_of(0), 64, PROTO_UDP,
-			       be16_of(0), ip_to_v4(src), ip_to_v4(dst) };
-	struct udp_hdr h = { be16_of(sport), be16_of(dport), be16_of(UDP_LEN), be16_of(0) };
-	uint8_t *at = f->data + ETH_BYTES + IPV4_MIN_BYTES;
-	ip.checksum = be16_of(sum_finish(sum_bytes(0, &ip, sizeof(ip))));
-	memcpy(f->data, &eth, sizeof(eth));
-	memcpy(f->data + ETH_BYTES, &ip, sizeof(ip));
-	memcpy(at, &h, sizeof(h));
-	memset(at + sizeof(h), 0x5a, PAYLOAD_BYTES);
-	h.checksum = be16_of(sum_finish(sum_bytes(sum_pseudo(src, dst, PROTO_UDP, UDP_LEN), at, UDP_LEN)));
-	memcpy(at, &h, sizeof(h));
-	f->port = port;
-	return f;
-}
-
-static struct frame *request(struct bench *b, uint32_t n)
-{
-	struct flow_name w = name_of(n);
-	return udp(b, w.port, w.src, w.dst, w.sport, 7000);
-}
-
-/* Opens every flow and answers it, so that all of them are established. */
-static void establish(struct bench *b)
-{
-	for (uint32_t n = 0; n < b->flows; n++) {
-		struct frame *f = request(b, n), *out;
-		fw_input(&b->fw, &f, 1, b->now_ns);
-		out = frames_take(&b->fw.tx);
-		if (!out)
-			fail_dropped(b, "a flow does not open");
-		const uint8_t *sport = out->data + ETH_BYTES + IPV4_MIN_BYTES;
-		b->nat_port[n] = (uint16_t)(sport[0] << 8 | sport[1]);
-		frames_put(&b->free, out);
-		f = udp(b, PORT_UPLINK, name_of(n).dst, ip_v4(10, 200, 0, 2), 7000, b->nat_port[n]);
-		fw_input(&b->fw, &f, 1, b->now_ns);
-		if (b->fw.tx.count != 1)
-			fail("an answer does not come back");
-		reclaim(b);
-	}
-}
-
-/* --- measuring ---------------------------------------------------------------------- */
-
-/* What is measured and nothing else: callgrind finds it by its name. */
-__attribute__((noinline)) void core_burst(struct fw *fw, struct frame *burst[], uint64_t now_ns);
-void core_burst(struct fw *fw, struct frame *burst[], uint64_t now_ns)
-{
-	fw_input(fw, burst, BURST, now_ns);
-	__asm__ volatile(""); /* no jump instead of the call: callgrind would not see the end */
-}
-
-static uint64_t one_burst(struct bench *b, bool fresh)
-{
-	struct frame *burst[BURST];
-	for (int i = 0; i < BURST; i++) {
-		/* An odd step through a power of two visits every flow once, in no order a cache likes. */
-		b->at = (b->at + 0x9e3779b1u) & (b->flows - 1);
-		burst[i] = request(b, fresh ? b->serial++ : b->at);
-	}
-	b->now_ns += STEP_NS;
-	uint64_t before = clock_ns();
-	core_burst(&b->fw, burst, b->now_ns);
-	uint64_t took = clock_ns() - before;
-	b->sent += BURST;
-	reclaim(b);
-	return took;
-}
 
 /* The least of many batches: one that was interrupted would make all that follows look too fast. */
 static uint64_t clock_cost_ns(void)
@@ -290,10 +26,10 @@ static uint64_t clock_cost_ns(void)
 	enum { BATCHES = 100, TIMES = 100 };
 	uint64_t least = UINT64_MAX, sink = 0;
 	for (int b = 0; b < BATCHES; b++) {
-		uint64_t before = clock_ns();
+		uint64_t before = bench_clock_ns();
 		for (int i = 0; i < TIMES; i++)
-			sink += clock_ns() & 1;
-		uint64_t each = (clock_ns() - before) / TIMES;
+			sink += bench_clock_ns() & 1;
+		uint64_t each = (bench_clock_ns() - before) / TIMES;
 		least = each < least ? each : least;
 	}
 	return sink == UINT64_MAX ? 0 : least;
@@ -304,15 +40,15 @@ static double ns_per_packet(struct bench *b, bool fresh, uint32_t packets)
 	uint64_t total = 0, cost = clock_cost_ns(), bursts = packets / BURST;
 	b->lost = b->sent = 0;
 	for (uint64_t i = 0; i < bursts; i++) {
-		uint64_t took = one_burst(b, fresh);
+		uint64_t took = bench_burst(b, fresh);
 		total += took > cost ? took - cost : 0;
 		if (fresh && i % 8 == 0) {
 			fw_poll(&b->fw, b->now_ns);
-			reclaim(b);
+			bench_reclaim(b);
 		}
 	}
 	if (b->lost)
-		fail_dropped(b, "packets were dropped that should pass");
+		bench_fail_dropped(b, "packets were dropped that should pass");
 	return (double)total / (double)(bursts * BURST);
 }
 
@@ -337,23 +73,13 @@ static const struct workload workloads[] = {
 };
 enum { WORKLOADS = array_len(workloads) };
 
-/* Until every new flow takes the place of an old one. */
-static void fill_table(struct bench *b)
-{
-	while (!ct_stats(b->fw.ct)->evicted) {
-		struct frame *f = request(b, b->serial++);
-		fw_input(&b->fw, &f, 1, b->now_ns);
-		reclaim(b);
-	}
-}
-
 static struct bench *prepare(const struct workload *w)
 {
-	struct bench *b = bench_new(w->flows, w->rules, w->table, w->latency);
+	struct bench *b = bench_new(&(struct bench_size){ w->flows, w->rules, w->table, w->latency, huge });
 	if (w->fresh)
-		fill_table(b);
+		bench_fill(b);
 	else
-		establish(b);
+		bench_establish(b);
 	return b;
 }
 
@@ -421,18 +147,20 @@ static int count_instructions(const char *name)
 		bench_free(b);
 		return 0;
 	}
-	fail("no such workload");
+	bench_fail("no such workload");
 	return 1;
 }
 
 int main(int argc, char **argv)
 {
 	long runs = RUNS_DEFAULT;
-	bool json = false;
+	bool json = false, costs = false;
 	const char *callgrind = NULL, *only = NULL;
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--json"))
 			json = true;
+		else if (!strcmp(argv[i], "--costs"))
+			costs = true;
 		else if (!strncmp(argv[i], "--runs=", 7))
 			runs = strtol(argv[i] + 7, NULL, 10);
 		else if (!strcmp(argv[i], "--pages=4k"))
@@ -442,9 +170,13 @@ int main(int argc, char **argv)
 		else if (!strncmp(argv[i], "--callgrind=", 12))
 			callgrind = argv[i] + 12;
 		else if (strcmp(argv[i], "--pages=2m"))
-			fail("usage: core [--json] [--runs=N] [--only=WORKLOAD] [--pages=4k|2m] [--callgrind=WORKLOAD]");
+			bench_fail("usage: core [--json] [--runs=N] [--only=WORKLOAD] [--pages=4k|2m] [--costs|--callgrind=WORKLOAD]");
 	}
 	if (runs < 1 || runs > 1000)
-		fail("runs: 1 to 1000");
+		bench_fail("runs: 1 to 1000");
+	if (costs) {
+		bench_costs(json, huge);
+		return 0;
+	}
 	return callgrind ? count_instructions(callgrind) : measure((uint32_t)runs, json, only);
 }

@@ -32,11 +32,8 @@ static void learn(struct fw *fw, uint16_t from, struct ip_addr ip, struct mac ma
 	struct frame_queue released = { 0 };
 	neigh_learn(fw->neigh, from, ip, mac, fw->now_ns, &released);
 	fw->gateway_until_ns = 0;
-	for (struct frame *f; (f = frames_take(&released));) {
-		struct packet held = { .frame = f };
-		rewrite_link(&held, mac, fw->port[from].config.ours);
-		fw_send(fw, f, from);
-	}
+	for (struct frame *f; (f = frames_take(&released));)
+		fw_route_held(fw, f, mac);
 }
 
 static void from_client(struct fw *fw, struct packet *p, uint16_t from)

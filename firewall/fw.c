@@ -101,7 +101,7 @@ static void forward(struct fw *fw, struct packet *p, const struct way *w)
 		rewrite_id(p, way.id);
 		decide(fw, w, &way);
 	}
-	fw_route(fw, p, w->out);
+	fw_route(fw, p, w->out, w->flow);
 }
 
 /* --- flows and rules ------------------------------------------------------------- */
@@ -340,7 +340,7 @@ static void follow(struct fw *fw, struct packet *p, struct way *w, const struct 
 	rewrite_tuple(p, &to);
 	rewrite_ttl(p);
 	rewrite_id(p, way->id);
-	fw_route(fw, p, w->out);
+	fw_route(fw, p, w->out, way->flow);
 }
 
 /* True: p is a whole datagram or a first fragment to be judged. Else p is taken care of. */

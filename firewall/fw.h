@@ -192,7 +192,10 @@ static inline void fw_send(struct fw *fw, struct frame *f, uint16_t port) /* lin
 }
 /* The whole way of one parsed frame of port `from`; `reason` is the parser's. */
 void fw_take(struct fw *, struct packet *, struct frame *, uint16_t from, enum drop reason);
-void fw_route(struct fw *, struct packet *, uint16_t out); /* finds the next hop and sends, or holds, or drops */
+/* Finds the next hop and sends, or holds, or drops. The flow admitted it, and is asked again when it was held. */
+void fw_route(struct fw *, struct packet *, uint16_t out, uint32_t flow);
+/* It was held, and this is its next hop's address: sends it, or drops it when its flow does not stand any more. */
+void fw_route_held(struct fw *, struct frame *, struct mac);
 /* route.c: anti-spoofing both ways (BCP 38; QSB-056), and what cannot be forwarded at all; DROP_NONE: may be. */
 enum drop fw_admits(const struct fw *, const struct tuple *, uint16_t from);
 struct ip_addr fw_next_hop(const struct fw *, uint16_t out, struct ip_addr dst);

@@ -33,7 +33,7 @@ bool fw_own_send(struct fw *fw, struct ip_addr to, uint16_t dport, struct cursor
 		flow->rule = RULE_POLICY;
 		own->serial = flow->serial;
 		const struct frame *last = fw->tx.tail;
-		fw_route(fw, &p, PORT_UPLINK);
+		fw_route(fw, &p, PORT_UPLINK, own->flow);
 		fw_tell_sent(fw, last);
 		return true;
 	}

@@ -71,5 +71,5 @@ void fw_related(struct fw *fw, struct packet *p, uint16_t from)
 	else
 		rewrite_addresses(p, p->tuple.src, flow->orig.src);
 	rewrite_ttl(p);
-	fw_route(fw, p, out);
+	fw_route(fw, p, out, index);
 }

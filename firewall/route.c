@@ -45,7 +45,7 @@ struct ip_addr fw_next_hop(const struct fw *fw, uint16_t out, struct ip_addr dst
 	return ip_in_prefix(dst, on_link) || ip_is_zero(fw->uplink.gateway) ? dst : fw->uplink.gateway;
 }
 
-void fw_route(struct fw *fw, struct packet *p, uint16_t out)
+void fw_route(struct fw *fw, struct packet *p, uint16_t out, uint32_t flow)
 {
 	struct fw_port *port = &fw->port[out];
 	struct frame *f = p->frame;
@@ -63,6 +63,8 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 			fw_send(fw, f, out);
 			return;
 		}
+		f->flow = flow;
+		f->flow_serial = ct_flow(fw->ct, flow)->serial;
 		switch (neigh_resolve(fw->neigh, out, next, f, fw->now_ns, &mac)) {
 		case NEIGH_FOUND:
 			if (gateway) {
@@ -82,6 +84,18 @@ void fw_route(struct fw *fw, struct packet *p, uint16_t out)
 	}
 	rewrite_link(p, mac, port->config.ours);
 	fw_send(fw, f, out);
+}
+
+void fw_route_held(struct fw *fw, struct frame *f, struct mac mac)
+{
+	const struct flow *flow = ct_flow(fw->ct, f->flow);
+	struct packet p = { .frame = f };
+	if (!flow || flow->serial != f->flow_serial || !fw_flow_stands(fw, f->flow)) {
+		fw_drop(fw, f, f->port, DROP_FLOW_CUT);
+		return;
+	}
+	rewrite_link(&p, mac, fw->port[f->port].config.ours);
+	fw_send(fw, f, f->port);
 }
 
 bool fw_uplink_ready(const struct fw *fw)

@@ -43,6 +43,7 @@ struct frame {
 	uint16_t port;   /* where it came from; on the way out, where it goes */
 	struct offload offload;
 	struct frame *next; /* in a frame_queue */
+	uint32_t flow, flow_serial; /* that it is of, while it waits for a neighbour */
 };
 
 struct frame_queue {

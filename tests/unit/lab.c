@@ -168,6 +168,22 @@ struct frame *lab_send(struct lab *l, const struct lab_packet *p)
 	return lab_take(l);
 }
 
+void lab_arp(struct lab *l, uint16_t port, struct ip_addr ip, struct mac mac)
+{
+	struct frame *f = frames_take(&l->free);
+	struct mac ours = port == PORT_UPLINK ? LAB_UP_MAC : LAB_FW_MAC;
+	struct eth_hdr eth = { ours, mac, be16_of(ETHERTYPE_ARP) };
+	struct arp_hdr reply = { be16_of(1), be16_of(ETHERTYPE_IPV4), 6, 4, be16_of(2), mac, ip_to_v4(ip), ours,
+				 ip_to_v4(l->fw.uplink.ip) };
+	if (!f || !frame_reset(f, ETH_BYTES + ARP_BYTES))
+		abort();
+	memcpy(f->data, &eth, sizeof(eth));
+	memcpy(f->data + ETH_BYTES, &reply, sizeof(reply));
+	f->port = port;
+	fw_input(&l->fw, &f, 1, l->now_ns);
+	reclaim(l);
+}
+
 void lab_give(struct lab *l, struct frame *f)
 {
 	if (f)

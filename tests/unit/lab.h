@@ -47,6 +47,8 @@ struct frame *lab_frame(struct lab *, const struct lab_packet *);
 /* Sends it in; returns the frame that came out, or NULL. Give it back with lab_give. */
 struct frame *lab_send(struct lab *, const struct lab_packet *);
 struct frame *lab_take(struct lab *); /* the next frame that came out */
+/* Whoever has this address at this port answers a question for it by ARP. */
+void lab_arp(struct lab *, uint16_t port, struct ip_addr, struct mac);
 void lab_give(struct lab *, struct frame *);
 void lab_after(struct lab *, uint64_t ns); /* time passes; timers run */
 /* The whole answer to a request of the control protocol, NUL-terminated; it must fit, and no line may be cut. */

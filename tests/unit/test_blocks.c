@@ -390,12 +390,105 @@ static void test_ourselves(void **state)
 	assert_passes(l, &ping, 1);
 }
 
+/* --- who waits for a neighbour ---------------------------------------------------------- */
+
+static const struct mac near_mac = { { 2, 0, 0, 0, 0, 9 } };
+
+/* How many came out, all in this name. */
+static uint32_t let_go(struct lab *l, struct ip_addr from)
+{
+	uint32_t count = 0;
+	for (struct frame *f; (f = lab_take(l)); count++) {
+		struct packet p = parsed(l, f);
+		if (p.class != PKT_ARP)
+			assert_true(ip_eq(p.tuple.src, from));
+	}
+	return count;
+}
+
+/* On the uplink: of the first client a packet, a datagram in pieces and an error, of the second a packet, and our own. */
+static void wait_outside(struct lab *l, struct ip_addr near)
+{
+	static const uint8_t data[64];
+	struct lab_packet out = from_client(1, near, 1000, 80), first = from_client(1, near, 1001, 80), last;
+	struct lab_packet out2 = from_client(2, near, 2000, 80), in = from_world(40000, 5000);
+	struct fw_own own;
+	uint8_t quote[28];
+	first.payload = data;
+	first.payload_len = 24;
+	last = first;
+	first.fragment = IPV4_MF;
+	last.fragment = 4;
+	in.from = near;
+	struct packet inside = parsed(l, lab_send(l, &in));
+	struct lab_packet error = error_about(&inside, from_client(1, near, 0, 0), quote);
+	assert_null(lab_send(l, &out));
+	assert_null(lab_send(l, &first));
+	assert_null(lab_send(l, &last));
+	assert_null(lab_send(l, &error));
+	assert_null(lab_send(l, &out2));
+	assert_true(fw_own_send(&l->fw, near, 53, cursor_of("?", 1), l->now_ns, &own));
+	assert_null(lab_take(l));
+}
+
+/* What was admitted and waits is asked about again when it may leave. */
+static void test_waiting_outside(void **state)
+{
+	struct lab *l = *state;
+	wait_outside(l, ip_v4(10, 0, 0, 9));
+	lab_arp(l, PORT_UPLINK, ip_v4(10, 0, 0, 9), near_mac);
+	assert_int_equal(let_go(l, UP), 6);
+	wait_outside(l, ip_v4(10, 0, 0, 10));
+	say(l, one);
+	lab_arp(l, PORT_UPLINK, ip_v4(10, 0, 0, 10), near_mac);
+	assert_int_equal(let_go(l, UP), 2);
+	assert_int_equal(l->fw.drops[DROP_FLOW_CUT], 4);
+	say(l, nobody);
+	wait_outside(l, ip_v4(10, 0, 0, 11));
+	say(l, everybody);
+	lab_after(l, SILENT_NS); /* the flows are gone before the answer comes */
+	lab_arp(l, PORT_UPLINK, ip_v4(10, 0, 0, 11), near_mac);
+	assert_int_equal(let_go(l, UP), 2); /* the question for it, and ours */
+	assert_int_equal(l->fw.drops[DROP_FLOW_CUT], 4 + 5);
+	say(l, nobody);
+	wait_outside(l, ip_v4(10, 0, 0, 12));
+	lab_rules(l, C1, VERDICT_DROP, NULL); /* rules are asked, too: the error is of a flow that stands */
+	lab_arp(l, PORT_UPLINK, ip_v4(10, 0, 0, 12), near_mac);
+	assert_int_equal(let_go(l, UP), 3);
+	assert_int_equal(l->fw.drops[DROP_FLOW_CUT], 4 + 5 + 3);
+}
+
+/* At a client that was never heard of: from the world, and from the other one. */
+static void test_waiting_inside(void **state)
+{
+	static const struct said each[] = { { 0 }, { .c1 = true }, { .c2 = true }, { .panic = true } };
+	static const uint32_t leaves[] = { 2, 0, 1, 0 };
+	struct lab *l = *state;
+	struct fw_port_config c = { .mtu = 1500, .ours = LAB_FW_MAC, .addr_count = 1, .addr = { C1 } };
+	struct lab_packet in = from_world(40000, 5000), across = from_client(2, C1, 1000, 2000);
+	for (size_t k = 0; k < array_len(each); k++) {
+		assert_true(fw_detach(&l->fw, 1) && fw_attach(&l->fw, 1, &c, l->now_ns));
+		uint64_t before = l->fw.drops[DROP_FLOW_CUT];
+		assert_null(lab_send(l, &in));
+		assert_null(lab_send(l, &across));
+		say(l, each[k]);
+		lab_arp(l, 1, C1, LAB_C1_MAC);
+		uint32_t count = 0;
+		for (struct frame *f; (f = lab_take(l)); count++)
+			lab_give(l, f);
+		assert_int_equal(count, leaves[k]);
+		assert_int_equal(l->fw.drops[DROP_FLOW_CUT], before + 2 - count);
+		say(l, nobody);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_outward), T(test_own_packet_first), T(test_bursts), T(test_silent), T(test_inbound),
 		T(test_between), T(test_errors), T(test_pieces), T(test_ourselves),
+		T(test_waiting_outside), T(test_waiting_inside),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

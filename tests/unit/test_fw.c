@@ -350,15 +350,7 @@ static void test_neighbour_is_asked(void **state)
 	const struct arp_hdr *arp = pkt_arp(&ask);
 	assert_ip(ip_of_v4(arp->target_ip), p.to);
 	const struct mac theirs = { { 2, 0, 0, 0, 0, 9 } };
-	struct frame *f = frames_take(&l->free);
-	assert_true(frame_reset(f, ETH_BYTES + ARP_BYTES));
-	struct eth_hdr eth = { LAB_UP_MAC, theirs, be16_of(ETHERTYPE_ARP) };
-	struct arp_hdr reply = { be16_of(1), be16_of(ETHERTYPE_IPV4), 6, 4, be16_of(2), theirs, ip_to_v4(p.to),
-				 LAB_UP_MAC, ip_to_v4(UP) };
-	memcpy(f->data, &eth, sizeof(eth));
-	memcpy(f->data + ETH_BYTES, &reply, sizeof(reply));
-	f->port = PORT_UPLINK;
-	fw_input(&l->fw, &f, 1, l->now_ns);
+	lab_arp(l, PORT_UPLINK, p.to, theirs);
 	struct packet out = parsed(l, lab_take(l));
 	assert_true(mac_eq(pkt_eth(&out)->dst, theirs));
 	assert_int_equal(out.class, PKT_UDP);

@@ -4,7 +4,9 @@
  *
  * A client is known by its address and has an index that stays its own while a
  * port is attached for it. A client is OPEN (it has a rule set) or CLOSED (none
- * yet, or its last one was refused): then everything it sends is refused.
+ * yet, or its last one was refused): then it can open nothing. Flows that
+ * others open to it are those of the cross rules (cross.h), which are CLOSED
+ * by themselves; who is to send nothing at all is isolated (blocks.h).
  * A rule set is staged aside and published by one assignment. Every change of
  * what a client may do stamps it with a new generation, counted over all
  * clients: a flow that remembers (client, generation) and finds another

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "cross_rule.h"
 #include "lab_assert.h"
 
 #define C1 ip_v4(10, 137, 0, 5)
@@ -360,6 +361,45 @@ static void test_size_and_ttl(void **state)
 	assert_int_equal(ct_count(l->fw.ct), 0);
 }
 
+/* A client that is closed opens nothing; what was opened to it are the cross rules' alone, and theirs are closed likewise. */
+static void test_closed(void **state)
+{
+	struct lab *l = *state;
+	static const char *const all[] = { "action=accept", NULL };
+	struct lab_packet in = from_world(PROTO_UDP, 40000, 7000), answer = from_client(1, PEER, PROTO_UDP, 7000, 40000);
+	struct lab_packet across = from_client(2, C1, PROTO_UDP, 1, 2), back = from_client(1, C2, PROTO_UDP, 2, 1);
+	struct lab_packet out = from_client(1, PEER, PROTO_UDP, 1000, 53), reply = from_world(PROTO_UDP, 53, 1000);
+	lab_rules(l, C1, VERDICT_DROP, all);
+	lab_cross_rules(l, RULE_INBOUND, leads);
+	lab_cross_rules(l, RULE_BETWEEN, all);
+	struct lab_packet *before[] = { &in, &answer, &across, &back, &out, &reply };
+	for (size_t i = 0; i < array_len(before); i++)
+		assert_non_null(parsed(l, lab_send(l, before[i])).frame);
+	policy_close(l->policy, C1, "a bad rule");
+	fw_rules_changed(&l->fw);
+	assert_dropped(l, &reply, DROP_FLOW_CUT);
+	assert_int_equal(parsed(l, lab_send(l, &out)).icmp_code, 13);
+	assert_int_equal(l->fw.drops[DROP_CLOSED], 1);
+	comes_out(l, &answer, PORT_UPLINK, UP, 7000, PEER, 40000);
+	comes_out(l, &back, 2, C1, 2, C2, 1);
+	in.sport = answer.dport = 40001;
+	comes_out(l, &in, 1, PEER, 40001, C1, 7000);
+	comes_out(l, &answer, PORT_UPLINK, UP, 7000, PEER, 40001);
+	policy_close(l->policy, cross_owner(RULE_INBOUND), "a bad rule");
+	fw_rules_changed(&l->fw);
+	assert_dropped(l, &in, DROP_FLOW_CUT);
+	assert_dropped(l, &in, DROP_NEW_FROM_UPLINK);
+	assert_int_equal(parsed(l, lab_send(l, &answer)).icmp_code, 13);
+	comes_out(l, &across, 1, C2, 1, C1, 2);
+	policy_close(l->policy, cross_owner(RULE_BETWEEN), "a bad rule");
+	fw_rules_changed(&l->fw);
+	assert_dropped(l, &back, DROP_INTER_CLIENT);
+	assert_dropped(l, &across, DROP_INTER_CLIENT);
+	assert_int_equal(ct_count(l->fw.ct), 1); /* to be swept */
+	lab_after(l, 1);
+	assert_int_equal(ct_count(l->fw.ct), 0);
+}
+
 /* --- between clients ---------------------------------------------------------------------- */
 
 static void test_between(void **state)
@@ -478,7 +518,7 @@ int main(void)
 		T(test_tcp_inside), T(test_refused_inside), T(test_udp_ports), T(test_inbound_rule_goes),
 		T(test_errors_inside), T(test_ports_apart), T(test_flood), T(test_fragments_inside),
 		T(test_size_and_ttl), T(test_between), T(test_between_errors_and_echo), T(test_between_detached),
-		T(test_between_fragments),
+		T(test_between_fragments), T(test_closed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

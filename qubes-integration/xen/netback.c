@@ -5,6 +5,7 @@
 #include "vif.h"
 
 #define PAUSE_NS UINT64_C(100000000)
+#define LATE_NS UINT64_C(500000000) /* after xenstored did not answer a look */
 #define LOOK_AGAIN_NS UINT64_C(30000000000) /* at every folder, should a watch event have been lost */
 
 enum { NAMES_BYTES = 4096, DOMID_BYTES = 8, HOME_BYTES = 64, KEPT_SHARE = 4, STEPS_PER_SECOND = 20, STEPS_AT_ONCE = 100 };
@@ -79,7 +80,7 @@ static void vif_at(uint16_t domid, uint16_t handle)
 {
 	struct vif *v = vif_of(domid, handle);
 	if (v) {
-		vif_bit_set(netback.dirty, v->number);
+		vif_wake(v);
 		return;
 	}
 	for (uint16_t i = 0; i < NETBACK_VIFS_MAX && !v; i++)
@@ -100,14 +101,14 @@ static void vif_at(uint16_t domid, uint16_t handle)
 	text_u64(&t, domid);
 	text_char(&t, '/');
 	text_u64(&t, handle);
-	vif_bit_set(netback.dirty, v->number);
+	vif_wake(v);
 }
 
 static void all_dirty(void)
 {
 	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
 		if (netback.vif[i].used)
-			vif_bit_set(netback.dirty, i);
+			vif_wake(&netback.vif[i]);
 }
 
 /* A domain's folder came, went, or was touched: one domain is looked into, not all. */
@@ -115,7 +116,7 @@ static void domain_changed(uint16_t domid)
 {
 	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
 		if (netback.vif[i].used && netback.vif[i].folder == domid)
-			vif_bit_set(netback.dirty, i);
+			vif_wake(&netback.vif[i]);
 	if (own.at >= own.len)
 		own.at = own.len = 0;
 	if (sizeof(own.names) - own.len < DOMID_BYTES) {
@@ -127,8 +128,11 @@ static void domain_changed(uint16_t domid)
 	own.len += t.len + 1;
 }
 
-/* Did we change that key ourselves? Every change of ours comes back as an event once. */
-static bool echo(uint16_t domid, uint16_t handle, struct cursor key)
+/*
+ * Most changes in our own folders are ours, and each comes back as an event. Some keys are nobody else's; of a
+ * state one read tells whether it is ours. (To count our writes would not: xenstored merges equal events.)
+ */
+static bool perhaps_ours(uint16_t domid, uint16_t handle, struct cursor key)
 {
 	static const char *const ours[] = { "/feature-", "/script", "/bridge", "/hotplug-" };
 	struct vif *v = vif_of(domid, handle);
@@ -137,9 +141,9 @@ static bool echo(uint16_t domid, uint16_t handle, struct cursor key)
 		if (parse_word(&c, ours[i]))
 			return true;
 	}
-	if (!v || !v->echoes || !parse_word(&key, "/state") || key.left)
+	if (!v || !parse_word(&key, "/state") || key.left)
 		return false;
-	v->echoes--;
+	vif_bit_set(netback.dirty, v->number);
 	return true;
 }
 
@@ -162,7 +166,7 @@ static bool in_vif_dir(const char *path)
 	if (domain && !c.left) {
 		domain_changed((uint16_t)domid);
 	} else if (domain && parse_word(&c, "/") && parse_u32(&c, UINT16_MAX, &handle) && (!c.left || *c.at == '/')) {
-		if (!echo((uint16_t)domid, (uint16_t)handle, c))
+		if (!perhaps_ours((uint16_t)domid, (uint16_t)handle, c))
 			vif_at((uint16_t)domid, (uint16_t)handle);
 	} else {
 		own.scan = true;
@@ -184,15 +188,13 @@ void netback_changed(const char *path)
 {
 	if (!path) {
 		own.scan = true;
-		for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
-			netback.vif[i].echoes = 0; /* among what was lost, perhaps */
 		return;
 	}
 	if (in_vif_dir(path))
 		return;
 	for (uint32_t i = 0; i < NETBACK_VIFS_MAX; i++)
 		if (of_frontend(&netback.vif[i], path))
-			vif_bit_set(netback.dirty, i);
+			vif_wake(&netback.vif[i]);
 }
 
 /* --- turns ------------------------------------------------------------------------------------- */
@@ -203,19 +205,27 @@ static bool number(const char *text, uint32_t *value)
 	return parse_u32(&c, UINT16_MAX, value) && !c.left;
 }
 
+/* Folders; *len is 0 when there are none. Those that xenstored does not tell in time are looked at again soon. */
+static void folders(const char *path, char names[NAMES_BYTES], size_t *len, uint64_t now_ns)
+{
+	*len = 0;
+	if (xs_directory(XS_NO_TX, path, names, NAMES_BYTES, len) == XS_RESULT_TIMEOUT)
+		own.look_ns = now_ns + LATE_NS;
+}
+
 /* One domain's folders. */
-static void scan_domain(const char *name)
+static void scan_domain(const char *name, uint64_t now_ns)
 {
 	char path[NETBUS_DIR_BYTES];
 	struct text t = text_on(path);
 	uint32_t domid, handle;
-	size_t len = 0;
+	size_t len;
 	text_put(&t, vif_dir);
 	text_char(&t, '/');
 	text_put(&t, name);
-	if (!number(name, &domid) ||
-	    xs_directory(XS_NO_TX, path, own.handles, sizeof(own.handles), &len) != XS_RESULT_OK)
+	if (!number(name, &domid))
 		return;
+	folders(path, own.handles, &len, now_ns);
 	for (size_t i = 0; i < len; i++) {
 		if (number(own.handles + i, &handle))
 			vif_at((uint16_t)domid, (uint16_t)handle);
@@ -224,12 +234,12 @@ static void scan_domain(const char *name)
 	}
 }
 
-static void scan_step(void)
+static void scan_step(uint64_t now_ns)
 {
 	if (own.scan) {
 		own.scan = false;
-		own.at = own.len = 0;
-		(void)xs_directory(XS_NO_TX, vif_dir, own.names, sizeof(own.names), &own.len);
+		own.at = 0;
+		folders(vif_dir, own.names, &own.len, now_ns);
 		all_dirty(); /* those whose folders are gone */
 		return;
 	}
@@ -237,7 +247,7 @@ static void scan_step(void)
 	while (own.at < own.len && own.names[own.at])
 		own.at++;
 	own.at++;
-	scan_domain(name);
+	scan_domain(name, now_ns);
 }
 
 static void timers(uint64_t now_ns)
@@ -255,7 +265,7 @@ static void timers(uint64_t now_ns)
 			continue;
 		if (v->timer_ns <= now_ns) {
 			v->timer_ns = UINT64_MAX;
-			vif_bit_set(netback.dirty, i);
+			vif_wake(v);
 		}
 		if (v->timer_ns < own.timer_ns)
 			own.timer_ns = v->timer_ns;
@@ -279,7 +289,11 @@ static uint32_t turn(void)
 
 static void step(struct vif *v, uint64_t now_ns)
 {
+	enum xenbus_state state;
 	vif_bit_clear(netback.dirty, v->number);
+	if (!v->whole && netbus_state(v->dir, &state) && state == v->state)
+		return; /* we wrote that */
+	v->whole = false;
 	if (limit_allows(&v->steps, now_ns))
 		vif_step(v, now_ns);
 	else if (v->timer_ns > now_ns + PAUSE_NS) /* who keeps us busy waits, packets do not */
@@ -294,7 +308,7 @@ bool netback_step(uint64_t now_ns)
 	bool any = vif_bit_next(netback.dirty, 0) < NETBACK_VIFS_MAX;
 	own.scanned = scanning() && (!any || !own.scanned);
 	if (own.scanned)
-		scan_step();
+		scan_step(now_ns);
 	else if (any)
 		step(&netback.vif[turn()], now_ns);
 	return scanning() || vif_bit_next(netback.dirty, 0) < NETBACK_VIFS_MAX;

@@ -7,6 +7,7 @@
 #define CLOSING_NS UINT64_C(500000000)    /* for the frontend to follow from Closing to Closed */
 #define GONE_NS UINT64_C(500000000)       /* for frontend and toolstack to see Closed before the folder goes */
 #define BROKEN_NS UINT64_C(1000000000)    /* before a frontend that broke the protocol may come back */
+#define OFFLINE_NS UINT64_C(500000000)    /* for the toolstack to write Closing beside its 0 in `online` */
 #define EXPECTED_NS UINT64_C(10000000000)
 #define REMOVE_NS UINT64_C(5000000000)
 
@@ -43,7 +44,7 @@ void vif_break(struct vif *v, const char *why)
 	netback.broken++;
 	vif_bit_clear(netback.rx_ready, v->number);
 	vif_bit_clear(netback.tx_ready, v->number);
-	vif_bit_set(netback.dirty, v->number);
+	vif_wake(v);
 	netbus_log(v->dir, why);
 }
 
@@ -117,13 +118,12 @@ static bool describe(const struct vif *v, struct netport *port)
 	char text[IP_TEXT_BYTES];
 	uint32_t mtu = MTU_DEFAULT;
 	*port = (struct netport){ .domid = v->domid, .handle = v->handle };
-	if (!netbus_text(v->dir, "mac", text, sizeof(text)))
+	if (!netbus_ask_u32(v->dir, "mtu", MTU_MAX, &mtu) || !netbus_text(v->dir, "mac", text, sizeof(text)))
 		return false;
 	struct cursor c = cursor_of(text, MAC_TEXT - 1);
 	if (!parse_mac(&c, &port->mac) || !netbus_text(v->dir, "ip", text, sizeof(text)))
 		return false;
 	parse_addrs(port, text, netbus_length(text));
-	(void)netbus_u32(v->dir, "mtu", MTU_MAX, &mtu);
 	port->mtu = (uint16_t)(mtu < MTU_MIN ? MTU_MIN : mtu);
 	return port->addr_count > 0;
 }
@@ -155,14 +155,35 @@ static bool attach_rings(struct vif *v, const struct offer *o)
 	return false;
 }
 
+/* What the frontend can do. False: xenstored did not say all of it. */
+static bool read_caps(const struct vif *v, struct netcaps *caps, bool *copies)
+{
+	enum { COPIES, SG, GSO4, GSO6, NO_CSUM4, CSUM6, FLAGS };
+	static const char *const keys[FLAGS] = {
+		[COPIES] = "request-rx-copy", [SG] = "feature-sg", [GSO4] = "feature-gso-tcpv4",
+		[GSO6] = "feature-gso-tcpv6", [NO_CSUM4] = "feature-no-csum-offload",
+		[CSUM6] = "feature-ipv6-csum-offload",
+	};
+	uint32_t flag[FLAGS] = { 0 };
+	for (size_t i = 0; i < FLAGS; i++)
+		if (!netbus_ask_u32(v->frontend, keys[i], UINT32_MAX, &flag[i]))
+			return false;
+	*copies = flag[COPIES];
+	*caps = (struct netcaps){ .sg = flag[SG], .gso4 = flag[GSO4], .gso6 = flag[GSO6],
+				  .csum4 = !flag[NO_CSUM4], .csum6 = flag[CSUM6] };
+	return true;
+}
+
 /* False: not yet (its keys are not all there), or broken. */
 static bool connect(struct vif *v)
 {
 	struct offer offer;
 	struct netport port;
-	if (!read_offer(v, &offer) || !describe(v, &port))
+	struct netcaps caps;
+	bool copies;
+	if (!read_offer(v, &offer) || !describe(v, &port) || !read_caps(v, &caps, &copies))
 		return false;
-	if (!netbus_flag(v->frontend, "request-rx-copy")) {
+	if (!copies) {
 		vif_break(v, "refused: the frontend does not take copies");
 		return false;
 	}
@@ -178,13 +199,7 @@ static bool connect(struct vif *v)
 		vif_break(v, "refused: its rings or event channel cannot be had");
 		return false;
 	}
-	v->caps = (struct netcaps){
-		.sg = netbus_flag(v->frontend, "feature-sg"),
-		.gso4 = netbus_flag(v->frontend, "feature-gso-tcpv4"),
-		.gso6 = netbus_flag(v->frontend, "feature-gso-tcpv6"),
-		.csum4 = !netbus_flag(v->frontend, "feature-no-csum-offload"),
-		.csum6 = netbus_flag(v->frontend, "feature-ipv6-csum-offload"),
-	};
+	v->caps = caps;
 	v->connected = true;
 	netback.connects++;
 	vif_went_live(v);
@@ -202,7 +217,6 @@ static bool enter(struct vif *v, enum xenbus_state state, uint64_t now_ns)
 		disconnect(v); /* a frontend is not kept that was not told so */
 		return false;
 	}
-	v->echoes++;
 	v->state = state;
 	v->since_ns = now_ns;
 	return true;
@@ -236,6 +250,16 @@ static enum xenbus_state wanted(const struct vif *v, enum xenbus_state front, ui
 	return XENBUS_CLOSED;
 }
 
+/* The toolstack says Closing in the same node as we say how far we are: what we write just then hides it. */
+static bool overwritten(struct vif *v, enum xenbus_state own, uint64_t now_ns)
+{
+	if (v->online || own >= XENBUS_CLOSING)
+		v->offline_ns = 0;
+	else if (!v->offline_ns)
+		v->offline_ns = now_ns;
+	return v->offline_ns && now_ns - v->offline_ns >= OFFLINE_NS;
+}
+
 /* The toolstack's hand in our own folder. False: there is nothing more to do for now. */
 static bool read_own(struct vif *v, uint64_t now_ns)
 {
@@ -262,9 +286,11 @@ static bool read_own(struct vif *v, uint64_t now_ns)
 		v->domid = (uint16_t)domid;
 		memcpy(v->frontend, text, sizeof(v->frontend));
 	}
-	(void)netbus_u32(v->dir, "online", UINT32_MAX, &online);
+	if (!netbus_ask_u32(v->dir, "online", UINT32_MAX, &online))
+		return false;
 	v->online = online != 0;
 	bool told = own == XENBUS_CLOSING && v->state != XENBUS_CLOSING && v->state != XENBUS_CLOSED;
+	told |= overwritten(v, own, now_ns);
 	v->leaving = told || (!v->online && (v->leaving || own >= XENBUS_CLOSING));
 	return true;
 }
@@ -285,7 +311,7 @@ static void depart(struct vif *v, uint64_t now_ns)
 	if (result == XS_RESULT_OK || result == XS_RESULT_NOENT)
 		vif_free(v);
 	else
-		v->timer_ns = now_ns + REMOVE_NS;
+		v->timer_ns = now_ns + (result == XS_RESULT_TIMEOUT ? RETRY_NS : REMOVE_NS);
 }
 
 void vif_step(struct vif *v, uint64_t now_ns)
@@ -311,6 +337,8 @@ void vif_step(struct vif *v, uint64_t now_ns)
 		v->timer_ns = v->since_ns + CLOSING_NS;
 	else if (v->state == XENBUS_INITWAIT && now_ns - v->since_ns < EXPECTED_NS)
 		v->timer_ns = now_ns + RETRY_NS; /* should a watch event not have reached us */
+	else if (v->offline_ns)
+		v->timer_ns = v->offline_ns + OFFLINE_NS;
 	if (v->state == XENBUS_CLOSED && v->leaving)
 		depart(v, now_ns);
 }

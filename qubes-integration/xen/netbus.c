@@ -42,6 +42,22 @@ bool netbus_u32(const char *dir, const char *key, uint32_t max, uint32_t *value)
 	return read(dir, key, text, sizeof(text)) == XS_RESULT_OK && number(text, max, value);
 }
 
+/* What its owner hides from us is as good as gone. */
+static bool answered(enum xs_result result)
+{
+	return result == XS_RESULT_OK || result == XS_RESULT_NOENT || result == XS_RESULT_TOO_LONG ||
+	       result == XS_RESULT_DENIED;
+}
+
+bool netbus_ask_u32(const char *dir, const char *key, uint32_t max, uint32_t *value)
+{
+	char text[VALUE_BYTES];
+	enum xs_result result = read(dir, key, text, sizeof(text));
+	if (result == XS_RESULT_OK)
+		(void)number(text, max, value);
+	return answered(result);
+}
+
 bool netbus_flag(const char *dir, const char *key)
 {
 	uint32_t n;
@@ -50,15 +66,9 @@ bool netbus_flag(const char *dir, const char *key)
 
 bool netbus_state(const char *dir, enum xenbus_state *state)
 {
-	char text[VALUE_BYTES];
 	uint32_t n = XENBUS_UNKNOWN;
-	enum xs_result result = read(dir, "state", text, sizeof(text));
-	/* what its owner hides from us is as good as gone */
-	if (result != XS_RESULT_OK && result != XS_RESULT_NOENT && result != XS_RESULT_TOO_LONG &&
-	    result != XS_RESULT_DENIED)
+	if (!netbus_ask_u32(dir, "state", XENBUS_CLOSED, &n))
 		return false;
-	if (result == XS_RESULT_OK && !number(text, XENBUS_CLOSED, &n))
-		n = XENBUS_UNKNOWN;
 	*state = (enum xenbus_state)n;
 	return true;
 }

@@ -32,8 +32,9 @@ struct vif {
 	/* xenbus */
 	enum xenbus_state state;   /* that we wrote last */
 	struct limit steps;        /* a frontend can ask for them as fast as it writes */
-	uint8_t echoes;            /* events to come of our own writes of it */
+	bool whole;                /* dirty: look at all of it, not at our own state alone */
 	bool online;               /* the toolstack's key */
+	uint64_t offline_ns;       /* since when it says 0 while no state does; 0: it does not */
 	bool told_full;            /* that xenstored refuses a node */
 	bool leaving;              /* the toolstack wants it closed for good */
 	bool broken;               /* closed for what it did, until timer_ns */
@@ -89,6 +90,13 @@ static inline void vif_bit_set(uint64_t *bits, uint32_t i) { bits[i / 64] |= UIN
 static inline void vif_bit_clear(uint64_t *bits, uint32_t i) { bits[i / 64] &= ~(UINT64_C(1) << i % 64); }
 /* The first set bit at or after `from`, or NETBACK_VIFS_MAX. */
 uint32_t vif_bit_next(const uint64_t *bits, uint32_t from);
+
+/* Its turn comes: anything of it may have changed. */
+static inline void vif_wake(struct vif *v)
+{
+	v->whole = true;
+	vif_bit_set(netback.dirty, v->number);
+}
 
 /* netback.c */
 void vif_free(struct vif *); /* disconnected already */

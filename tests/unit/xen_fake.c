@@ -26,6 +26,8 @@ static uint32_t page_count, pages_taken;
 static struct grant_counts counts;
 static char hidden[XS_PATH_BYTES];
 uint32_t fake_deny, fake_again, fake_requests, fake_nodes;
+void (*fake_between)(void);
+bool fake_merge;
 
 static void *page_new(void)
 {
@@ -54,6 +56,8 @@ void fake_reset(void)
 	page_count = pages_taken = nodes = event_head = event_count = channels = 0;
 	lent_count = FIRST_REF;
 	fake_deny = fake_again = fake_requests = 0;
+	fake_between = NULL;
+	fake_merge = false;
 	fake_nodes = UINT32_MAX;
 	counts = (struct grant_counts){ 0 };
 }
@@ -320,6 +324,11 @@ static const char *absolute(const char *path, char out[2 * XS_PATH_BYTES])
 static void queue(const char *path, uint32_t token)
 {
 	ensure(event_count < EVENTS);
+	for (uint32_t i = 0; fake_merge && i < event_count; i++) {
+		uint32_t waits = (event_head + i) % EVENTS;
+		if (event[waits].token == token && strcmp(event[waits].path, path) == 0)
+			return;
+	}
 	uint32_t at = (event_head + event_count++) % EVENTS;
 	snprintf(event[at].path, sizeof(event[at].path), "%s", path);
 	event[at].token = token;
@@ -403,6 +412,8 @@ void fake_rm(const char *path)
 static bool denied(void)
 {
 	fake_requests++;
+	if (fake_between)
+		fake_between();
 	if (fake_deny == 0)
 		return false;
 	fake_deny--;

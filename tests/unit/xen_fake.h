@@ -45,6 +45,9 @@ extern uint32_t fake_deny;                  /* the next n requests get no answer
 extern uint32_t fake_requests;              /* made so far */
 extern uint32_t fake_nodes;                 /* that we may still make: the rest of our quota */
 extern uint32_t fake_again;                 /* the next n transactions meet another */
+extern void (*fake_between)(void);          /* called before each request, for what others do meanwhile; or NULL */
+/* Like xenstored's: no event is queued that stands, unread, in the queue already. */
+extern bool fake_merge;
 
 /* What is held of Xen by us. */
 struct fake_held { uint32_t given, mapped, channels, watches, pages; };

@@ -13,6 +13,10 @@ qubes: $(O)/postern.elf
 	$(Q)VERSION=$(POSTERN_VERSION) SIGN="$(SIGN)" $(DOM0)/build.sh $(O)/postern.elf $(QUBES_OUT)
 	$(Q)$(DOM0)/check.sh $(O)/postern.elf $(QUBES_OUT)
 
-# The salt formula alone, which needs no rpmbuild.
+# What needs no rpmbuild: the salt formula, and whether the page explains every line.
 qubes-check:
 	$(Q)python3 $(DOM0)/check_salt.py $(DOM0)/salt
+	$(Q)python3 $(DOM0)/check_lines.py . $(DOM0)/troubleshooting.md
+
+# The packages are made and looked at with every test: a few seconds.
+lint: qubes

@@ -120,18 +120,17 @@ static bool set_netmask(struct config *c, struct cursor value)
 struct list {
 	struct ip_addr *ip; /* CONFIG_CONNECTED_MAX */
 	uint32_t *count;
-	bool *cut;
 };
 
 static struct list list_of(struct config *c, enum setting s)
 {
 	if (s == CONNECTED6)
-		return (struct list){ c->connected6, &c->connected6_count, &c->connected6_cut };
-	return (struct list){ c->connected, &c->connected_count, &c->connected_cut };
+		return (struct list){ c->connected6, &c->connected6_count };
+	return (struct list){ c->connected, &c->connected_count };
 }
 
 /* Addresses apart by spaces; one that is none spoils the whole value. */
-static bool set_connected(struct config *c, struct list l, struct cursor value)
+static enum config_outcome set_connected(struct config *c, struct list l, struct cursor value)
 {
 	struct cursor check = value;
 	struct ip_addr ip;
@@ -142,12 +141,12 @@ static bool set_connected(struct config *c, struct list l, struct cursor value)
 		if (check.left == 0)
 			break;
 		if (!parse_ip(&check, &ip) || (check.left > 0 && check.at[0] != ' '))
-			return false;
+			return CONFIG_MALFORMED;
 		count++;
 	}
 	bool cut = count > CONFIG_CONNECTED_MAX;
 	count = cut ? CONFIG_CONNECTED_MAX : count;
-	if (count != *l.count || cut != *l.cut)
+	if (count != *l.count)
 		c->changed = true;
 	for (uint32_t i = 0; i < count; i++) {
 		while (parse_word(&value, " "))
@@ -157,8 +156,7 @@ static bool set_connected(struct config *c, struct list l, struct cursor value)
 		set_address(c, &l.ip[i], ip);
 	}
 	*l.count = count;
-	*l.cut = cut;
-	return true;
+	return cut ? CONFIG_CUT : CONFIG_TAKEN;
 }
 
 /* It is only mixed into what we draw, so that any bytes will do. */
@@ -178,7 +176,7 @@ static void set_default(struct config *c, enum setting s)
 	else if (s == NETMASK)
 		set_prefix_len(c, 32);
 	else if (s == CONNECTED || s == CONNECTED6)
-		set_connected(c, list_of(c, s), cursor_of("", 0));
+		(void)set_connected(c, list_of(c, s), cursor_of("", 0));
 	else if (s == CLASS)
 		c->may_request = false;
 }
@@ -212,7 +210,7 @@ static enum config_outcome write_mapped(struct config *c, struct cursor key, str
 {
 	enum fakeip_outcome outcome = fakeip_write(&c->fakeip, key, value);
 	c->changed |= outcome == FAKEIP_TAKEN;
-	return taken_if(outcome != FAKEIP_MALFORMED);
+	return outcome == FAKEIP_FULL ? CONFIG_UNKEPT : taken_if(outcome != FAKEIP_MALFORMED);
 }
 
 enum config_outcome config_write(struct config *c, const char *path, const uint8_t *value,
@@ -226,7 +224,7 @@ enum config_outcome config_write(struct config *c, const char *path, const uint8
 	if (s == SETTING_COUNT)
 		return CONFIG_NOT_MINE;
 	if (s == CONNECTED || s == CONNECTED6)
-		return taken_if(set_connected(c, list_of(c, s), in));
+		return set_connected(c, list_of(c, s), in);
 	if (s == SEED || s == CLASS) {
 		if (s == SEED)
 			set_seed(c, in);

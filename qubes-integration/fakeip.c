@@ -33,9 +33,8 @@ enum fakeip_outcome fakeip_write(struct fakeip *f, struct cursor key, struct cur
 	uint32_t i = find(f, real);
 	if (i < f->count && ip_eq(f->entry[i].visible, visible))
 		return FAKEIP_SAME;
-	f->cut |= i == FAKEIP_MAX;
 	if (i == FAKEIP_MAX)
-		return FAKEIP_SAME;
+		return FAKEIP_FULL;
 	f->entry[i].real = real;
 	f->entry[i].visible = visible;
 	f->count += i == f->count;
@@ -48,7 +47,6 @@ bool fakeip_remove(struct fakeip *f, struct cursor key)
 	if (key.left == 0) {
 		bool any = f->count > 0;
 		f->count = 0;
-		f->cut = false;
 		return any;
 	}
 	if (!parse_ip4(&key, &real) || !parse_word(&key, "/"))

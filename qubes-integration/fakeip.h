@@ -13,15 +13,14 @@
 
 #include "addr.h"
 
-enum { FAKEIP_MAX = 64 };
+enum { FAKEIP_MAX = 256 }; /* entries stay when their client goes (qubes.md 2.2) */
 
 struct fakeip {
 	uint32_t count;
-	bool cut; /* there were more */
 	struct { struct ip_addr real, visible; } entry[FAKEIP_MAX];
 };
 
-enum fakeip_outcome { FAKEIP_TAKEN, FAKEIP_SAME, FAKEIP_MALFORMED };
+enum fakeip_outcome { FAKEIP_TAKEN, FAKEIP_SAME, FAKEIP_MALFORMED, FAKEIP_FULL };
 
 /* key: what stands behind "/mapped-ip/". SAME: nothing changed; visible-gateway is nothing to us. */
 enum fakeip_outcome fakeip_write(struct fakeip *, struct cursor key, struct cursor value);

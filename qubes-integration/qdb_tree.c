@@ -292,6 +292,24 @@ static bool take_owner(struct cursor *key, struct ip_addr *ip, bool *is_tree)
 	return *is_tree;
 }
 
+static void write_config(struct qdb_tree *t, const char *path, const uint8_t *value, size_t len)
+{
+	switch (config_write(t->config, path, value, len)) {
+	case CONFIG_NOT_MINE:
+	case CONFIG_TAKEN:
+		return;
+	case CONFIG_MALFORMED:
+		storelog_key(&t->log, path, ": malformed value: ignored");
+		return;
+	case CONFIG_CUT:
+		storelog_key(&t->log, path, ": more addresses than are kept");
+		return;
+	case CONFIG_UNKEPT:
+		storelog_key(&t->log, path, ": more mapped addresses than are kept: this one is not");
+		return;
+	}
+}
+
 static void sink_write(void *self, const char *path, const uint8_t *value, size_t len)
 {
 	struct qdb_tree *t = self;
@@ -305,8 +323,7 @@ static void sink_write(void *self, const char *path, const uint8_t *value, size_
 	if (!is_tree && write_postern(t, path, cursor_of(value, len)))
 		return;
 	if (!is_tree) {
-		if (config_write(t->config, path, value, len) == CONFIG_MALFORMED)
-			storelog_key(&t->log, path, ": malformed value: ignored");
+		write_config(t, path, value, len);
 		if (!t->in_dump)
 			apply_dns(t);
 		return;

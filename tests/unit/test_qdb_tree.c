@@ -370,19 +370,54 @@ static void test_config(void **state)
 	assert_int_equal(config.prefix_len, 32);
 }
 
-static void test_connected_cut(void **state)
+/* What a value can hold of IPv4 is kept, all of it; of IPv6 the first ones are, which is said. */
+static void test_many_connected(void **state)
 {
 	(void)state;
-	char list[3072] = "";
-	for (int i = 0; i < 300; i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s1.1.%d.%d", i ? " " : "", i / 100, i % 100);
+	char list[QDB_VALUE_MAX + 1] = "";
+	int i;
 	start_empty();
+	for (i = 0; strlen(list) + 8 <= QDB_VALUE_MAX; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s1.%d.%d.%d", i ? " " : "", i / 100,
+			 i / 10 % 10, i % 10);
+	logged[0] = 0;
 	put("/connected-ips", list);
-	assert_int_equal(config.connected_count, CONFIG_CONNECTED_MAX);
-	assert_true(config.connected_cut);
+	assert_int_equal(config.connected_count, i);
+	i--;
+	assert_true(ip_eq(config.connected[i], ip_v4(1, (uint8_t)(i / 100), (uint8_t)(i / 10 % 10), (uint8_t)(i % 10))));
+	assert_string_equal(logged, "");
 	put("/connected-ips", " 1.1.1.1  2.2.2.2 ");
 	assert_int_equal(config.connected_count, 2);
-	assert_false(config.connected_cut);
+	list[0] = 0;
+	for (i = 0; i <= CONFIG_CONNECTED_MAX; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s::%x", i ? " " : "", i);
+	put("/connected-ips6", list);
+	assert_int_equal(config.connected6_count, CONFIG_CONNECTED_MAX);
+	assert_string_equal(logged, "store: /connected-ips6: more addresses than are kept\n");
+	put("/connected-ips6", "::1");
+	assert_int_equal(config.connected6_count, 1);
+	assert_string_equal(logged, "store: /connected-ips6: more addresses than are kept\n");
+}
+
+static void test_many_mapped(void **state)
+{
+	(void)state;
+	char path[64];
+	start_empty();
+	logged[0] = 0;
+	for (int i = 0; i <= FAKEIP_MAX; i++) {
+		snprintf(path, sizeof(path), "/mapped-ip/10.137.%d.%d/visible-ip", i / 100, i % 100);
+		put(path, "192.168.1.128");
+	}
+	assert_int_equal(config.fakeip.count, FAKEIP_MAX);
+	char line[128];
+	snprintf(line, sizeof(line), "store: %s: more mapped addresses than are kept: this one is not\n", path);
+	assert_string_equal(logged, line);
+	put(path, "10.137.2.56"); /* which is its own: nothing to keep */
+	rm("/mapped-ip/10.137.0.7/");
+	put(path, "192.168.1.128");
+	assert_int_equal(config.fakeip.count, FAKEIP_MAX);
+	assert_string_equal(logged, line);
 }
 
 /* IPv6, mapped addresses and the host's randomness are read and kept. */
@@ -470,7 +505,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_against_naive, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_clients, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config, make, unmake),
-		cmocka_unit_test_setup_teardown(test_connected_cut, make, unmake),
+		cmocka_unit_test_setup_teardown(test_many_connected, make, unmake),
+		cmocka_unit_test_setup_teardown(test_many_mapped, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config_more, make, unmake),
 		cmocka_unit_test_setup_teardown(test_feature_request, make, unmake),
 		cmocka_unit_test_setup_teardown(test_handled_waits, make, unmake),

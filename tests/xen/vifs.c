@@ -1,4 +1,4 @@
-/* libs: xengnttab xenevtchn xenstore */
+/* libs: xengnttab xenevtchn xenstore xenctrl */
 // SPDX-License-Identifier: ISC
 /*
  * Clients of a guest's netback by the dozen, their frontends in this program (front.h).
@@ -6,6 +6,9 @@
  *   vifs DOMID make HANDLE IP FRONTEND-DIR   only the folders of one, in state 1
  *   vifs DOMID drop HANDLE FRONTEND-DIR      detaches it and waits until the guest removed its own
  *   vifs DOMID cycle COUNT IP                each connects, sends a frame, is detached; the next one
+ *   vifs DOMID first HANDLE IP SERVER
+ *            unpauses the guest, has one connect and ping SERVER until an answer comes, then detached; says at
+ *            which second since boot each was
  *   vifs DOMID load CLIENTS FLOWS SERVER PORT FIFO
  *            clients 10.139.0.1 and on; each opens its share of FLOWS datagram flows to what echoes
  *            at SERVER:PORT, until every one was answered. Then obeys lines from FIFO: `again` has
@@ -15,15 +18,16 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <xenctrl.h>
 
 #include "front.h"
 
 enum { FIRST_HANDLE = 100, CLIENTS_MAX = 250, PORT_FIRST = 1024,
-       FLOWS_MAX = 65536 - PORT_FIRST, WINDOW = 256, STALL_MS = 3000, STALLS_MAX = 20 };
+       FLOWS_MAX = 65536 - PORT_FIRST, WINDOW = 256, STALL_MS = 3000, STALLS_MAX = 20, PING_MS = 50 };
 
-/* --- a datagram ------------------------------------------------------------------------------ */
+/* --- frames ---------------------------------------------------------------------------------- */
 
-enum { FRAME_BYTES = 46, IP_AT = 14, UDP_AT = 34 };
+enum { FRAME_BYTES = 46, IP_AT = 14, UDP_AT = 34, UDP = 17, ICMP = 1, ECHO_REQUEST = 8 };
 
 static void put16(uint8_t *at, unsigned value)
 {
@@ -31,19 +35,38 @@ static void put16(uint8_t *at, unsigned value)
 	at[1] = (uint8_t)value;
 }
 
-static void datagram(uint8_t frame[FRAME_BYTES], const char *ip, unsigned sport, const char *to, unsigned dport)
+static unsigned checksum(const uint8_t *at, int len) /* of an even number of bytes */
+{
+	uint32_t sum = 0;
+	for (int i = 0; i < len; i += 2)
+		sum += (uint32_t)at[i] << 8 | at[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16)) & 0xffff;
+}
+
+static void packet(uint8_t frame[FRAME_BYTES], const char *ip, const char *to, uint8_t protocol)
 {
 	static const uint8_t head[] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x16, 0x3e, 0x5e, 0, 0, 8, 0,
-					0x45, 0, 0, FRAME_BYTES - IP_AT, 0, 0, 0, 0, 64, 17, 0, 0 };
-	uint32_t sum = 0;
+					0x45, 0, 0, FRAME_BYTES - IP_AT, 0, 0, 0, 0, 64 };
 	memset(frame, 0, FRAME_BYTES);
 	memcpy(frame, head, sizeof(head));
+	frame[23] = protocol;
 	inet_pton(AF_INET, ip, frame + 26);
 	inet_pton(AF_INET, to, frame + 30);
-	for (int i = IP_AT; i < UDP_AT; i += 2)
-		sum += (uint32_t)frame[i] << 8 | frame[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(frame + 24, ~(sum + (sum >> 16)) & 0xffff);
+	put16(frame + 24, checksum(frame + IP_AT, UDP_AT - IP_AT));
+}
+
+static void ping(uint8_t frame[FRAME_BYTES], const char *ip, const char *to, unsigned number)
+{
+	packet(frame, ip, to, ICMP);
+	frame[UDP_AT] = ECHO_REQUEST;
+	put16(frame + UDP_AT + 6, number);
+	put16(frame + UDP_AT + 2, checksum(frame + UDP_AT, FRAME_BYTES - UDP_AT));
+}
+
+static void datagram(uint8_t frame[FRAME_BYTES], const char *ip, unsigned sport, const char *to, unsigned dport)
+{
+	packet(frame, ip, to, UDP);
 	put16(frame + UDP_AT, sport);
 	put16(frame + UDP_AT + 2, dport);
 	put16(frame + UDP_AT + 4, FRAME_BYTES - UDP_AT);
@@ -86,6 +109,55 @@ static int cycles(unsigned count, const char *ip)
 		if (!cycle(&f))
 			return 1;
 	}
+	return 0;
+}
+
+/* --- the first ------------------------------------------------------------------------------------ */
+
+static int pinged(struct front *f, const char *to) /* is a ping answered? One is sent every PING_MS */
+{
+	uint8_t frame[FRAME_BYTES];
+	double end = front_now() + FRONT_LIMIT_S;
+	for (unsigned number = 0; front_now() < end; number++) {
+		const uint8_t *at;
+		uint16_t buffer;
+		uint32_t len;
+		ping(frame, f->ip, to, number);
+		front_send(f, frame, sizeof(frame));
+		front_push(f);
+		front_wait(PING_MS);
+		(void)front_reap(f);
+		while ((at = front_receive(f, &buffer, &len))) {
+			int answer = len >= UDP_AT + 8 && at[IP_AT + 9] == ICMP && at[UDP_AT] == 0;
+			front_post(f, buffer);
+			if (answer)
+				return 1;
+		}
+	}
+	printf("%s: no ping of %s is answered\n", f->ip, to);
+	return 0;
+}
+
+static int first(unsigned handle, const char *ip, const char *to)
+{
+	static struct front f;
+	xc_interface *xen = xc_interface_open(NULL, NULL, 0);
+	char dir[64];
+	snprintf(dir, sizeof(dir), "/local/domain/0/vifs/%u", handle);
+	printf("unpaused %.2f\n", front_now());
+	if (!xen || xc_domain_unpause(xen, front_backend) < 0)
+		return 1;
+	front_make(&f, handle, ip, dir);
+	if (!front_await(&f, FRONT_INITWAIT) || !front_offer(&f) || !front_await(&f, FRONT_CONNECTED))
+		return 1;
+	printf("connected %.2f\n", front_now());
+	if (!pinged(&f, to))
+		return 1;
+	printf("served %.2f\n", front_now());
+	front_detach(&f);
+	if (!front_await(&f, FRONT_GONE))
+		return 1;
+	front_free(&f);
 	return 0;
 }
 
@@ -264,6 +336,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && !strcmp(argv[2], "drop"))
 		return drop((unsigned)atoi(argv[3]), argv[4]);
+	if (argc == 6 && !strcmp(argv[2], "first"))
+		return first((unsigned)atoi(argv[3]), argv[4], argv[5]);
 	if (argc == 5 && !strcmp(argv[2], "cycle"))
 		return cycles((unsigned)atoi(argv[3]), argv[4]);
 	if (argc != 8 || strcmp(argv[2], "load"))

@@ -164,10 +164,9 @@ static bool read_caps(const struct vif *v, struct netcaps *caps, bool *copies)
 		[GSO6] = "feature-gso-tcpv6", [NO_CSUM4] = "feature-no-csum-offload",
 		[CSUM6] = "feature-ipv6-csum-offload",
 	};
-	uint32_t flag[FLAGS] = { 0 };
-	for (size_t i = 0; i < FLAGS; i++)
-		if (!netbus_ask_u32(v->frontend, keys[i], UINT32_MAX, &flag[i]))
-			return false;
+	bool flag[FLAGS];
+	if (!netbus_flags(v->frontend, keys, FLAGS, flag))
+		return false;
 	*copies = flag[COPIES];
 	*caps = (struct netcaps){ .sg = flag[SG], .gso4 = flag[GSO4], .gso6 = flag[GSO6],
 				  .csum4 = !flag[NO_CSUM4], .csum6 = flag[CSUM6] };

@@ -49,19 +49,35 @@ static bool answered(enum xs_result result)
 	       result == XS_RESULT_DENIED;
 }
 
+bool netbus_ask_text(const char *dir, const char *key, char *value, size_t room)
+{
+	value[0] = '\0';
+	return answered(read(dir, key, value, room));
+}
+
 bool netbus_ask_u32(const char *dir, const char *key, uint32_t max, uint32_t *value)
 {
 	char text[VALUE_BYTES];
-	enum xs_result result = read(dir, key, text, sizeof(text));
-	if (result == XS_RESULT_OK)
-		(void)number(text, max, value);
-	return answered(result);
+	bool said = netbus_ask_text(dir, key, text, sizeof(text));
+	(void)number(text, max, value);
+	return said;
 }
 
 bool netbus_flag(const char *dir, const char *key)
 {
 	uint32_t n;
 	return netbus_u32(dir, key, UINT32_MAX, &n) && n != 0;
+}
+
+bool netbus_flags(const char *dir, const char *const keys[], size_t count, bool flags[])
+{
+	for (size_t i = 0; i < count; i++) {
+		uint32_t n = 0;
+		if (!netbus_ask_u32(dir, keys[i], UINT32_MAX, &n))
+			return false;
+		flags[i] = n != 0;
+	}
+	return true;
 }
 
 bool netbus_state(const char *dir, enum xenbus_state *state)

@@ -25,10 +25,14 @@ enum { NETBUS_DIR_BYTES = 96 }; /* a device's folder, with the NUL */
 bool netbus_text(const char *dir, const char *key, char *value, size_t room);
 /* A decimal number up to max, as the whole value. */
 bool netbus_u32(const char *dir, const char *key, uint32_t max, uint32_t *value);
-/* False: xenstored did not say (late, or not readable just now). What is no such number leaves *value as it is. */
+/* False: xenstored did not say (late, or not readable just now). A key that is not there, or too long: "". */
+bool netbus_ask_text(const char *dir, const char *key, char *value, size_t room);
+/* The same; what is no such number leaves *value as it is. */
 bool netbus_ask_u32(const char *dir, const char *key, uint32_t max, uint32_t *value);
 /* True for "1" and other numbers but 0; false for everything else. */
 bool netbus_flag(const char *dir, const char *key);
+/* The same of several keys. False: xenstored did not say all of it. */
+bool netbus_flags(const char *dir, const char *const keys[], size_t count, bool flags[]);
 /* False: xenstored did not say; no such node is XENBUS_UNKNOWN. */
 bool netbus_state(const char *dir, enum xenbus_state *);
 

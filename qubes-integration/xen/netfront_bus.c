@@ -41,22 +41,27 @@ static void dir_of(char dir[NETBUS_DIR_BYTES], const char *handle)
 	text_put(&t, handle);
 }
 
-/* Its keys may come one after another: all that connecting needs, or false. */
-static bool identify(const char *dir, char backend[NETBUS_DIR_BYTES], uint16_t *domid)
+struct peer { char backend[NETBUS_DIR_BYTES]; uint32_t domid; };
+enum { DOMID_NONE = UINT32_MAX };
+
+/* Its keys may come one after another. False: xenstored did not say. */
+static bool identify(const char *dir, struct peer *p)
 {
-	uint32_t id;
-	if (!netbus_text(dir, "backend", backend, NETBUS_DIR_BYTES) || !backend[0] ||
-	    !netbus_u32(dir, "backend-id", UINT16_MAX, &id))
-		return false;
-	*domid = (uint16_t)id;
-	return true;
+	p->domid = DOMID_NONE;
+	return netbus_ask_text(dir, "backend", p->backend, sizeof(p->backend)) &&
+	       netbus_ask_u32(dir, "backend-id", UINT16_MAX, &p->domid);
+}
+
+static bool complete(const struct peer *p)
+{
+	return p->backend[0] && p->domid != DOMID_NONE;
 }
 
 /* The first device whose keys are there and whose backend is not closed, or else the first with keys. */
 static bool find(uint64_t now_ns)
 {
-	char names[NAMES_BYTES], dir[NETBUS_DIR_BYTES], backend[NETBUS_DIR_BYTES];
-	uint16_t domid;
+	char names[NAMES_BYTES], dir[NETBUS_DIR_BYTES];
+	struct peer peer;
 	size_t len = 0;
 	bool found = false;
 	enum xs_result result = xs_directory(XS_NO_TX, vif_dir, names, sizeof(names), &len);
@@ -68,13 +73,13 @@ static bool find(uint64_t now_ns)
 	for (size_t i = 0; i < len; i++) {
 		enum xenbus_state state;
 		dir_of(dir, names + i);
-		if (identify(dir, backend, &domid)) {
-			bool alive = netbus_state(backend, &state) && state != XENBUS_UNKNOWN &&
+		if (identify(dir, &peer) && complete(&peer)) {
+			bool alive = netbus_state(peer.backend, &state) && state != XENBUS_UNKNOWN &&
 				     state < XENBUS_CLOSING;
 			if (!found || alive) {
 				memcpy(nic.dir, dir, sizeof(dir));
-				memcpy(nic.backend, backend, sizeof(backend));
-				nic.domid = domid;
+				memcpy(nic.backend, peer.backend, sizeof(peer.backend));
+				nic.domid = (uint16_t)peer.domid;
 				found = true;
 			}
 			if (alive)
@@ -119,6 +124,22 @@ static bool read_mac(void)
 	return parse_mac(&c, &nic.mac);
 }
 
+/* What the backend takes. False: xenstored did not say all of it. */
+static bool read_caps(void)
+{
+	enum { SG, GSO4, GSO6, NO_CSUM4, CSUM6, FLAGS };
+	static const char *const keys[FLAGS] = {
+		[SG] = "feature-sg", [GSO4] = "feature-gso-tcpv4", [GSO6] = "feature-gso-tcpv6",
+		[NO_CSUM4] = "feature-no-csum-offload", [CSUM6] = "feature-ipv6-csum-offload",
+	};
+	bool flag[FLAGS];
+	if (!netbus_flags(nic.backend, keys, FLAGS, flag))
+		return false;
+	nic.caps = (struct netcaps){ .sg = flag[SG], .gso4 = flag[GSO4], .gso6 = flag[GSO6],
+				     .csum4 = !flag[NO_CSUM4], .csum6 = flag[CSUM6] };
+	return true;
+}
+
 static bool write_keys(uint32_t tx)
 {
 	static const struct { const char *key, *value; } fixed[] = {
@@ -155,16 +176,9 @@ static void offer(uint64_t now_ns)
 		return;
 	}
 	nic.timer_ns = now_ns + RETRY_NS;
-	if (!read_mac())
+	if (!read_mac() || !read_caps())
 		return;
 	describe();
-	nic.caps = (struct netcaps){
-		.sg = netbus_flag(nic.backend, "feature-sg"),
-		.gso4 = netbus_flag(nic.backend, "feature-gso-tcpv4"),
-		.gso6 = netbus_flag(nic.backend, "feature-gso-tcpv6"),
-		.csum4 = !netbus_flag(nic.backend, "feature-no-csum-offload"),
-		.csum6 = netbus_flag(nic.backend, "feature-ipv6-csum-offload"),
-	};
 	if (!nic_lend(nic.domid)) {
 		if (!nic.told_bad)
 			netbus_log(nic.dir, "waits: a former backend still holds our pages, or Xen gives none");
@@ -238,16 +252,20 @@ static bool rings_step(enum xenbus_state own, enum xenbus_state backend, uint64_
 	return false;
 }
 
+static bool same(const char *a, const char *b)
+{
+	return memcmp(a, b, netbus_length(a) + 1) == 0; /* both of NETBUS_DIR_BYTES */
+}
+
 bool nic_step(uint64_t now_ns)
 {
-	char backend[NETBUS_DIR_BYTES];
-	uint16_t domid;
 	enum xenbus_state own, theirs;
+	struct peer peer;
 	nic.timer_ns = now_ns + LOOK_AGAIN_NS;
 	if (!nic_sweep() && nic.stage < NIC_OFFERED)
 		nic.timer_ns = now_ns + RETRY_NS;
-	if (nic.dir[0] && !(identify(nic.dir, backend, &domid) && domid == nic.domid &&
-			    memcmp(backend, nic.backend, netbus_length(backend) + 1) == 0))
+	bool late = nic.dir[0] && !identify(nic.dir, &peer);
+	if (nic.dir[0] && !late && !(complete(&peer) && peer.domid == nic.domid && same(peer.backend, nic.backend)))
 		let_go(NIC_ABSENT, now_ns);
 	if (nic.stage == NIC_ABSENT) {
 		if (!find(now_ns))
@@ -255,7 +273,7 @@ bool nic_step(uint64_t now_ns)
 		nic.stage = NIC_WAITING;
 		nic.since_ns = now_ns;
 	}
-	if (!netbus_state(nic.dir, &own) || !netbus_state(nic.backend, &theirs)) {
+	if (late || !netbus_state(nic.dir, &own) || !netbus_state(nic.backend, &theirs)) {
 		nic.timer_ns = now_ns + RETRY_NS;
 		return false;
 	}

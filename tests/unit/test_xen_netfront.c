@@ -557,6 +557,41 @@ static void a_silent_xenstore_only_delays(void **state)
 	}
 }
 
+static uint32_t late_at;
+
+static void one_is_late(void)
+{
+	fake_deny = late_at-- == 0;
+}
+
+/* One answer that does not come in time, whichever it is, ends no connection and costs no offload. */
+static void a_late_answer_changes_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t at = 0; at < 60; at++) {
+		struct upstream u;
+		(void)world(NULL);
+		create(&u, 3);
+		late_at = at;
+		fake_between = one_is_late;
+		want(&u, true);
+		settle(1000 * MS);
+		assert_true(nic.caps.csum6 && nic.caps.csum4 && nic.caps.gso6);
+		take_rings(&u);
+		fake_between = NULL;
+		settle(1000 * MS);
+		assert_attached();
+		late_at = at;
+		fake_between = one_is_late;
+		netfront_changed(NULL);
+		settle(1000 * MS);
+		fake_between = NULL;
+		assert_int_equal(next_event().kind, EVENT_NONE);
+		assert_int_equal(nic.connects, 1);
+		assert_reaches(&u, 100);
+	}
+}
+
 /* --- liars ---------------------------------------------------------------------------------------------- */
 
 static void lie(struct upstream *u, uint32_t kind)
@@ -703,7 +738,7 @@ int main(void)
 		TEST(a_stuck_backend_leaves_large_frames_to_others),
 		TEST(netvms_are_switched_restarted_killed), TEST(a_new_mac_is_a_new_port),
 		TEST(a_backend_that_closes_is_asked_to_begin_again),
-		TEST(pages_that_an_old_backend_keeps_are_not_lent_again), TEST(a_silent_xenstore_only_delays),
+		TEST(pages_that_an_old_backend_keeps_are_not_lent_again), TEST(a_silent_xenstore_only_delays), TEST(a_late_answer_changes_nothing),
 		TEST(a_liar_is_let_go_and_may_come_again), TEST(bad_packets_are_counted_and_passed_by),
 		TEST(a_random_backend),
 	};

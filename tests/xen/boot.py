@@ -11,6 +11,7 @@ Status: 0 all passed, 1 something failed, 2 usage, 3 Xen or dom0 did not come up
 """
 import argparse
 import glob
+import hashlib
 import os
 import re
 import subprocess
@@ -55,11 +56,19 @@ def tools(lab, scratch):
     return built
 
 
+def sha256(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
 def payload(lab, images, names, scratch):
     cpio = Cpio()
     cpio.file("init", os.path.join(HERE, "dom0/init"))
+    sums = ""
     for image in images:
         cpio.file("test/" + os.path.basename(image), image)
+        sums += "%s  %s\n" % (sha256(image), os.path.basename(image))
+    cpio.bytes("test/SHA256SUMS", sums.encode(), 0o644)
     for script in sorted(glob.glob(os.path.join(HERE, "dom0/*.sh"))):
         cpio.file("test/" + os.path.basename(script), script)
     cpio.file("test/guide.md", os.path.join(HERE, "../../qubes-integration/dom0/guide.md"), 0o644)

@@ -248,6 +248,8 @@ static void handle(struct qdb *q)
 		q->sink.remove(q->sink.self, path);
 	} else if (q->answered < q->written) {
 		q->answered++; /* nothing else is answered so */
+		if (type != QDB_OK && q->sink.refused)
+			q->sink.refused(q->sink.self, q->answered);
 	}
 }
 

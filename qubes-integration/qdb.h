@@ -45,6 +45,7 @@ struct qdb_sink {
 	void (*remove)(void *self, const char *path); /* "/dir/": everything below */
 	void (*synced)(void *self); /* the dump is complete */
 	void (*broken)(void *self, const char *reason);
+	void (*refused)(void *self, uint64_t number); /* of our writes that one (qdb_written) was not taken; may be NULL */
 };
 
 struct qdb;

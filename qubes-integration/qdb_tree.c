@@ -70,7 +70,7 @@ bool qdb_tree_poll(struct qdb_tree *t)
 {
 	enum qdb_state state = qdb_state(t->qdb);
 	bool told = !generation_tell(&t->generation, t->qdb);
-	told &= !blockkeys_poll(&t->blocks, t->qdb);
+	told &= !blockkeys_poll(&t->blocks, t->qdb, t->now_ns);
 	request_feature(t);
 	if (t->trees.waiting == 0 || (state != QDB_DUMP && state != QDB_LIVE))
 		return !told;
@@ -133,7 +133,9 @@ static uint64_t expiry_ns(const struct qdb_tree *t)
 uint64_t qdb_tree_deadline(const struct qdb_tree *t)
 {
 	uint64_t confirm_by = generation_deadline(&t->generation), expiry = expiry_ns(t);
-	return confirm_by < expiry ? confirm_by : expiry;
+	uint64_t first = confirm_by < expiry ? confirm_by : expiry;
+	uint64_t again = qdb_state(t->qdb) == QDB_LIVE ? blockkeys_deadline(&t->blocks) : UINT64_MAX;
+	return first < again ? first : again;
 }
 
 bool qdb_tree_confirm(struct qdb_tree *t)
@@ -421,6 +423,11 @@ static void sink_broken(void *self, const char *reason)
 	storelog_key(&((struct qdb_tree *)self)->log, reason, ": not listening until it is opened anew; the last good rules hold");
 }
 
+static void sink_refused(void *self, uint64_t number)
+{
+	blockkeys_refused(&((struct qdb_tree *)self)->blocks, number);
+}
+
 bool qdb_tree_synced(const struct qdb_tree *t)
 {
 	return t->synced;
@@ -451,7 +458,7 @@ struct qdb_tree *qdb_tree_new(struct arena *arena, const struct secret *secret, 
 	t->commit = (struct treecommit){ &t->trees, policy, &t->generation, &t->log };
 	*arena = rest;
 	qdb_set_sink(q, &(struct qdb_sink){ t, sink_opened, sink_write, sink_remove, sink_synced,
-					    sink_broken });
+					    sink_broken, sink_refused });
 	apply_dns(t);
 	return t;
 }

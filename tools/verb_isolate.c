@@ -81,10 +81,13 @@ static bool tell_appliance(const struct words *w, const char *request)
 	return answer_ask(w->control, request, ignore, NULL) == EXIT_YES;
 }
 
-/* value NULL: off. The store keeps it, the appliance does it; either is enough for now. */
+/*
+ * value NULL: off. The store keeps it, the appliance does it; either is enough for now. A key that is only gone
+ * is no release to an appliance that hears of it too late (blockkeys.h).
+ */
 static int set(const struct words *w, const char *key, const char *value, const char *request, const char *what)
 {
-	bool stored = write_store(w, key, value), told = tell_appliance(w, request);
+	bool told = tell_appliance(w, request), stored = write_store(w, key, value || told ? value : "off");
 	if (!stored && !told)
 		return complain(EXIT_UNREACHED, "neither the store (%s) nor the appliance (%s) answers", w->store,
 				w->control);

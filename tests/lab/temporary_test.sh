@@ -108,8 +108,31 @@ test_panic() {
 	check "everything passes again" wait_for 5 can_reach c1 80
 	check "for both" can_reach c2 80
 	stop "$busy"
+	test_store_lost
 }
-store_knows_panic() { [ "$("$POSTERN" store read /postern/panic)" = "what is going on" ]; }
+store_knows_panic() { [ "$("$POSTERN" store read /postern/panic)" = "${1:-what is going on}" ]; }
+
+test_store_lost() { # what the appliance was told stands, until somebody says off
+	store_dies
+	mkdir "$LAB/older" && cp "$LAB"/store.db* "$LAB/older"
+	check "the store is there again" lab_store
+	wait_for 15 linked
+	check "panic" "$POSTERN" panic on "once more"
+	check "which the store keeps" store_knows_panic "once more"
+	store_dies
+	rm "$LAB"/store.db* && cp "$LAB"/older/* "$LAB"
+	check "an older copy of the store comes in its place" lab_store
+	check "and is told" wait_for 15 store_knows_panic "asked for at the appliance"
+	check "still nothing passes" no_answer c1 80
+	store_dies
+	background "$LAB/unlinked.log" "$O/postern-store" --db "$LAB/store.db" --socket "$POSTERN_STORE"
+	STORE_PID=$pid
+	wait_for 5 "$POSTERN" store list /
+	check "off, to the store alone, which is not linked" "$POSTERN" panic --control /nowhere off
+	store_dies
+	check "it is linked again" lab_store
+	check "and everything passes" wait_for 15 can_reach c1 80
+}
 
 sets_file() { # the members of lab, and of more
 	cat <<-END

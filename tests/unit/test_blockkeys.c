@@ -43,8 +43,8 @@ static const char *ask(const char *words)
 	return error;
 }
 
-/* What the store is told, as "path=value\n" lines; it answers. */
-static const char *told(void)
+/* What the store is told, as "path=value\n" lines; it answers so. */
+static const char *told_and(uint8_t answer)
 {
 	static char lines[4096];
 	static uint8_t bytes[QDB_OUT_BYTES];
@@ -58,9 +58,22 @@ static const char *told(void)
 			snprintf(lines + len, sizeof(lines) - len, "%s=%.*s\n", (char *)bytes + at + 1, bytes[at + 68],
 				 (char *)bytes + at + 72);
 		if (bytes[at] == 1)
-			send_one(7, (char *)bytes + at + 1, "");
+			send_one(answer, (char *)bytes + at + 1, "");
 	}
+	qdb_tree_poll(tree);
 	return lines;
+}
+
+static const char *told(void) { return told_and(7); }
+
+/* A link anew, whose dump says this of panic; NULL: nothing. */
+static void come_back(const char *panic)
+{
+	qdb_closed(q);
+	qdb_opened(q);
+	if (panic)
+		dump("/postern/panic", panic);
+	dump("", "");
 }
 
 static void test_isolate(void **state)
@@ -161,7 +174,7 @@ static void test_ask(void **state)
 	dump("", "");
 	put("/postern/panic", "off");
 	assert_int_equal(out(1), DROP_NONE);
-	assert_string_equal(told(), "");
+	assert_string_equal(told(), "/postern/isolate/10.137.0.2=asked for at the appliance\n");
 	assert_null(ask("panic off"));
 	assert_string_equal(told(), "");
 	assert_null(ask("panic on a\tb\xff"));
@@ -187,9 +200,7 @@ static void test_lost(void **state)
 		assert_int_equal(out(1), DROP_PANIC);
 		assert_string_equal(told(), "/postern/panic=fire\n");
 		assert_string_equal(told(), "");
-		qdb_closed(q);
-		qdb_opened(q);
-		dump("", "");
+		rm("/postern/panic");
 		assert_int_equal(out(1), DROP_NONE);
 	}
 	/* a store that never answers fills nothing up */
@@ -204,6 +215,163 @@ static void test_lost(void **state)
 		qdb_tree_poll(tree);
 		qdb_output(q, bytes, sizeof(bytes));
 	}
+}
+
+/* What was asked for here stands, whatever the store does, until an operator says off. */
+static void test_own(void **state)
+{
+	(void)state;
+	open_for_all();
+	told();
+	assert_null(ask("panic on fire"));
+	assert_null(ask("isolate 10.137.0.2 on"));
+	assert_string_equal(told(), "/postern/panic=fire\n/postern/isolate/10.137.0.2=on\n");
+	put("/postern/isolate/10.137.0.3", "only the store's");
+	/* another store, which never heard of it: it is told */
+	come_back(NULL);
+	assert_int_equal(out(1), DROP_PANIC);
+	assert_int_equal(policy_blocks(policy)->count, 1);
+	assert_string_equal(told(), "/postern/panic=asked for at the appliance\n"
+				    "/postern/isolate/10.137.0.2=asked for at the appliance\n");
+	/* one that knows is not */
+	qdb_opened(q);
+	dump("/postern/panic", "fire");
+	dump("/postern/isolate/10.137.0.2", "on");
+	dump("", "");
+	assert_string_equal(told(), "");
+	/* who removes everything means other things */
+	put("/postern/isolate/10.137.0.3", "only the store's");
+	rm("/postern/");
+	assert_int_equal(out(1), DROP_PANIC);
+	assert_int_equal(policy_blocks(policy)->count, 1);
+	assert_string_equal(told(), "/postern/panic=asked for at the appliance\n"
+				    "/postern/isolate/10.137.0.2=asked for at the appliance\n");
+	rm("/postern/isolate/");
+	assert_int_equal(policy_blocks(policy)->count, 0);
+	/* released behind our back, in the words that tell it from a loss */
+	come_back("off");
+	assert_int_equal(out(1), DROP_NONE);
+	assert_int_equal(out(2), DROP_NONE);
+	assert_string_equal(told(), "");
+	assert_null(ask("panic on fire"));
+	told();
+	come_back("off");
+	assert_int_equal(out(1), DROP_NONE);
+	come_back(NULL);
+	assert_int_equal(out(1), DROP_NONE);
+}
+
+/* What the store has said already can be asked for here as well. */
+static void test_own_later(void **state)
+{
+	(void)state;
+	open_for_all();
+	told();
+	put("/postern/panic", "fire");
+	assert_null(ask("panic on fire"));
+	assert_string_equal(told(), "");
+	come_back(NULL);
+	assert_int_equal(out(1), DROP_PANIC);
+	told();
+	assert_null(ask("panic off"));
+	assert_int_equal(out(1), DROP_NONE);
+	/* the store is away, its dump says what it last knew: the operator's off is newer */
+	come_back("fire");
+	assert_int_equal(out(1), DROP_NONE);
+	assert_string_equal(told(), "/postern/panic=off\n");
+	come_back("fire");
+	assert_int_equal(out(1), DROP_PANIC);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	const uint64_t s = 1000000000;
+	open_for_all();
+	told();
+	qdb_tree_tick(tree, 100 * s, 0);
+	assert_null(ask("panic on fire"));
+	assert_null(ask("isolate 10.137.0.2 on"));
+	assert_string_equal(told_and(9), "/postern/panic=fire\n/postern/isolate/10.137.0.2=on\n");
+	assert_string_equal(told_and(9), "");
+	assert_non_null(strstr(logged, "panic is on: nothing is forwarded, but the store does not keep it: it is told again\n"));
+	assert_true(qdb_tree_deadline(tree) == 110 * s);
+	/* what is new does not wait for that, nor counts as taken what is behind */
+	assert_null(ask("isolate 10.137.0.3 on"));
+	assert_string_equal(told(), "/postern/isolate/10.137.0.3=on\n");
+	size_t lines = strlen(logged);
+	for (uint64_t at = 110; at < 200; at += 10) {
+		qdb_tree_tick(tree, at * s, 0);
+		assert_string_equal(told_and(9), "/postern/panic=fire\n/postern/isolate/10.137.0.2=on\n");
+		assert_string_equal(told_and(9), "");
+		assert_true(qdb_tree_deadline(tree) == (at + 10) * s);
+	}
+	assert_int_equal(strlen(logged), lines);
+	/* a link that is gone is no reason to look again and again */
+	qdb_closed(q);
+	assert_true(qdb_tree_deadline(tree) == UINT64_MAX);
+	come_back(NULL);
+	assert_int_equal(out(1), DROP_PANIC);
+	assert_string_equal(told(), "/postern/panic=fire\n/postern/isolate/10.137.0.2=on\n"
+				    "/postern/isolate/10.137.0.3=asked for at the appliance\n");
+	assert_true(qdb_tree_deadline(tree) == UINT64_MAX);
+	come_back("fire");
+	assert_string_equal(told(), "/postern/isolate/10.137.0.2=asked for at the appliance\n"
+				    "/postern/isolate/10.137.0.3=asked for at the appliance\n");
+	/* a refused off is told again likewise */
+	assert_null(ask("panic off"));
+	assert_string_equal(told_and(9), "/postern/panic=off\n");
+	assert_int_equal(out(1), DROP_NONE);
+	come_back("fire");
+	assert_int_equal(out(1), DROP_NONE);
+	assert_non_null(strstr(told(), "/postern/panic=off\n"));
+}
+
+/* The store said off before it had heard our on, which is what it has then. */
+static void test_crossed(void **state)
+{
+	(void)state;
+	static uint8_t bytes[QDB_OUT_BYTES];
+	open_for_all();
+	told();
+	put("/postern/panic", "fire");
+	put("/postern/panic", "off");
+	qdb_output(q, bytes, sizeof(bytes));
+	assert_null(ask("panic on again"));
+	qdb_tree_poll(tree);
+	assert_true(qdb_output(q, bytes, sizeof(bytes)) > 0);
+	put("/postern/panic", "off");
+	assert_int_equal(out(1), DROP_PANIC);
+	send_one(7, "/postern/panic", "");
+	qdb_tree_poll(tree);
+	assert_int_equal(out(1), DROP_PANIC);
+	put("/postern/panic", "off");
+	assert_int_equal(out(1), DROP_NONE);
+}
+
+/* More than there is room for: it is said how many, and those that were asked for here are in. */
+static void test_many(void **state)
+{
+	(void)state;
+	char path[64];
+	open_for_all();
+	told();
+	assert_null(ask("isolate 10.137.0.1 on"));
+	assert_null(ask("isolate 10.0.0.1 on"));
+	told();
+	qdb_closed(q);
+	qdb_opened(q);
+	for (uint32_t i = 0; i < BLOCKS_MAX + 5; i++) {
+		snprintf(path, sizeof(path), "/postern/isolate/10.0.%u.%u", i / 250, 1 + i % 250);
+		dump(path, "x");
+	}
+	dump("", "");
+	assert_int_equal(policy_blocks(policy)->count, BLOCKS_MAX);
+	assert_int_equal(out(1), DROP_ISOLATED);
+	assert_true(blocks_isolates(policy_blocks(policy), ip_v4(10, 0, 0, 1)));
+	assert_non_null(strstr(logged, "\ntoo many clients are isolated: 6 of them are not\n"));
+	come_back(NULL);
+	assert_int_equal(policy_blocks(policy)->count, 2);
 }
 
 static void test_bad_words(void **state)
@@ -251,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 		TEST(test_isolate), TEST(test_panic), TEST(test_dump), TEST(test_ask), TEST(test_lost),
+		TEST(test_own), TEST(test_own_later), TEST(test_refused), TEST(test_crossed), TEST(test_many),
 		TEST(test_bad_words), TEST(test_list),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

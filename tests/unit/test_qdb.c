@@ -33,6 +33,14 @@ static void on_remove(void *self, const char *path) { (void)self; note("remove",
 static void on_synced(void *self) { (void)self; note("synced", "", "", 0); }
 static void on_broken(void *self, const char *reason) { (void)self; note("broken", reason, "", 0); }
 
+static void on_refused(void *self, uint64_t number)
+{
+	char text[24];
+	(void)self;
+	snprintf(text, sizeof(text), "%u", (unsigned)number);
+	note("refused", text, "", 0);
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -40,7 +48,7 @@ static int make(void **state)
 	memory = malloc(bytes);
 	struct arena a = { memory, bytes };
 	q = qdb_new(&a);
-	struct qdb_sink sink = { seen, on_opened, on_write, on_remove, on_synced, on_broken };
+	struct qdb_sink sink = { seen, on_opened, on_write, on_remove, on_synced, on_broken, on_refused };
 	qdb_set_sink(q, &sink);
 	seen[0] = 0;
 	return 0;
@@ -240,6 +248,24 @@ static void test_reopened(void **state)
 	assert_null(strstr(seen, "half"));
 }
 
+/* Which of our writes was not taken; what nobody waits for refuses nothing. */
+static void test_refused(void **state)
+{
+	(void)state;
+	begin(true);
+	seen[0] = 0;
+	for (int i = 0; i < 4; i++)
+		assert_true(qdb_write(q, "/a", "1", 1));
+	size_t n = add(0, 7, "/a", "");
+	n = add(n, 9, "/a", "");
+	n = add(n, 7, "/a", "");
+	n = add(n, 8, "/a", "");
+	n = add(n, 9, "/a", "");
+	qdb_feed(q, stream, n);
+	assert_string_equal(seen, "refused 2 \nrefused 4 \n");
+	assert_int_equal(qdb_answered(q), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_own_writes, make, unmake),
 		cmocka_unit_test_setup_teardown(test_back_pressure, make, unmake),
 		cmocka_unit_test_setup_teardown(test_reopened, make, unmake),
+		cmocka_unit_test_setup_teardown(test_refused, make, unmake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

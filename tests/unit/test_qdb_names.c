@@ -52,7 +52,7 @@ static int make(void **state)
 	if (!q || !policy)
 		return -1;
 	policy_set_hosts(policy, &hosts);
-	qdb_set_sink(q, &(struct qdb_sink){ NULL, on_event, on_write, on_path, on_event, on_path });
+	qdb_set_sink(q, &(struct qdb_sink){ NULL, on_event, on_write, on_path, on_event, on_path, NULL });
 	told = (struct qdb_names){ .qdb = q, .policy = policy };
 	for (uint32_t i = 0; i < NAMES; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "n%u.example", i);

@@ -9,11 +9,23 @@ static const struct compiled_key6 *keys6(const struct compiled *c)
 	return (const void *)(c + 1);
 }
 
-/* Index of the last key at or before this one, NONE when all are behind it. */
-static uint32_t last4(const struct compiled *c, uint32_t key)
+/* The prefixes that are searched: of one source, or all there are. */
+struct part {
+	const struct compiled_node *root;
+	const uint32_t *key4;
+	uint32_t count4;
+};
+
+static struct part all_of(const struct compiled *c)
 {
-	const uint32_t *keys = (const void *)((const uint8_t *)c + c->key4_at);
-	uint32_t count = c->count4, at = 0;
+	return (struct part){ compiled_nodes(c), (const void *)((const uint8_t *)c + c->key4_at), c->count4 };
+}
+
+/* Index of the last key at or before this one, NONE when all are behind it. */
+static uint32_t last4(const struct part *p, uint32_t key)
+{
+	const uint32_t *keys = p->key4;
+	uint32_t count = p->count4, at = 0;
 	if (count == 0 || keys[0] > key)
 		return NONE;
 	while (count > 1) {
@@ -44,13 +56,11 @@ static uint32_t last6(const struct compiled *c, struct compiled_key6 key)
 }
 
 /* The narrowest prefix that holds the destination: a node. */
-static uint32_t narrowest4(const struct compiled *c, uint32_t dst)
+static uint32_t narrowest4(const struct part *p, uint32_t dst)
 {
-	const uint32_t *keys = (const void *)((const uint8_t *)c + c->key4_at);
-	const struct compiled_node *node = compiled_nodes(c);
-	uint32_t at = last4(c, dst) + 1; /* none: the root */
-	while (at > 0 && (uint64_t)(keys[at - 1] ^ dst) >> (32 - node[at].bits))
-		at = node[at].parent;
+	uint32_t at = last4(p, dst) + 1; /* none: the root */
+	while (at > 0 && (uint64_t)(p->key4[at - 1] ^ dst) >> (32 - p->root[at].bits))
+		at = p->root[at].parent;
 	return at;
 }
 
@@ -73,9 +83,10 @@ static uint32_t narrowest6(const struct compiled *c, struct compiled_key6 dst)
 }
 
 /* The first rule for this key on the way from a node up to the root, if it comes before `first`. */
-static uint32_t climb(const struct compiled *c, uint32_t from, enum compiled_map map, uint32_t key, uint32_t first)
+static uint32_t climb(const struct compiled *c, const struct compiled_node *nodes, uint32_t from, enum compiled_map map,
+		      uint32_t key, uint32_t first)
 {
-	const struct compiled_node *nodes = compiled_nodes(c), *node = &nodes[from];
+	const struct compiled_node *node = &nodes[from];
 	while (node->best < first) {
 		uint32_t rule = node->all;
 		if (map != MAP_COUNT && node->count[map] > 0) {
@@ -94,9 +105,11 @@ static uint32_t climb(const struct compiled *c, uint32_t from, enum compiled_map
 	return first;
 }
 
-const struct compiled_verdict *compiled_judge(const struct compiled *c, const struct tuple *t, bool to_dns)
+/* Of these prefixes the rule that decides, if it comes before `first`. */
+static inline uint32_t judge(const struct compiled *c, const struct part *p, const struct tuple *t, bool to_dns,
+			     uint32_t first)
 {
-	uint32_t from = ip_is_v4(t->dst) ? narrowest4(c, be32_get(ip_to_v4(t->dst)))
+	uint32_t from = ip_is_v4(t->dst) ? narrowest4(p, be32_get(ip_to_v4(t->dst)))
 					 : narrowest6(c, compiled_key6_of(t->dst));
 	enum compiled_map map = MAP_COUNT;
 	uint32_t key = 0;
@@ -107,11 +120,62 @@ const struct compiled_verdict *compiled_judge(const struct compiled *c, const st
 		map = MAP_MARKS;
 		key = t->kind + (t->proto == PROTO_ICMP ? (uint32_t)MARK_ICMP : (uint32_t)MARK_ICMPV6);
 	}
-	uint32_t first = climb(c, from, map, key, COMPILED_NO_RULE);
+	first = climb(c, p->root, from, map, key, first);
 	if (to_dns && map != MAP_MARKS && map != MAP_COUNT)
-		first = climb(c, from, MAP_MARKS, map == MAP_TCP ? MARK_DNS_TCP : MARK_DNS_UDP, first);
-	if (first == COMPILED_NO_RULE)
-		return NULL;
-	const struct compiled_verdict *verdict = (const void *)((const uint8_t *)c + c->verdict_at);
-	return &verdict[first];
+		first = climb(c, p->root, from, MAP_MARKS, map == MAP_TCP ? MARK_DNS_TCP : MARK_DNS_UDP, first);
+	return first;
+}
+
+/* --- by source ------------------------------------------------------------------- */
+
+static const struct compiled_source *sources(const struct compiled *c)
+{
+	return (const void *)((const uint8_t *)c + c->source_at);
+}
+
+static struct part part_of(const struct compiled *c, uint32_t source)
+{
+	const struct compiled_source *s = sources(c);
+	const struct part all = all_of(c);
+	uint32_t end = source + 1 < c->sources ? s[source + 1].root : c->sources + c->count4, root = s[source].root;
+	/* each of the sources before has a node without a key */
+	return (struct part){ all.root + root, all.key4 + (root - source), end - root - 1 };
+}
+
+/* The narrowest source that holds the address. */
+static uint32_t source_of(const struct compiled *c, uint32_t src)
+{
+	const struct compiled_source *s = sources(c);
+	uint32_t count = c->sources, at = 0;
+	while (count > 1) {
+		uint32_t half = count / 2;
+		at = s[at + half].key <= src ? at + half : at;
+		count -= half;
+	}
+	while (at > 0 && (uint64_t)(s[at].key ^ src) >> (32 - s[at].bits))
+		at = s[at].parent;
+	return at;
+}
+
+static __attribute__((noinline)) uint32_t judge_by_source(const struct compiled *c, const struct tuple *t, bool to_dns)
+{
+	const struct compiled_source *s = sources(c);
+	uint32_t first = COMPILED_NO_RULE;
+	if (!ip_is_v4(t->src))
+		return first;
+	for (uint32_t at = source_of(c, be32_get(ip_to_v4(t->src))); s[at].best < first; at = s[at].parent) {
+		const struct part p = part_of(c, at);
+		first = judge(c, &p, t, to_dns, first);
+		if (at == 0)
+			break;
+	}
+	return first;
+}
+
+uint32_t compiled_judge(const struct compiled *c, const struct tuple *t, bool to_dns)
+{
+	if (c->sources)
+		return judge_by_source(c, t, to_dns);
+	const struct part p = all_of(c);
+	return judge(c, &p, t, to_dns, COMPILED_NO_RULE);
 }

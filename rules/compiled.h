@@ -13,9 +13,12 @@
  * 130 (IPv6) prefixes climbed, each with one search among at most 2m + 1 cells
  * of its m rules; a climb ends as soon as nothing wider can come first.
  * A name is each of its addresses as a prefix, all of the one rule.
+ * Rules between clients have a source, too: the distinct sources are found and
+ * climbed as destinations are, and each has a root and prefixes of its own, of
+ * its own rules. At most 33 sources are climbed, however many rules there are.
  * An image takes at most COMPILED_RULE_BYTES a rule, however the rules overlap
  * (for IPv6 12 more in the worst case), and as much for each address of a name
- * beyond the first. It has no pointers: it can be moved.
+ * beyond the first; for each source beyond the first COMPILED_SOURCE_BYTES. It has no pointers: it can be moved.
  */
 #ifndef COMPILED_H
 #define COMPILED_H
@@ -32,7 +35,10 @@ enum {
 	COMPILED_ALIGN = 16,
 	COMPILED_HEAD_BYTES = 64,             /* of an image without rules, rounding included */
 	COMPILED_RULE_BYTES = 48,
+	COMPILED_SOURCE_BYTES = 28,
 };
+
+enum { COMPILED_NO_RULE = 0xffff };
 
 struct compiled;
 
@@ -51,8 +57,11 @@ static inline enum rule_verdict compiled_action(const struct compiled_verdict *v
 	return (enum rule_verdict)(v->number_action >> 15);
 }
 
-/* Of the rule that decides; NULL: none does. to_dns: the tuple goes to port 53 of a name server. */
-const struct compiled_verdict *compiled_judge(const struct compiled *, const struct tuple *, bool to_dns);
+/*
+ * The rule that decides, by its place in the set: 0 is the first; COMPILED_NO_RULE: none does. to_dns: the tuple goes to
+ * port 53 of a name server.
+ */
+uint32_t compiled_judge(const struct compiled *, const struct tuple *, bool to_dns);
 
 /* --- making one ---------------------------------------------------------------- */
 
@@ -72,8 +81,6 @@ size_t compiler_finish(struct compiler *, void *at, size_t room);
 
 /* --- the image, for compiled.c and compiler.c ------------------------------------ */
 
-enum { COMPILED_NO_RULE = 0xffff };
-
 /* What a prefix keeps cells for. Other protocols see only rules for all of them. */
 enum compiled_map { MAP_TCP, MAP_UDP, MAP_MARKS, MAP_COUNT };
 
@@ -84,11 +91,10 @@ struct compiled_key6 {
 	uint64_t high, low;
 };
 
-/* Rules are meant by their place in the set: 0 is the first. */
 struct compiled_node {
 	uint16_t cells;  /* the first; those of the maps follow each other */
 	uint16_t count[MAP_COUNT];
-	uint16_t parent; /* 0: the root, which is its own */
+	uint16_t parent; /* from the root of its source on; 0: the root, which is its own */
 	uint16_t all;    /* first rule for every protocol and port, or COMPILED_NO_RULE */
 	uint16_t best;   /* first of all rules here and above */
 	uint16_t bits;   /* of the prefix, in its family */
@@ -99,16 +105,31 @@ struct compiled_cell {
 	uint16_t start, rule;
 };
 
-/* Behind it: key6, node (the root, then those of key4, then those of key6), key4, verdict, cell. */
+/* In order. The first is any, which is its own parent. */
+struct compiled_source {
+	uint32_t key;
+	uint16_t root;   /* its first node; then those of its prefixes */
+	uint16_t parent; /* the next wider source */
+	uint16_t best;   /* first of all rules here and in wider ones */
+	uint16_t bits;
+};
+
+/* Behind it: key6, node (the root, then those of key4, then those of key6; source by source), key4, verdict, source, cell. */
 struct compiled {
 	uint32_t count4, count6; /* prefixes */
 	uint32_t node_at, key4_at, verdict_at, cell_at; /* bytes from here */
-	uint32_t zero[2];
+	uint32_t sources; /* 0: rules have none, and there is one root */
+	uint32_t source_at;
 };
 
 static inline const struct compiled_node *compiled_nodes(const struct compiled *c)
 {
 	return (const void *)((const uint8_t *)c + c->node_at);
+}
+
+static inline const struct compiled_verdict *compiled_verdicts(const struct compiled *c)
+{
+	return (const void *)((const uint8_t *)c + c->verdict_at);
 }
 
 static inline const struct compiled_cell *compiled_cells(const struct compiled *c)

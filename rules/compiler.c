@@ -8,12 +8,13 @@ enum { WORD_BITS = 64 };
 enum item_family { ITEM_ANY, ITEM_V4, ITEM_V6 };
 enum { MAP_ALL = 1 << MAP_COUNT }; /* instead of maps: every protocol and key */
 
-/* A rule's destination: what is sorted. An IPv4 address is the top of key.high. */
+/* A rule's source and destination: what is sorted. An IPv4 address is the top of key.high. */
 struct item {
 	struct compiled_key6 key;
 	uint16_t rule;
-	uint8_t family, bits;
-	uint32_t zero;
+	uint8_t family : 2, src_bits : 6; /* 0 of any source */
+	uint8_t bits;
+	uint32_t src;
 };
 
 /* A rule's protocols and ports. */
@@ -30,6 +31,7 @@ struct compiler {
 	struct compiled_verdict *verdict;
 	struct cells cells;
 	uint32_t rules, items;
+	bool by_source; /* some rule is between clients */
 	size_t need;
 };
 
@@ -39,9 +41,12 @@ struct making {
 	struct compiled_node *node;
 	uint32_t *key4;
 	struct compiled_key6 *key6;
+	struct compiled_source *source; /* NULL: none */
 	struct compiled_cell *cell;
 	size_t used, room; /* cells made; that fit */
-	uint32_t nodes, count4;
+	uint32_t nodes, count4, roots;
+	uint32_t root; /* of the source that is being made */
+	uint32_t keys; /* the first of its keys */
 };
 
 _Static_assert(6 * COMPILED_ITEMS <= UINT16_MAX, "a node's first cell is 16 bits");
@@ -49,6 +54,8 @@ _Static_assert(sizeof(struct compiled_node) + sizeof(uint32_t) + sizeof(struct c
 	       6 * sizeof(struct compiled_cell) == COMPILED_RULE_BYTES, "an IPv4 rule at its worst");
 _Static_assert(sizeof(struct compiled) + sizeof(struct compiled_node) + COMPILED_ALIGN <= COMPILED_HEAD_BYTES,
 	       "an image without rules");
+_Static_assert(sizeof(struct compiled_source) + sizeof(struct compiled_node) == COMPILED_SOURCE_BYTES, "and its root");
+_Static_assert(COMPILED_ITEMS + COMPILED_RULES < UINT16_MAX, "a node is 16 bits");
 _Static_assert(sizeof(struct compiled) % COMPILED_ALIGN == 0, "key6 is behind it");
 
 static uint32_t items_of(uint32_t rules)
@@ -88,6 +95,7 @@ struct compiler *compiler_new(struct arena *arena, uint32_t rules)
 void compiler_begin(struct compiler *c)
 {
 	c->rules = c->items = 0;
+	c->by_source = false;
 	c->need = COMPILED_HEAD_BYTES;
 }
 
@@ -216,12 +224,18 @@ bool compiler_add(struct compiler *c, const struct rule *r, const struct hosts *
 		return add_host(c, host, rule);
 	struct item everywhere = { .rule = (uint16_t)rule, .family = ITEM_ANY };
 	struct item item = r->flags & RULE_HAS_DST ? item_of(r->dst, rule) : everywhere;
+	if (r->kind == RULE_BETWEEN) {
+		item.src = (uint32_t)(cut64((uint64_t)be32_get(r->peer) << 32, r->peer_len) >> 32);
+		item.src_bits = r->peer_len;
+		c->by_source = true;
+		c->need += COMPILED_SOURCE_BYTES;
+	}
 	return add_item(c, &item);
 }
 
 size_t compiler_need(const struct compiler *c)
 {
-	return c->need;
+	return c->need + (c->by_source ? sizeof(struct compiled_source) : 0);
 }
 
 /* --- destinations ------------------------------------------------------------------ */
@@ -229,6 +243,10 @@ size_t compiler_need(const struct compiler *c)
 /* Wider prefixes before those inside them. */
 static int compare(const struct item *a, const struct item *b)
 {
+	if (a->src != b->src)
+		return a->src < b->src ? -1 : 1;
+	if (a->src_bits != b->src_bits)
+		return a->src_bits < b->src_bits ? -1 : 1;
 	if (a->family != b->family)
 		return a->family < b->family ? -1 : 1;
 	if (a->key.high != b->key.high)
@@ -266,17 +284,18 @@ static bool is_inside(const struct item *inner, const struct compiled_key6 *key,
 /* The prefix before this one in the order holds it, or one of those that hold that one does. */
 static uint16_t parent_of(const struct making *m, const struct item *item)
 {
-	uint32_t at = m->nodes - 1;
+	uint32_t at = m->nodes - 1 - m->root;
 	while (at > 0) {
 		bool v4 = at <= m->count4;
+		const struct compiled_node *node = &m->node[m->root + at];
 		struct compiled_key6 key = { 0, 0 };
 		if (v4)
-			key.high = (uint64_t)m->key4[at - 1] << 32;
+			key.high = (uint64_t)m->key4[m->keys + at - 1] << 32;
 		else
 			key = m->key6[at - 1 - m->count4];
-		if (v4 == (item->family == ITEM_V4) && is_inside(item, &key, m->node[at].bits))
+		if (v4 == (item->family == ITEM_V4) && is_inside(item, &key, node->bits))
 			break;
-		at = m->node[at].parent;
+		at = node->parent;
 	}
 	return (uint16_t)at;
 }
@@ -318,8 +337,8 @@ static bool make_node(struct making *m, struct compiled_node *node, const struct
 	node->cells = (uint16_t)m->used;
 	node->all = COMPILED_NO_RULE;
 	node->best = items > 0 ? item->rule : COMPILED_NO_RULE;
-	if (node != m->node && m->node[node->parent].best < node->best)
-		node->best = m->node[node->parent].best;
+	if (node != &m->node[m->root] && m->node[m->root + node->parent].best < node->best)
+		node->best = m->node[m->root + node->parent].best;
 	for (uint32_t i = 0; i < items; i++) {
 		if (m->c->shape[item[i].rule].maps == MAP_ALL) {
 			node->all = item[i].rule;
@@ -341,22 +360,32 @@ static uint32_t group_end(const struct compiler *c, uint32_t from)
 	return end;
 }
 
+static bool same_source(const struct item *a, const struct item *b)
+{
+	return a->src == b->src && a->src_bits == b->src_bits;
+}
+
 /* The fixed parts' places; false: they do not fit. */
 static bool lay_out(struct making *m, struct compiled *image, size_t room)
 {
 	const struct compiler *c = m->c;
 	*image = (struct compiled){ .count4 = 0 };
+	m->roots = 1;
 	for (uint32_t i = 0; i < c->items; i = group_end(c, i)) {
 		image->count4 += c->item[i].family == ITEM_V4;
 		image->count6 += c->item[i].family == ITEM_V6;
+		m->roots += c->item[i].src_bits > 0 && (i == 0 || !same_source(&c->item[i - 1], &c->item[i]));
 	}
+	image->sources = c->by_source ? m->roots : 0;
 	size_t at = sizeof(*image) + image->count6 * sizeof(struct compiled_key6);
 	image->node_at = (uint32_t)at;
-	at += (1 + image->count4 + image->count6) * sizeof(struct compiled_node);
+	at += (m->roots + image->count4 + image->count6) * sizeof(struct compiled_node);
 	image->key4_at = (uint32_t)at;
 	at += image->count4 * sizeof(uint32_t);
 	image->verdict_at = (uint32_t)at;
 	at += c->rules * sizeof(struct compiled_verdict);
+	image->source_at = (uint32_t)at;
+	at += image->sources * sizeof(struct compiled_source);
 	image->cell_at = (uint32_t)at;
 	if (at > room)
 		return false;
@@ -364,10 +393,69 @@ static bool lay_out(struct making *m, struct compiled *image, size_t room)
 	m->key6 = (void *)(image + 1);
 	m->node = (void *)(base + image->node_at);
 	m->key4 = (void *)(base + image->key4_at);
+	m->source = image->sources ? (void *)(base + image->source_at) : NULL;
 	m->cell = (void *)(base + image->cell_at);
 	m->room = (room - at) / sizeof(struct compiled_cell);
 	m->count4 = image->count4;
 	memcpy(base + image->verdict_at, c->verdict, c->rules * sizeof(struct compiled_verdict));
+	return true;
+}
+
+/* A root from the items of one source, and a node for each of its prefixes. `number` roots were made before. */
+static bool make_root(struct making *m, uint32_t number, uint32_t from, uint32_t end)
+{
+	const struct compiler *c = m->c;
+	/* first in the order when there are rules for it */
+	uint32_t behind = from < end && c->item[from].family == ITEM_ANY ? group_end(c, from) : from;
+	m->root = m->nodes++;
+	m->keys = m->root - number;
+	m->node[m->root] = (struct compiled_node){ .parent = 0 };
+	if (!make_node(m, &m->node[m->root], &c->item[from], behind - from))
+		return false;
+	for (uint32_t i = behind; i < end; i = behind) {
+		const struct item *item = &c->item[i];
+		struct compiled_node *node = &m->node[m->nodes];
+		uint32_t at = m->nodes - m->root - 1;
+		behind = group_end(c, i);
+		*node = (struct compiled_node){ .parent = parent_of(m, item), .bits = item->bits };
+		if (item->family == ITEM_V4)
+			m->key4[m->keys + at] = (uint32_t)(item->key.high >> 32);
+		else
+			m->key6[at - m->count4] = item->key;
+		m->nodes++;
+		if (!make_node(m, node, item, behind - i))
+			return false;
+	}
+	return true;
+}
+
+/* The source before this one in the order holds it, or one of those that hold that one does. */
+static uint16_t wider_source(const struct making *m, uint32_t number, uint32_t key)
+{
+	uint32_t at = number - 1;
+	while (at > 0 && cut64((uint64_t)(m->source[at].key ^ key) << 32, m->source[at].bits))
+		at = m->source[at].parent;
+	return (uint16_t)at;
+}
+
+static bool make_sources(struct making *m)
+{
+	static const struct item any = { .rule = 0 };
+	const struct item *item = m->c->item;
+	uint32_t from = 0, end = 0;
+	for (uint32_t n = 0; n < m->roots; n++, from = end) {
+		const struct item *this = n == 0 ? &any : &item[from];
+		struct compiled_source *s = &m->source[n];
+		*s = (struct compiled_source){ this->src, (uint16_t)m->nodes, 0, COMPILED_NO_RULE, this->src_bits };
+		if (n > 0) {
+			s->parent = wider_source(m, n, this->src);
+			s->best = m->source[s->parent].best;
+		}
+		for (; end < m->c->items && same_source(&item[end], this); end++)
+			s->best = item[end].rule < s->best ? item[end].rule : s->best;
+		if (!make_root(m, n, from, end))
+			return false;
+	}
 	return true;
 }
 
@@ -381,25 +469,8 @@ size_t compiler_finish(struct compiler *c, void *at, size_t room)
 	sort(c);
 	if (!lay_out(&m, at, room))
 		return 0;
-	/* the root, first in the order when there are rules for it */
-	uint32_t end = c->items > 0 && c->item[0].family == ITEM_ANY ? group_end(c, 0) : 0;
-	m.node[0] = (struct compiled_node){ .parent = 0 };
-	m.nodes = 1;
-	if (!make_node(&m, &m.node[0], c->item, end))
+	if (!(m.source ? make_sources(&m) : make_root(&m, 0, 0, c->items)))
 		return 0;
-	for (uint32_t i = end; i < c->items; i = end) {
-		const struct item *item = &c->item[i];
-		struct compiled_node *node = &m.node[m.nodes];
-		end = group_end(c, i);
-		*node = (struct compiled_node){ .parent = parent_of(&m, item), .bits = item->bits };
-		if (item->family == ITEM_V4)
-			m.key4[m.nodes - 1] = (uint32_t)(item->key.high >> 32);
-		else
-			m.key6[m.nodes - 1 - m.count4] = item->key;
-		m.nodes++;
-		if (!make_node(&m, node, item, end - i))
-			return 0;
-	}
 	size_t bytes = ((const struct compiled *)at)->cell_at + m.used * sizeof(struct compiled_cell);
 	return (bytes + COMPILED_ALIGN - 1) / COMPILED_ALIGN * COMPILED_ALIGN;
 }

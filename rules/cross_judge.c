@@ -8,27 +8,42 @@ static struct tuple asked(const struct tuple *t)
 	return (struct tuple){ .src = t->dst, .dst = t->src, .dport = t->dport, .proto = t->proto };
 }
 
+static const struct rule *walk_to(const struct ruleset *rules, const struct tuple *t, const struct rule_context *context)
+{
+	struct ruleset_walk walk = { 0, NONE };
+	const struct rule *r;
+	while ((r = ruleset_next(rules, &walk)) && cross_try(r, t, context) != TRIAL_HIT)
+		;
+	return r;
+}
+
+static uint32_t ref_of(const struct ruleset *rules, const struct rule *r)
+{
+	return r ? rule_ref(r->number, r->account) : rule_ref(RULE_POLICY, ruleset_account(rules));
+}
+
 const struct rule *cross_judge_inbound(const struct ruleset *rules, const struct tuple *t,
 				       const struct rule_context *context, uint32_t *decided)
 {
-	struct ruleset_walk walk = { 0, NONE };
-	struct tuple far = asked(t);
-	const struct rule *r = NULL;
-	ruleset_judge(rules, &far, context, decided);
-	if (rule_ref_number(*decided) != RULE_POLICY)
-		while ((r = ruleset_next(rules, &walk)) && r->number != rule_ref_number(*decided))
-			;
+	const struct tuple far = asked(t);
+	const struct rule *r = ruleset_is_compiled(rules) ? ruleset_find(rules, &far, context) : walk_to(rules, t, context);
+	*decided = ref_of(rules, r);
 	return r;
 }
 
 const struct rule *cross_judge_between(const struct ruleset *rules, const struct tuple *t,
 				       const struct rule_context *context, uint32_t *decided)
 {
-	struct ruleset_walk walk = { 0, NONE };
-	const struct rule *r;
-	while ((r = ruleset_next(rules, &walk)) && cross_try(r, t, context) != TRIAL_HIT)
-		;
-	*decided = r ? rule_ref(r->number, r->account) : rule_ref(RULE_POLICY, ruleset_account(rules));
+	const struct rule *r = ruleset_is_compiled(rules) ? ruleset_find(rules, t, context) : walk_to(rules, t, context);
+	*decided = ref_of(rules, r);
+	return r;
+}
+
+const struct rule *cross_judge_linear(const struct ruleset *rules, const struct tuple *t,
+				      const struct rule_context *context, uint32_t *decided)
+{
+	const struct rule *r = walk_to(rules, t, context);
+	*decided = ref_of(rules, r);
 	return r;
 }
 

@@ -8,13 +8,16 @@
 
 /*
  * The rule that decides about a flow from the world, whose tuple is as it comes; NULL: none is about it. Costs what
- * ruleset_judge does, and a walk to the rule. *decided: as of ruleset_judge.
+ * ruleset_judge does. *decided: as of ruleset_judge.
  */
 const struct rule *cross_judge_inbound(const struct ruleset *, const struct tuple *, const struct rule_context *,
 				       uint32_t *decided);
-/* The same for one between clients; walks the rules. */
+/* The same for one between clients. */
 const struct rule *cross_judge_between(const struct ruleset *, const struct tuple *, const struct rule_context *,
 				       uint32_t *decided);
+/* Either by walking the rules: what the images are tested against. */
+const struct rule *cross_judge_linear(const struct ruleset *, const struct tuple *, const struct rule_context *,
+				      uint32_t *decided);
 /* As ruleset_try, for a rule of either kind. */
 enum rule_trial cross_try(const struct rule *, const struct tuple *, const struct rule_context *);
 

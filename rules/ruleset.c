@@ -55,7 +55,7 @@ static uint32_t chunks_of(uint32_t sets, uint32_t rules)
 static size_t image_bytes_of(uint32_t sets, uint32_t chunks)
 {
 	return ((size_t)chunks * CHUNK_RULES + COMPILED_SPARE_ITEMS) * COMPILED_RULE_BYTES +
-	       (size_t)sets * COMPILED_HEAD_BYTES;
+	       (size_t)sets * COMPILED_HEAD_BYTES + chunks * sizeof(uint32_t);
 }
 
 /* Rules that one set can have and be compiled. */
@@ -212,6 +212,32 @@ void ruleset_free(struct ruleset *set)
 
 /* --- images ---------------------------------------------------------------------- */
 
+static const void *image_of(const struct ruleset *set)
+{
+	return set->pool->image + set->image_at;
+}
+
+/* Behind its image a set that is asked for rules, not for verdicts, has the numbers of its chunks. */
+static size_t directory_bytes(const struct ruleset *set)
+{
+	size_t bytes = (set->count + CHUNK_RULES - 1) / CHUNK_RULES * sizeof(uint32_t);
+	bool asked = set->first != NONE && set->pool->chunk[set->first].rule[0].kind != RULE_OUTWARD;
+	return asked ? (bytes + COMPILED_ALIGN - 1) / COMPILED_ALIGN * COMPILED_ALIGN : 0;
+}
+
+static const uint32_t *directory_of(const struct ruleset *set)
+{
+	size_t bytes = directory_bytes(set);
+	ensure(bytes > 0);
+	return (const void *)((const uint8_t *)image_of(set) + set->image_bytes - bytes);
+}
+
+static void fill_directory(const struct ruleset *set, uint32_t *to)
+{
+	for (uint32_t i = set->first; i != NONE; i = set->pool->next[i])
+		*to++ = i;
+}
+
 /* The first byte behind the last image. */
 static size_t images_end(const struct rule_pool *pool)
 {
@@ -248,10 +274,14 @@ bool ruleset_compile(struct ruleset *set)
 	ensure(set->image_bytes == 0 && !set->walked);
 	size_t bytes = 0;
 	if (fill_compiler(set)) {
-		if (pool->image_room - images_end(pool) < compiler_need(pool->compiler))
+		if (pool->image_room - images_end(pool) < compiler_need(pool->compiler) + directory_bytes(set))
 			close_holes(pool);
 		size_t at = images_end(pool);
-		bytes = compiler_finish(pool->compiler, pool->image + at, pool->image_room - at);
+		size_t room = pool->image_room - at, more = directory_bytes(set);
+		bytes = room < more ? 0 : compiler_finish(pool->compiler, pool->image + at, room - more);
+		if (bytes > 0 && more > 0)
+			fill_directory(set, (void *)(pool->image + at + bytes));
+		bytes += bytes > 0 ? more : 0;
 		set->image_at = at;
 	}
 	set->image_bytes = bytes;
@@ -397,14 +427,24 @@ enum rule_verdict ruleset_judge(const struct ruleset *set, const struct tuple *t
 {
 	if (set->image_bytes == 0)
 		return ruleset_judge_linear(set, tuple, context, decided);
-	const void *image = set->pool->image + set->image_at;
-	const struct compiled_verdict *verdict = compiled_judge(image, tuple, is_to_dns(tuple, context));
-	if (!verdict) {
+	const struct compiled *image = image_of(set);
+	uint32_t place = compiled_judge(image, tuple, is_to_dns(tuple, context));
+	if (place == COMPILED_NO_RULE) {
 		*decided = rule_ref(RULE_POLICY, set->account);
 		return set->policy;
 	}
+	const struct compiled_verdict *verdict = &compiled_verdicts(image)[place];
 	*decided = rule_ref(compiled_number(verdict), verdict->account);
 	return compiled_action(verdict);
+}
+
+const struct rule *ruleset_find(const struct ruleset *set, const struct tuple *tuple, const struct rule_context *context)
+{
+	ensure(set->image_bytes > 0);
+	uint32_t place = compiled_judge(image_of(set), tuple, is_to_dns(tuple, context));
+	if (place == COMPILED_NO_RULE)
+		return NULL;
+	return &set->pool->chunk[directory_of(set)[place / CHUNK_RULES]].rule[place % CHUNK_RULES];
 }
 
 enum rule_verdict ruleset_judge_linear(const struct ruleset *set, const struct tuple *tuple,

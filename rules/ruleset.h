@@ -9,9 +9,10 @@
  * A set is walked rule by rule until it is compiled (compiled.h): then judging
  * costs the same for ten rules and ten thousand. The pool has room for the
  * images of as many rules as it holds and some addresses of names; a set that
- * does not get one (more than 10000 rules, or IPv6 sets or names at their worst
- * in a full pool) goes on being walked. When the addresses of a name change, the
- * sets that have it are compiled anew; until then they judge by the old ones.
+ * does not get one (more than 10000 rules; or IPv6 sets, names or between rules
+ * of thousands of sources at their worst in a full pool) goes on being walked.
+ * When the addresses of a name change, the sets that have it are compiled anew;
+ * until then they judge by the old ones.
  */
 #ifndef RULESET_H
 #define RULESET_H
@@ -75,7 +76,12 @@ size_t rule_pool_image_free(const struct rule_pool *);   /* bytes left for image
  */
 enum rule_verdict ruleset_judge(const struct ruleset *, const struct tuple *,
 				const struct rule_context *, uint32_t *decided);
-/* The same by walking the rules: what the image is tested against. */
+/*
+ * The rule that decides, of a set that is compiled; NULL: the policy does. Costs what ruleset_judge does. Of between rules
+ * (cross_rule.h) it looks at the source too, which ruleset_judge_linear and ruleset_try do not.
+ */
+const struct rule *ruleset_find(const struct ruleset *, const struct tuple *, const struct rule_context *);
+/* ruleset_judge by walking the rules: what the image is tested against. */
 enum rule_verdict ruleset_judge_linear(const struct ruleset *, const struct tuple *, const struct rule_context *,
 				       uint32_t *decided);
 

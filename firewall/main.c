@@ -148,6 +148,12 @@ static void boot(const struct platform *platform)
 
 /* --- configuration ------------------------------------------------------------------- */
 
+static void map(uint16_t port, struct ip_addr real)
+{
+	const struct fakeip_ours ours = { .gateway = self.config.netvm_gateway, .uplink = self.fw.uplink.ip };
+	fakeip_attach(&self.fakeip, &self.config.fakeip, port, real, &ours);
+}
+
 /* What the host said of the uplink wins over the store's keys. */
 static void apply_config(void)
 {
@@ -164,7 +170,7 @@ static void apply_config(void)
 	fw_set_protected(&self.fw, c->connected, c->connected_count);
 	resolver_set_servers(self.resolver, c->dns, array_len(c->dns));
 	for (uint16_t port = PORT_CLIENT_FIRST; port < PORT_COUNT; port++)
-		fakeip_attach(&self.fakeip, &c->fakeip, port, self.fakeip.port[port].real);
+		map(port, self.fakeip.port[port].real);
 	if (c->seed_len > 0) {
 		random_stir(&self.fw.secret, c->seed, c->seed_len);
 		memset(self.config.seed, 0, sizeof(self.config.seed));
@@ -207,7 +213,7 @@ static void attach(const struct platform_event *e)
 	}
 	bool ok = fw_attach(&self.fw, e->port, &config, self.platform->now_ns());
 	if (ok && config.addr_count > 0)
-		fakeip_attach(&self.fakeip, &self.config.fakeip, e->port, config.addr[0]);
+		map(e->port, config.addr[0]);
 	told_port(&self.fw, e->port, ok ? "attached" : "refused", self.platform->now_ns());
 	log_port(e, ok ? ": attached" : ": refused, its address is taken or cannot be a client's");
 }
@@ -221,7 +227,7 @@ static void handle(const struct platform_event *e)
 	case EVENT_PORT_DETACHED:
 		told_port(&self.fw, e->port, "detached", self.platform->now_ns());
 		fw_detach(&self.fw, e->port);
-		fakeip_attach(&self.fakeip, &self.config.fakeip, e->port, (struct ip_addr){ { 0 } });
+		map(e->port, (struct ip_addr){ { 0 } });
 		log_port(e, ": detached");
 		return;
 	case EVENT_LINK_UP:

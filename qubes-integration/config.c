@@ -208,7 +208,7 @@ static bool is_word(struct cursor value, const char *word)
 
 static enum config_outcome write_mapped(struct config *c, struct cursor key, struct cursor value)
 {
-	enum fakeip_outcome outcome = fakeip_write(&c->fakeip, key, value);
+	enum fakeip_outcome outcome = fakeip_write(&c->fakeip, key, value, c->netvm_gateway);
 	c->changed |= outcome == FAKEIP_TAKEN;
 	return outcome == FAKEIP_FULL ? CONFIG_UNKEPT : taken_if(outcome != FAKEIP_MALFORMED);
 }
@@ -252,5 +252,5 @@ void config_remove(struct config *c, const char *path)
 		if (all || same(path, paths[s]))
 			set_default(c, (enum setting)s);
 	if (all || parse_word(&key, mapped_dir))
-		c->changed |= fakeip_remove(&c->fakeip, all ? cursor_of("", 0) : key);
+		c->changed |= fakeip_remove(&c->fakeip, all ? cursor_of("", 0) : key, c->netvm_gateway);
 }

@@ -25,7 +25,7 @@ struct config {
 	struct ip_addr ip6, gateway6, netvm_gateway6;
 	struct ip_addr connected6[CONFIG_CONNECTED_MAX]; /* /connected-ips6 */
 	uint32_t connected6_count;
-	struct fakeip fakeip;         /* /mapped-ip/REAL/visible-ip */
+	struct fakeip fakeip;         /* /mapped-ip/REAL/visible-ip, visible-gateway */
 	bool may_request;             /* /type: a qube of a class that may ask for features (qubes.md 6) */
 	/* /qubes-random-seed: the host's randomness, secret; whoever uses it sets seed_len to 0 */
 	uint8_t seed[CONFIG_SEED_BYTES];

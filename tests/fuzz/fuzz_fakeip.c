@@ -18,10 +18,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static const struct ip_addr visible = { { [10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168, [14] = 1, [15] = 77 } };
 static const struct ip_addr real = { { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 137, [14] = 0, [15] = 5 } };
 
+/* 192.168.1.1 is seen, 10.138.0.1 is meant. */
+static const struct ip_addr seen = { { [10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168, [14] = 1, [15] = 1 } };
+static const struct fakeip_ours ours = {
+	.gateway = { { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 138, [14] = 0, [15] = 1 } },
+	.uplink = { { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 137, [14] = 0, [15] = 6 } },
+};
+
 static bool names_real(const struct frame *f)
 {
 	for (uint32_t i = 0; i + 4 <= f->len; i++)
-		if (!memcmp(f->data + i, real.b + 12, 4))
+		if (!memcmp(f->data + i, real.b + 12, 4) || !memcmp(f->data + i, ours.gateway.b + 12, 4))
 			return true;
 	return false;
 }
@@ -67,7 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	memcpy(&f.offload, meta, sizeof(f.offload));
 	table.entry[0].real = real;
 	table.entry[0].visible = visible;
-	fakeip_attach(&ports, &table, PORT, real);
+	if (in.left % 2)
+		table.entry[0].gateway = seen; /* the bytes' meaning stays, and with it the corpus */
+	fakeip_attach(&ports, &table, PORT, real, &ours);
 
 	bool plain = !names_real(&f), parses = pkt_parse(&f, &p) == DROP_NONE;
 	uint8_t *before = malloc(f.len + 1);
@@ -77,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	ensure(f.len == size);
 	ensure(parses || !memcmp(before, f.data, size));
 	ensure(!parses || pkt_parse(&f, &p) == DROP_NONE);
-	if (parses && plain && p.class != PKT_ARP && p.class != PKT_ICMP_ERROR && !p.v6 && !ip_eq(p.tuple.dst, visible)) {
+	if (parses && plain && p.class != PKT_ARP && p.class != PKT_ICMP_ERROR && !p.v6 && !ip_eq(p.tuple.dst, visible) &&
+	    !ip_eq(p.tuple.src, seen)) {
 		turn(&f, &p);
 		struct frame_queue q = { 0 };
 		frames_put(&q, &f);

@@ -439,6 +439,10 @@ static void test_config_more(void **state)
 	assert_int_equal(config.connected6_count, 2);
 	assert_int_equal(config.connected_count, 0);
 	assert_true(ip_eq(fakeip_visible(&config.fakeip, ip_v4(10, 137, 0, 5)), ip_v4(192, 168, 1, 5)));
+	assert_true(ip_eq(fakeip_gateway(&config.fakeip, ip_v4(10, 137, 0, 5)), ip_v4(192, 168, 1, 1)));
+	put("/qubes-netvm-gateway", "10.138.0.1");
+	put("/mapped-ip/10.137.0.6/visible-gateway", "10.138.0.1"); /* as it is said of everybody */
+	assert_int_equal(config.fakeip.count, 1);
 	assert_int_equal(config.seed_len, 8);
 	assert_memory_equal(config.seed, "c2VjcmV0", 8);
 	logged[0] = 0;

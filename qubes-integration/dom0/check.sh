@@ -66,6 +66,7 @@ check "its version is in the formula" sh -c "rpm2cpio '$formula' | cpio -i --qui
 check "SHA256SUMS is right" sh -c "cd '$out' && sha256sum --quiet --check SHA256SUMS"
 check "built twice, the same bytes" again
 check "the salt states" python3 "$here/check_salt.py" "$here/salt"
+check "applied twice they change nothing, and they leave nothing behind" python3 "$here/check_apply.py" "$here/salt"
 
 check "every line that it can print under Xen is explained" python3 "$here/check_lines.py" "$here/../.." "$here/troubleshooting.md"
 

@@ -8,9 +8,13 @@ and looks at what comes out: known state functions, no key twice, requirements t
 import os
 import sys
 
+sys.dont_write_bytecode = True
 import jinja2
 import yaml
 
+# What `prefs` takes of qubes-mgmt-salt-dom0-qvm, as far as it concerns such a qube; another word would fail in dom0 only.
+PREFS = {"autostart", "audiovm", "include-in-backups", "kernel", "kernelopts", "label", "maxmem", "memory", "netvm",
+         "provides-network", "vcpus", "virt-mode"}
 KNOWN = {"cmd.run", "qvm.vm", "qvm.prefs", "qvm.absent", "file.absent"}
 CHOICES = [
     {},
@@ -29,18 +33,18 @@ class Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def render(folder, name, choice):
+def render(folder, name, choice, shell=None):
     def pillar_get(_key, default, merge=False):
         return {**default, **choice} if merge else default
 
-    def shell(command):
+    def listing(command):
         assert command.startswith("qvm-ls "), command
         return QUBES
 
     loader = jinja2.FunctionLoader(lambda path: open(os.path.join(folder, path.split("/", 1)[-1])).read())
     env = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)
     text = env.get_template("postern/" + name).render(
-        salt={"pillar.get": pillar_get, "cmd.shell": shell})
+        salt={"pillar.get": pillar_get, "cmd.shell": shell or listing})
     return yaml.load(text, Strict) or {}
 
 
@@ -88,6 +92,7 @@ def meaning(trees):
     plain, chosen = trees
     qube = arguments(plain["init.sls"]["postern-qube"]["qvm.vm"])
     prefs = arguments(qube["prefs"])
+    expect("prefs that salt's qvm module knows", set(prefs) <= PREFS)
     expect("PVH, 32 MiB fixed, one CPU", (prefs["virt-mode"], prefs["memory"], prefs["maxmem"], prefs["vcpus"])
            == ("pvh", 32, 32, 1))
     expect("no kernel options", prefs["kernelopts"] == "" and "no-default-kernelopts" in arguments(qube["features"])["enable"])
@@ -101,6 +106,12 @@ def meaning(trees):
     expect("the chosen move", arguments(chosen["clients.sls"]["postern-client-work"]["qvm.prefs"])["netvm"] == "fw2")
     back = {k for k in plain["rollback.sls"] if k.startswith("postern-back-")}
     expect("those behind it, and no others, go back", back == {"postern-back-work", "postern-back-untrusted"})
+    default = arguments(plain["rollback.sls"]["postern-default-back"]["cmd.run"])
+    expect("the default goes back if it is ours", default["name"] == "qubes-prefs default_netvm sys-firewall"
+           and default["onlyif"] == 'test "$(qubes-prefs default_netvm)" = sys-postern')
+    work = arguments(plain["rollback.sls"]["postern-back-work"]["qvm.prefs"])
+    expect("those that follow it are left to follow", {"cmd": "postern-default-back"} in work["require"]
+           and work["onlyif"] == 'test "$(qvm-prefs work netvm)" = sys-postern')
 
 
 def main():

@@ -16,6 +16,7 @@ qubes: $(O)/postern.elf
 # What needs no rpmbuild: the salt formula, and whether the page explains every line.
 qubes-check:
 	$(Q)python3 $(DOM0)/check_salt.py $(DOM0)/salt
+	$(Q)python3 $(DOM0)/check_apply.py $(DOM0)/salt
 	$(Q)python3 $(DOM0)/check_lines.py . $(DOM0)/troubleshooting.md
 
 # The packages are made and looked at with every test: a few seconds.

@@ -21,6 +21,7 @@ postern-qube:
       - maxmem: {{ postern.memory }}
       - vcpus: 1
       - netvm: {{ postern.netvm }}
+      - audiovm: ''
       - provides-network: true
       - include-in-backups: false
       - autostart: {{ postern.autostart | lower }}

@@ -98,6 +98,9 @@ qvm_firewall() { # VM del --rule-no N | VM add ACTION KEY=VALUE... | VM reset
 	until_ok handled_more $WORK "$before"
 }
 
+qubesdb_write() { [ "$2" = $VM ] && tell write "$3" "$4"; } # -d VM PATH VALUE
+qubesdb_rm() { [ "$2" = $VM ] && tell rm "$3"; }
+
 qvm_run() { # --service --pass-io VM SERVICE
 	qrx "$domid" "user:QUBESRPC $4 dom0" </dev/null
 }
@@ -121,13 +124,13 @@ commands_of() { # number of a step: the lines of its code blocks that are Qubes'
 	awk -v step="## $1." '
 		/^## / {here = index($0, step) == 1}
 		/^```/ {code = !code; next}
-		here && code {line = line $0; if (sub(/ *\\$/, " ", line)) next; if (line ~ /^qvm-/) print line; line = ""}' $GUIDE
+		here && code {line = line $0; if (sub(/ *\\$/, " ", line)) next; if (line ~ /^(qvm|qubesdb)-/) print line; line = ""}' $GUIDE
 }
 rows_of() { awk -v step="## $1." '/^## / {here = index($0, step) == 1} here && /^\| [^d]/ && !/^\|-/' $GUIDE; }
 ticked() { grep -o '`[^`]*`' | tr -d '`'; }
 as_pattern() { sed 's/[][^$*\\/]/\\&/g; s/\.\.\./.*/g; s/N\b/[0-9]*/g; s/10\.137\.0\./10.13[78].0./'; }
 follow() { # one command line of the guide
-	line=$(echo "$1" | sed 's/ *#.*//; s/qvm-\([a-z]*\)/qvm_\1/g')
+	line=$(echo "$1" | sed "s/ *#.*//; s/qvm-\([a-z]*\)/qvm_\1/g; s/qubesdb-\([a-z]*\)/qubesdb_\1/; s/10\.137\.0\.9/$WORK/")
 	eval "$line"
 }
 says_since() { tail -n +$(($1 + 1)) "$(console $VM)" 2>/dev/null | cat - /run/console 2>/dev/null | grep -q "$2"; }
@@ -188,6 +191,42 @@ grep -v qvm-features /run/commands >/run/services
 while read -r line; do
 	check "step 4, qrexec: $line" follow "$line" </dev/null
 done </run/services
+
+# --- what goes past qvm-firewall: each line by what it does -----------------------------------------
+reaches_work() { # from beyond sys-postern, a service that work has at port 22
+	: >/run/got22
+	echo hello | in_ns up timeout 4 nc -w 3 10.137.0.6 2222 >/dev/null 2>&1
+	WAIT_S=3 until_ok grep -q hello /run/got22
+}
+in_ns c1 nc -ll -p 22 -e sh -c 'cat >>/run/got22' >/dev/null 2>&1 &
+until_ok in_ns c1 sh -c "netstat -ltn | grep -q ':22 '"
+check "step 6: work has pages" until_ok pages </dev/null
+commands_of 6 >/run/commands
+check "step 6 has its lines" test "$(grep -c . /run/commands)" = 6
+lines=0
+while read -r line; do
+	lines=$((lines + 1))
+	check "step 6: $line" follow "$line" </dev/null
+	case $lines in
+	1)
+		check "  it is cut off" until_ok says $VM "client $WORK: isolated" </dev/null
+		refuse "  and has no pages" pages </dev/null
+		;;
+	2)
+		check "  it is let" until_ok says $VM "client $WORK: not isolated any more" </dev/null
+		check "  and has pages" until_ok pages </dev/null
+		refuse "  nobody reaches it" reaches_work </dev/null
+		;;
+	4)
+		check "  said" until_ok says $VM 'rules inbound: 1 rule, then drop: open' </dev/null
+		check "  the port leads to it" until_ok reaches_work </dev/null
+		;;
+	6)
+		check "  said" until_ok says $VM 'rules inbound: none: off' </dev/null
+		refuse "  and no more" reaches_work </dev/null
+		;;
+	esac
+done </run/commands
 
 refuse "did not crash" says $VM panic
 refuse "did nothing that would end the genuine daemon" grep VIOLATION /run/qdb.log

@@ -17,7 +17,9 @@ in_ns cl ip link set eth0 up
 in_ns cl ip route add 10.138.0.1 dev eth0
 check "the link comes up" until_ok in_ns cl sh -c '[ $(cat /sys/class/net/eth0/carrier 2>/dev/null || ip link show eth0 | grep -c LOWER_UP) = 1 ]'
 check "is answered when it asks for an address" until_ok in_ns cl arping -c 1 -w 1 -I eth0 10.138.0.1
-check "detaches it" xl network-detach 0 0
+# Its number, for xl counts on from devices whose guests were ended under them.
+number=$(sed -n 's/.*client port 1 vif0\.\([0-9]*\) .*/\1/p' "$(console fw)" | tail -n 1)
+check "detaches it, device $number" xl network-detach 0 "$number"
 check "says so too" until_ok says fw 'client port 1.*: detached'
 guest_end fw
 finish

@@ -92,6 +92,16 @@ lab_start() { # all of the picture, with rules that rules_write gave to the daem
 	client_add c2 10.138.0.9 09 || return 1
 }
 
+# A name server beyond the uplink, to which every name is 192.0.2.1; leaves its process in $names.
+NAMES=10.139.1.1
+names_start() {
+	in_ns up ip addr replace $NAMES/32 dev lo
+	in_ns up reflect $NAMES 53 192.0.2.1 &
+	names=$!
+}
+named() { named_of c1 "$1"; }
+named_of() { in_ns "$1" timeout 5 nslookup "$2.example.com" $NAMES 2>/dev/null | grep -q '192.0.2.1$'; }
+
 counter() { guest_status | tr ',{}' '\n\n\n' | sed -n "s/^\"$1\"://p"; }
 
 held() { # all that the guest holds of Xen, as one word

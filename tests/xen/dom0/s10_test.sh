@@ -5,8 +5,6 @@
 . ./lib.sh
 . ./net.sh
 
-NAMES=10.139.1.1
-named() { in_ns c1 timeout 5 nslookup "$1.example.com" $NAMES 2>/dev/null | grep -q '192.0.2.1$'; }
 reaches() { # port: does a connection of c1 bring a word there?
 	: >"/run/got$1"
 	echo hello | in_ns c1 timeout 4 nc -w 3 192.0.2.1 "$1" >/dev/null 2>&1
@@ -17,12 +15,6 @@ listen() { # port
 	until_ok in_ns up sh -c "netstat -ltn | grep -q ':$1 '"
 }
 up_packets() { in_ns up ip -s link show "vif$domid.0" | awk '/RX:/ {getline; print $2}'; }
-
-names_start() {
-	in_ns up ip addr replace $NAMES/32 dev lo
-	in_ns up reflect $NAMES 53 192.0.2.1 &
-	names=$!
-}
 
 lab_start || fail "the lab stands"
 names_start
@@ -106,7 +98,10 @@ ends() { # how, then a command
 	wait "$names" 2>/dev/null
 	guest_end fw
 	xenstore-rm $handmade # as qubesd does, before the next start
-	for client in $(xenstore-list /local/domain/0/device/vif 2>/dev/null); do xenstore-rm "/local/domain/0/device/vif/$client"; done
+	for client in $(xenstore-list /local/domain/0/device/vif 2>/dev/null); do
+		xenstore-rm "/local/domain/0/device/vif/$client"
+		! xenstore-exists "/libxl/0/device/vif/$client" || xenstore-rm "/libxl/0/device/vif/$client" # or xl counts on
+	done
 	until_ok sh -c "! nsenter --net=/proc/$ns_c1/ns/net ip link show eth0"
 	guest_start fw "$uplink_config" || fail "$what: started again"
 	store_start

@@ -116,23 +116,21 @@ static inline const struct mac *neighbour(const struct fw *fw, const struct fw_p
 }
 
 /* Where the next hop has to be found first; the link header follows then. */
-static void send_asking(struct fw *fw, const struct quick *q, uint32_t index, enum ct_dir dir, uint16_t out)
+static void send_asking(struct fw *fw, const struct quick *q, const struct flow *flow, enum ct_dir dir, uint16_t out)
 {
 	const struct mac none = { { 0 } };
-	const struct flow *flow = ct_flow(fw->ct, index);
 	struct packet p = { .frame = q->frame, .tuple = ct_translated(flow, dir) };
 	quick_rewrite(q, leaves(flow, dir), &none, &none);
-	fw_route(fw, &p, out, index);
+	fw_route(fw, &p, out, ct_index(fw->ct, flow));
 }
 
-static inline __attribute__((always_inline)) void send(struct fw *fw, const struct burst *b, const struct quick *q,
-						       uint32_t index, enum ct_dir dir, uint16_t to)
+static inline __attribute__((always_inline)) void send(struct fw *fw, const struct quick *q, const struct flow *flow,
+						       enum ct_dir dir, uint16_t to)
 {
-	const struct flow *flow = &b->ct.flow[index];
 	struct fw_port *out = &fw->port[to];
 	const struct mac *mac = neighbour(fw, out, flow, dir);
 	if (!mac) {
-		send_asking(fw, q, index, dir, to);
+		send_asking(fw, q, flow, dir, to);
 		return;
 	}
 	quick_rewrite(q, leaves(flow, dir), mac, &out->config.ours);
@@ -171,7 +169,7 @@ static inline __attribute__((always_inline)) bool pass(struct fw *fw, const stru
 	if (reason != DROP_NONE)
 		fw_drop(fw, q->frame, from, reason);
 	else
-		send(fw, b, q, index, dir, to);
+		send(fw, q, flow, dir, to);
 	return true;
 }
 
@@ -186,7 +184,7 @@ static __attribute__((noinline)) bool open(struct fw *fw, const struct burst *b,
 	switch (fw_open_usual(fw, &a->q, a->hash, a->reply_hash, &index, &reason)) {
 	case FW_OPENED:
 		a->item = 2 * index; /* who looks on may want to know */
-		send(fw, b, &a->q, index, CT_ORIG, PORT_UPLINK);
+		send(fw, &a->q, &b->ct.flow[index], CT_ORIG, PORT_UPLINK);
 		return true;
 	case FW_REFUSED:
 		fw_drop(fw, a->q.frame, a->from, reason);

@@ -56,6 +56,11 @@ struct flow *ct_flow(struct ct *ct, uint32_t i)
 	return in_use(ct, i) ? &ct->flow[i] : NULL;
 }
 
+uint32_t ct_index(const struct ct *ct, const struct flow *f)
+{
+	return (uint32_t)(f - ct->flow);
+}
+
 static uint64_t word(const void *at)
 {
 	uint64_t v;

@@ -135,6 +135,7 @@ void ct_set_accounts(struct ct *, struct accounts *);
 
 /* The flow at index; NULL when the slot is free. Compare the serial of a handle kept elsewhere. */
 struct flow *ct_flow(struct ct *, uint32_t index);
+uint32_t ct_index(const struct ct *, const struct flow *); /* the other way round */
 /* Finds the flow a tuple belongs to and its direction. */
 bool ct_find(const struct ct *, const struct tuple *, uint32_t *flow, enum ct_dir *);
 

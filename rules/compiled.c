@@ -22,7 +22,7 @@ static struct part all_of(const struct compiled *c)
 }
 
 /* Index of the last key at or before this one, NONE when all are behind it. */
-static uint32_t last4(const struct part *p, uint32_t key)
+static inline __attribute__((always_inline)) uint32_t last4(const struct part *p, uint32_t key)
 {
 	const uint32_t *keys = p->key4;
 	uint32_t count = p->count4, at = 0;
@@ -56,7 +56,7 @@ static uint32_t last6(const struct compiled *c, struct compiled_key6 key)
 }
 
 /* The narrowest prefix that holds the destination: a node. */
-static uint32_t narrowest4(const struct part *p, uint32_t dst)
+static inline __attribute__((always_inline)) uint32_t narrowest4(const struct part *p, uint32_t dst)
 {
 	uint32_t at = last4(p, dst) + 1; /* none: the root */
 	while (at > 0 && (uint64_t)(p->key4[at - 1] ^ dst) >> (32 - p->root[at].bits))
@@ -106,8 +106,8 @@ static uint32_t climb(const struct compiled *c, const struct compiled_node *node
 }
 
 /* Of these prefixes the rule that decides, if it comes before `first`. */
-static inline uint32_t judge(const struct compiled *c, const struct part *p, const struct tuple *t, bool to_dns,
-			     uint32_t first)
+static inline __attribute__((always_inline)) uint32_t judge(const struct compiled *c, const struct part *p,
+							    const struct tuple *t, bool to_dns, uint32_t first)
 {
 	uint32_t from = ip_is_v4(t->dst) ? narrowest4(p, be32_get(ip_to_v4(t->dst)))
 					 : narrowest6(c, compiled_key6_of(t->dst));

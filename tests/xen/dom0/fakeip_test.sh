@@ -36,6 +36,11 @@ says_drop() { explain "10.138.0.5+tcp+10.138.0.5+40000+192.0.2.1+80" | grep -q '
 check "postern.Explain says the same" says_drop
 refuse "and that a question makes no sense" explain carrots
 refuse "203 no ping to another client" pings c1 10.138.0.9
+refuse "203 nor from one" pings c2 10.138.0.5
+tell write /postern/between/0000 action=accept src4=10.138.0.9 dst4=10.138.0.5 proto=icmp
+tell write /postern/between
+check "203 but where a rule allows it, by the real address" until_ok pings c2 10.138.0.5
+refuse "203 and not by the visible one" pings c2 192.168.1.128
 
 # --- 201: an address of its own, and the gateway that is so ------------------------------------------------
 tell write /mapped-ip/10.138.0.5/visible-gateway 10.138.0.1

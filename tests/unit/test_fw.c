@@ -284,6 +284,26 @@ static void test_rule_change_cuts_only_what_it_forbids(void **state)
 	assert_int_equal(ct_stats(l->fw.ct)->cut, 1);
 }
 
+/* What qubesd does at every start of a client: the same rules, twice (qubes.md 2.2). */
+static void test_the_same_rules_again_change_nothing(void **state)
+{
+	struct lab *l = *state;
+	struct lab_packet web = udp_up(1000, 80);
+	static const char *const same[] = { "action=accept proto=udp dstports=80-80", "action=drop", NULL };
+	lab_rules(l, C1, VERDICT_DROP, same);
+	struct packet first = parsed(l, lab_send(l, &web));
+	uint16_t port = first.tuple.sport;
+	for (uint32_t i = 0; i < 3; i++) {
+		lab_rules(l, C1, VERDICT_DROP, same);
+		lab_after(l, 1); /* the sweep */
+		struct packet again = parsed(l, lab_send(l, &web));
+		assert_int_equal(again.frame->port, PORT_UPLINK);
+		assert_int_equal(again.tuple.sport, port);
+	}
+	assert_int_equal(ct_stats(l->fw.ct)->cut, 0);
+	assert_int_equal(ct_stats(l->fw.ct)->opened, 1);
+}
+
 static void test_silent_flows_are_swept(void **state)
 {
 	struct lab *l = *state;
@@ -394,6 +414,7 @@ int main(void)
 		T(test_unknown_client_is_closed), T(test_sources), T(test_destinations), T(test_to_the_firewall),
 		T(test_strays_are_not_answered),
 		T(test_ttl_and_size), T(test_icmp_error_comes_home), T(test_rule_change_cuts_only_what_it_forbids),
+		T(test_the_same_rules_again_change_nothing),
 		T(test_silent_flows_are_swept), T(test_reply_after_the_cut_is_dropped),
 		T(test_fragments_follow_their_first), T(test_neighbour_is_asked), T(test_detach_forgets),
 		T(test_new_uplink_address_cuts_all),

@@ -38,7 +38,8 @@ static const struct shape_of_set shapes[] = {
 	{ "inbound, hosts", RULE_INBOUND, 4096, 10, 0, 10, 7, 10 },
 };
 
-enum { SMALL = 24, MEDIUM = 300, PORTS = 40, ROUNDS = 100, PROBES = 250 };
+enum { SMALL = 24, MEDIUM = 300, PORTS = 40, ROUNDS = 100, PROBES = 250,
+       NAMES = COMPILED_SPARE_ITEMS / HOST_ADDRESSES_MAX };
 static struct rule drawn[COMPILED_RULES];
 
 static bool in_ten(uint32_t chance)
@@ -295,16 +296,52 @@ static void test_nested(void **state)
 	free(memory);
 }
 
-/* Sets of both kinds move about among others, and end in part. */
+/* Takes most of the room for images that the rules to come do not need: names of many addresses. */
+static struct ruleset *fill(struct rule_pool *pool)
+{
+	static struct host host[NAMES];
+	static struct hosts hosts = { host, NAMES, NULL };
+	struct ruleset *set = ruleset_new(pool, VERDICT_DROP);
+	rule_pool_set_hosts(pool, &hosts);
+	for (uint32_t i = 0; i < NAMES; i++) {
+		const struct rule r = { .flags = RULE_HAS_HOST | RULE_HAS_PORTS, .host = i, .port_lo = 10, .port_hi = 20 };
+		for (host[i].count = 0; host[i].count < HOST_ADDRESSES_MAX; host[i].count++)
+			host[i].address[host[i].count] = ip_v4(11, 0, (uint8_t)i, (uint8_t)host[i].count);
+		assert_true(ruleset_append(set, &r));
+	}
+	assert_true(ruleset_compile(set));
+	return set;
+}
+
+/* Takes as many bytes of an image as a rule can. */
+static struct rule worst_rule(uint32_t n)
+{
+	return (struct rule){ .kind = RULE_BETWEEN, .flags = RULE_HAS_DST | RULE_HAS_PORTS, .dst = { ip_v4(10, 0, 0, 0), 32 },
+			      .peer = be32_of(n), .peer_len = 32, .port_lo = 10, .port_hi = 20 };
+}
+
+/* Finds room when there is any, wherever it is. */
+static bool compile_in(struct rule_pool *pool, struct ruleset *set, size_t room)
+{
+	size_t count = ruleset_count(set), chunks = count / 16 + 1;
+	bool compiled = ruleset_compile(set);
+	assert_true(compiled || room < COMPILED_HEAD_BYTES + count * (COMPILED_RULE_BYTES + COMPILED_SOURCE_BYTES) +
+						sizeof(struct compiled_source) + chunks * 4 + COMPILED_ALIGN);
+	assert_true(rule_pool_image_free(pool) <= room);
+	return compiled;
+}
+
+/* Sets of both kinds move about where there is little room, and end in part. */
 static void test_moving(void **state)
 {
 	(void)state;
-	enum { SETS = 6, MOST = 90 };
+	enum { SETS = 12, MOST = 96 };
 	void *memory;
-	struct rule_pool *pool = new_pool(SETS, SETS * MOST, &memory);
+	struct rule_pool *pool = new_pool(SETS + 1, SETS * MOST + NAMES, &memory);
+	fill(pool);
 	struct ruleset *set[SETS] = { NULL };
 	const struct shape_of_set *shape[SETS] = { NULL };
-	uint32_t next = UINT32_MAX, hits = 0;
+	uint32_t next = UINT32_MAX, hits = 0, walked = 0;
 	for (uint32_t round = 0; round < 2000; round++) {
 		uint32_t i = below(SETS);
 		if (set[i] && below(2)) {
@@ -313,14 +350,15 @@ static void test_moving(void **state)
 		} else {
 			if (set[i])
 				ruleset_free(set[i]);
-			shape[i] = &shapes[below(array_len(shapes))];
+			shape[i] = &shapes[below(4) ? 1 : below(array_len(shapes))];
 			set[i] = ruleset_new(pool, VERDICT_DROP);
-			for (uint32_t n = below(MOST); n > 0; n--) {
-				struct rule r = draw_rule(shape[i]);
-				r.expire = below(2) ? round + below(1000) : 0;
+			for (uint32_t n = below(9) ? MOST - below(10) : below(MOST); n > 0; n--) {
+				bool worst = shape[i] == &shapes[1];
+				struct rule r = worst ? worst_rule(n) : draw_rule(shape[i]);
+				r.expire = !worst && below(2) ? round + below(1000) : 0;
 				assert_true(ruleset_append(set[i], &r));
 			}
-			ruleset_compile(set[i]);
+			walked += !compile_in(pool, set[i], rule_pool_image_free(pool));
 		}
 		for (uint32_t k = 0; k < SETS; k++) {
 			struct tuple t = shape[k] ? draw_tuple(shape[k], 0) : (struct tuple){ .proto = 0 };
@@ -328,7 +366,7 @@ static void test_moving(void **state)
 				compare(shape[k], set[k], &t, &hits);
 		}
 	}
-	assert_true(hits > 1000);
+	assert_true(hits > 1000 && walked > 10 && walked < 2000);
 	free(memory);
 }
 

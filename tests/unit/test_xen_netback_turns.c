@@ -114,7 +114,8 @@ static void play(void)
 	done = 0;
 	begun = fake_requests;
 	fake_between = between;
-	guest_settle(SOON_MS * MS);
+	for (uint32_t ms = 0; done < acts && ms < SOON_MS; ms += MOMENT_MS)
+		guest_settle(MOMENT_MS * MS);
 	while (done < acts) { /* it asked less than that */
 		perform();
 		guest_settle(MOMENT_MS * MS);
@@ -206,14 +207,32 @@ static void closed_by_its_frontend_anywhere(void **state)
 			assert_string_equal(guest_state(&client, true), "6");
 			assert_int_equal(netback_held().rings, 0);
 			acts = 0;
-			then(front_again, 0);
+			front_again();
 			play();
 			assert_string_equal(guest_state(&client, true), "2");
 			acts = 0;
-			then(offer, 0);
-			then(detach, 40);
+			offer();
+			then(detach, 20);
 			play();
 			assert_gone();
+		}
+}
+
+/* The word alone, without `online`: it is heard, unless a state of ours was written over it. */
+static void told_to_close_anywhere(void **state)
+{
+	(void)state;
+	for (uint32_t at = 0; at < REQUESTS_MAX; at++)
+		for (uint32_t merge = 0; merge < 2; merge++) {
+			begin(merge);
+			create();
+			guest_settle(0);
+			offer();
+			then(closing, at);
+			play();
+			const char *end = guest_state(&client, true);
+			assert_true(end[0] == '6' || (end[0] == '4' && at < REQUESTS_MAX / 2));
+			assert_int_equal(netback_held().rings, end[0] == '6' ? 0 : 2);
 		}
 }
 
@@ -248,14 +267,14 @@ static void late_anywhere(void **state)
 		play();
 		assert_string_equal(guest_state(&client, true), "2");
 		acts = 0;
-		then(offer, 0);
+		offer();
 		then(late, at);
 		play();
 		assert_string_equal(guest_state(&client, true), "4");
 		assert_int_equal(netback.broken, 0);
 		assert_true(netback.vif[netback.live[0]].caps.csum6); /* the last key that it asks for */
 		acts = 0;
-		then(detach, 0);
+		detach();
 		then(late, at);
 		play();
 		assert_gone();
@@ -296,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(detached_anywhere), cmocka_unit_test(detached_in_two_halves),
 		cmocka_unit_test(detached_while_it_connects), cmocka_unit_test(closed_by_its_frontend_anywhere),
+		cmocka_unit_test(told_to_close_anywhere),
 		cmocka_unit_test(created_during_a_look), cmocka_unit_test(late_anywhere), cmocka_unit_test(any_life_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,15 +66,22 @@ static void fire(void)
 	daemon.awake = true;
 }
 
-/* A key is as long as its name says. */
+/* A key is as long as its name says, when it is read and when it is written. */
 static void answer(void)
 {
 	static char value[SAID_MAX];
 	struct xen_store_msg head;
 	memcpy(&head, daemon.request, sizeof(head));
-	size_t len = (size_t)atoi((const char *)daemon.request + sizeof(head));
+	const char *path = (const char *)daemon.request + sizeof(head);
+	size_t len = (size_t)atoi(path);
 	memset(value, 'a' + (int)(len % 26), len);
-	say(head.type, head.id, value, len);
+	if (head.type == XS_READ) {
+		say(head.type, head.id, value, len);
+		return;
+	}
+	assert_int_equal(head.len, strlen(path) + 1 + len);
+	assert_memory_equal(path + strlen(path) + 1, value, len);
+	say(head.type, head.id, "OK", 3);
 }
 
 static bool take_requests(uint32_t most)
@@ -152,6 +159,14 @@ static void ask(void)
 	char path[16];
 	size_t len = draw(3) ? draw(60) : draw(SAID_MAX);
 	snprintf(path, sizeof(path), "%zu", len);
+	if (draw(2)) {
+		len = len < SAID_MAX - sizeof(path) ? len : 0;
+		snprintf(path, sizeof(path), "%zu", len);
+		memset(value, 'a' + (int)(len % 26), len);
+		value[len] = '\0';
+		assert_int_equal(xs_write(XS_NO_TX, path, value), XS_RESULT_OK);
+		return;
+	}
 	assert_int_equal(xs_read(XS_NO_TX, path, value, sizeof(value)), XS_RESULT_OK);
 	assert_int_equal(strlen(value), len);
 	assert_true(len == 0 || (value[0] == 'a' + (char)(len % 26) && value[len - 1] == value[0]));
@@ -175,6 +190,9 @@ static void a_round(void)
 		ask();
 	for (uint32_t n = draw(20) ? draw(3) : draw(BURST_MAX); n > 0; n--)
 		fire();
+	for (uint32_t n = draw(8); n > 0; n--)
+		if (daemon.awake) /* on another CPU, until the ring is full */
+			daemon_turn();
 	if (xs_event_waits())
 		return;
 	while (!pending && daemon.awake)

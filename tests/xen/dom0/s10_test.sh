@@ -90,9 +90,9 @@ check "111 detached and attached" until_ok pings c1 192.0.2.1
 
 # --- 112, 113, 114: the firewall ends under running clients: shut down, killed, crashed; and is started again --
 ends() { # how, then a command
-	what=$1
+	how=$1
 	shift
-	check "$what ends" "$@"
+	check "$how ends" "$@"
 	until_ok sh -c "! xl list fw 2>/dev/null | grep -v -- 's---\|-c--' | grep -q ^fw"
 	kill "$store" "$names"
 	wait "$names" 2>/dev/null
@@ -103,7 +103,7 @@ ends() { # how, then a command
 		! xenstore-exists "/libxl/0/device/vif/$client" || xenstore-rm "/libxl/0/device/vif/$client" # or xl counts on
 	done
 	until_ok sh -c "! nsenter --net=/proc/$ns_c1/ns/net ip link show eth0"
-	guest_start fw "$uplink_config" || fail "$what: started again"
+	guest_start fw "$uplink_config" || fail "$how: started again"
 	store_start
 	rules_write 10.138.0.5 action=accept
 	# 100: the client is there before its firewall runs
@@ -112,13 +112,37 @@ ends() { # how, then a command
 	uplink_take
 	client_take c1 10.138.0.5
 	names_start
-	check "$what: a running client is served again" until_ok pings c1 192.0.2.1
-	check "$what: and has names" until_ok named f
+	check "$how: a running client is served again" until_ok pings c1 192.0.2.1
+	check "$how: and has names" until_ok named f
 }
 uplink_ip=10.137.0.6
 ends "112 shut down, it" xl shutdown fw
 ends "113 killed, it" xl destroy fw
 ON_CRASH=destroy ends "114 crashed, it" sh -c "xl trigger fw nmi || xl destroy fw"
+
+# --- 010 again: no netvm and not a word of one when the firewall starts; both come later -------------------------
+vifs "$domid" drop 40 $handmade
+kill "$store" "$names"
+wait "$names" 2>/dev/null
+guest_end fw
+guest_start fw || fail "010 started without a netvm"
+rm -f /run/qdb /run/qdb.log
+mkfifo /run/qdb
+qdbd "$domid" /run/qdb >/run/qdb.log 2>&1 &
+store=$!
+tell write /name fw
+tell write /qubes-netvm-gateway 10.138.0.1
+tell write /connected-ips "10.138.0.5 10.138.0.9"
+rules_write 10.138.0.5 action=accept
+guest_run fw
+client_add_quickly c1 10.138.0.5
+check "010 no netvm at the start: a client is served all the same" until_ok pings c1 10.138.0.1
+refuse "010 no netvm at the start: no ping beyond" pings c1 192.0.2.1
+tell write /qubes-ip 10.137.0.6
+tell write /qubes-gateway 10.137.0.1
+xl network-attach fw backend=0 ip=10.137.0.6 mac=00:16:3e:5e:6c:00 script=vif-none >/dev/null
+uplink_take
+check "010 a netvm comes: ping" until_ok pings c1 192.0.2.1
 
 # --- 210: an address of the user's own choice -----------------------------------------------------------------
 vifs "$domid" drop 40 $handmade

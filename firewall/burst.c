@@ -217,6 +217,7 @@ static inline void finish(struct fw *fw, const struct burst *b, struct frame *f,
 		return;
 	fw->forwarded = NONE;
 	take_all(fw, f);
+	fw->judged = NULL;
 	a->item = fw->forwarded == NONE ? NONE : 2 * fw->forwarded; /* it was a hint, and proved nothing */
 }
 

@@ -157,31 +157,36 @@ static void admitted(struct fw *fw, const struct way *w, uint32_t client, uint32
 		 &(struct ct_admission){ client, (uint32_t)policy_generation(fw->policy, client), rule });
 }
 
+static struct fw_verdict verdict_of(const struct fw *fw, const struct packet *p)
+{
+	struct fw_verdict v = { NONE, RULE_POLICY, DROP_CLOSED };
+	if (fw->judged == p->frame)
+		return fw->verdict;
+	if (policy_find(fw->policy, p->tuple.src, &v.client))
+		policy_judge(fw->policy, v.client, &p->tuple, &v.rule, &v.reason);
+	return v;
+}
+
 /* A packet that belongs to no flow yet: the rules decide. False: p is gone. */
 static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 {
-	uint32_t client = 0, rule = 0;
-	enum drop reason = DROP_NONE;
 	if (fw_is_stray(p)) {
 		refuse(fw, p, w, DROP_CT_INVALID);
 		return false;
 	}
-	if (!policy_find(fw->policy, p->tuple.src, &client))
-		reason = DROP_CLOSED;
-	else
-		policy_judge(fw->policy, client, &p->tuple, &rule, &reason);
-	if (reason != DROP_NONE) {
-		fw->refused = (struct fw_refused){ p->tuple.src, reason == DROP_CLOSED ? NONE : client, rule };
-		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(rule), fw->now_ns);
-		refuse_aloud(fw, p, w, reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
+	const struct fw_verdict v = verdict_of(fw, p);
+	if (v.reason != DROP_NONE) {
+		fw->refused = (struct fw_refused){ p->tuple.src, v.reason == DROP_CLOSED ? NONE : v.client, v.rule };
+		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(v.rule), fw->now_ns);
+		refuse_aloud(fw, p, w, v.reason, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0);
 		return false;
 	}
-	reason = ct_open(fw->ct, p, w->from, fw->uplink.ip, fw->now_ns, &w->flow);
+	enum drop reason = ct_open(fw->ct, p, w->from, fw->uplink.ip, fw->now_ns, &w->flow);
 	if (reason != DROP_NONE) {
 		refuse(fw, p, w, reason);
 		return false;
 	}
-	admitted(fw, w, client, rule);
+	admitted(fw, w, v.client, v.rule);
 	w->dir = CT_ORIG;
 	return true;
 }

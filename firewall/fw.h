@@ -69,6 +69,12 @@ struct fw_refused {
 	uint32_t client, rule; /* client NONE: told already */
 };
 
+/* What the rules say of a packet that opens no flow. */
+struct fw_verdict {
+	uint32_t client, rule; /* client NONE: nobody they know */
+	enum drop reason;
+};
+
 struct fw_uplink {
 	struct ip_addr ip;      /* zero: not configured yet, nothing is forwarded */
 	uint8_t prefix_len;     /* in ip's family; 32: only the gateway is on the link */
@@ -118,6 +124,8 @@ struct fw {
 	uint64_t gateway_until_ns; /* the gateway's address on the link is known and in use; then it is asked for again */
 	struct mac gateway_mac;
 	struct reflect reflect;
+	const struct frame *judged;   /* that goes the whole way because of what the rules said of it: */
+	struct fw_verdict verdict;
 	/* for the measuring */
 	struct fw_refused refused;
 	uint64_t lost;      /* packets that were dropped or refused */

@@ -74,8 +74,12 @@ enum fw_opening fw_open_usual(struct fw *fw, const struct quick *q, uint64_t has
 	if (ct_knows(fw->ct, hash, &o.tuple))
 		return FW_OTHER_WAY;
 	policy_judge(fw->policy, client, &o.tuple, &rule, reason);
-	if (*reason != DROP_NONE)
-		return FW_OTHER_WAY; /* its sender may be told */
+	if (*reason != DROP_NONE) {
+		/* its sender may be told */
+		fw->judged = q->frame;
+		fw->verdict = (struct fw_verdict){ client, rule, *reason };
+		return FW_OTHER_WAY;
+	}
 	*reason = ct_open_new(fw->ct, &o, fw->uplink.ip, flow);
 	if (*reason != DROP_NONE)
 		return FW_REFUSED;

@@ -119,6 +119,33 @@ static void test_refused_is_told(void **state)
 	assert_int_equal(ct_count(l->fw.ct), 0);
 }
 
+/* What the rules said of a packet is no other's, in the same frame or not. */
+static void test_a_verdict_is_of_its_packet(void **state)
+{
+	struct lab *l = *state;
+	static const char *const pings[] = { "action=accept proto=icmp", NULL };
+	struct lab_packet p = udp_up(1000, 4242), ping = p;
+	ping.proto = PROTO_ICMP;
+	ping.type = 8;
+	lab_rules(l, C1, VERDICT_DROP, pings);
+	for (int i = 0; i < 2; i++) { /* the second time its sender is known, and the short way is tried */
+		assert_int_equal(parsed(l, lab_send(l, &p)).icmp_code, 13);
+		assert_int_equal(l->fw.drops[DROP_POLICY], i + 1);
+	}
+	for (uint16_t i = 0; i < 2 * LAB_FRAMES; i++) {
+		ping.sport = i;
+		assert_int_equal(parsed(l, lab_send(l, &ping)).frame->port, PORT_UPLINK);
+	}
+	assert_int_equal(l->fw.drops[DROP_POLICY], 2);
+	/* closed, then known: each is told by its own */
+	policy_close(l->policy, C1, "a bad rule");
+	fw_rules_changed(&l->fw);
+	assert_int_equal(parsed(l, lab_send(l, &p)).icmp_code, 13);
+	assert_int_equal(l->fw.drops[DROP_CLOSED], 1);
+	lab_rules(l, C1, VERDICT_ACCEPT, NULL);
+	assert_int_equal(parsed(l, lab_send(l, &p)).frame->port, PORT_UPLINK);
+}
+
 static void test_unknown_client_is_closed(void **state)
 {
 	struct lab *l = *state;
@@ -411,7 +438,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_through_nat), T(test_second_client_gets_another_port), T(test_refused_is_told),
-		T(test_unknown_client_is_closed), T(test_sources), T(test_destinations), T(test_to_the_firewall),
+		T(test_a_verdict_is_of_its_packet), T(test_unknown_client_is_closed), T(test_sources), T(test_destinations), T(test_to_the_firewall),
 		T(test_strays_are_not_answered),
 		T(test_ttl_and_size), T(test_icmp_error_comes_home), T(test_rule_change_cuts_only_what_it_forbids),
 		T(test_the_same_rules_again_change_nothing),

@@ -21,6 +21,7 @@ enum {
 	RULES_MAX = 262144,
 	CLIENTS_PER_MIB = 24,  /* addresses that have rules, attached or not: twice the ports in 32 MiB */
 	CLIENTS_LEAST = PORT_COUNT + 64,
+	WAITING_MAX = 16,
 };
 
 static struct {
@@ -34,6 +35,8 @@ static struct {
 	struct qdb_names dns; /* what the host is told of names */
 	struct config config;
 	struct fakeip_ports fakeip;
+	struct platform_event waiting[WAITING_MAX]; /* clients whose address another one has */
+	uint32_t waiting_count;
 	struct fw_uplink attached_uplink; /* as the host described it; zero ip: the store says */
 	struct operator operator;
 	struct status_facts facts;
@@ -197,7 +200,7 @@ static void log_port(const struct platform_event *e, const char *what)
 	log_text(buffer, t.len);
 }
 
-static void attach(const struct platform_event *e)
+static bool attach_port(const struct platform_event *e)
 {
 	struct fw_port_config config = { .mtu = e->mtu, .ours = e->ours, .theirs = e->theirs };
 	_Static_assert(sizeof(config.name) == sizeof(e->name), "one kind of name");
@@ -205,17 +208,44 @@ static void attach(const struct platform_event *e)
 	config.name[sizeof(config.name) - 1] = 0;
 	config.addr_count = e->addr_count < FW_PORT_ADDRS_MAX ? e->addr_count : FW_PORT_ADDRS_MAX;
 	memcpy(config.addr, e->addr, config.addr_count * sizeof(config.addr[0]));
+	if (!fw_attach(&self.fw, e->port, &config, self.platform->now_ns()))
+		return false;
+	if (config.addr_count > 0)
+		map(e->port, config.addr[0]);
+	return true;
+}
+
+static void attach(const struct platform_event *e)
+{
 	if (e->port == PORT_UPLINK) {
 		self.attached_uplink = (struct fw_uplink){ .prefix_len = e->prefix_len, .gateway = e->gateway };
 		if (e->addr_count > 0)
 			self.attached_uplink.ip = e->addr[0];
 		apply_config();
 	}
-	bool ok = fw_attach(&self.fw, e->port, &config, self.platform->now_ns());
-	if (ok && config.addr_count > 0)
-		map(e->port, config.addr[0]);
+	bool ok = attach_port(e);
+	if (!ok && e->port != PORT_UPLINK && self.waiting_count < WAITING_MAX)
+		self.waiting[self.waiting_count++] = *e;
 	told_port(&self.fw, e->port, ok ? "attached" : "refused", self.platform->now_ns());
 	log_port(e, ok ? ": attached" : ": refused, its address is taken or cannot be a client's");
+}
+
+/* A port is gone, and an address with it: one that waited may have it. */
+static void attach_waiting(uint16_t gone)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < self.waiting_count; i++) {
+		const struct platform_event e = self.waiting[i];
+		if (e.port == gone)
+			continue;
+		if (!attach_port(&e)) {
+			self.waiting[kept++] = e;
+			continue;
+		}
+		told_port(&self.fw, e.port, "attached", self.platform->now_ns());
+		log_port(&e, ": attached");
+	}
+	self.waiting_count = kept;
 }
 
 static void handle(const struct platform_event *e)
@@ -229,6 +259,7 @@ static void handle(const struct platform_event *e)
 		fw_detach(&self.fw, e->port);
 		map(e->port, (struct ip_addr){ { 0 } });
 		log_port(e, ": detached");
+		attach_waiting(e->port);
 		return;
 	case EVENT_LINK_UP:
 	case EVENT_LINK_DOWN:

@@ -21,5 +21,16 @@ check "is answered when it asks for an address" until_ok in_ns cl arping -c 1 -w
 number=$(sed -n 's/.*client port 1 vif0\.\([0-9]*\) .*/\1/p' "$(console fw)" | tail -n 1)
 check "detaches it, device $number" xl network-detach 0 "$number"
 check "says so too" until_ok says fw 'client port 1.*: detached'
+
+# Two of one address, but not of one MAC: the second waits until the first is gone.
+a=/local/domain/0/device/vif/41 b=/local/domain/0/device/vif/42
+vifs "$domid" make 41 10.138.0.7 $a
+check "one has an address" until_ok says fw 'vif0.41 10.138.0.7: attached'
+vifs "$domid" make 42 10.138.0.7 $b
+check "a second one is refused" until_ok says fw 'vif0.42 10.138.0.7: refused'
+vifs "$domid" drop 41 $a
+check "and has it when the first is gone" until_ok says fw 'vif0.42 10.138.0.7: attached'
+vifs "$domid" drop 42 $b
+check "till it goes" until_ok sh -c "[ \$(grep -c ': detached' $(console fw)) -ge 3 ]"
 guest_end fw
 finish

@@ -11,6 +11,7 @@
 #include "nft_gather.h"
 #include "ruletree.h"
 #include "setlist.h"
+#include "storekeys.h"
 #include "storesay.h"
 
 /* --- files ------------------------------------------------------------------------ */
@@ -124,30 +125,37 @@ static bool take_name(void *context, const char *key, const uint8_t *value, size
 	return true;
 }
 
-static enum store_result read_text(struct storeclient *c, const char *key, char text[WIRE_VALUE_MAX + 1])
+struct setting {
+	const char *key;
+	char text[WIRE_VALUE_MAX + 1]; /* "": it is not there */
+};
+
+static bool take_setting(void *context, const char *key, const uint8_t *value, size_t len)
 {
-	size_t len = 0;
-	enum store_result r = storeclient_read(c, key, (uint8_t *)text, &len);
-	text[r == STORE_DONE ? len : 0] = 0;
-	return r == STORE_ABSENT ? STORE_DONE : r;
+	struct setting *s = context;
+	if (strcmp(key, s->key))
+		return true;
+	memcpy(s->text, value, len);
+	s->text[len] = 0;
+	return false;
 }
 
-static enum store_result read_settings(struct storeclient *c, struct nft_house *h)
+static const char *setting(const struct storekeys *keys, struct setting *s, const char *key)
 {
-	static const char *const dns[] = { "/qubes-primary-dns", "/qubes-secondary-dns" };
-	char text[WIRE_VALUE_MAX + 1];
-	enum store_result r = STORE_DONE;
+	*s = (struct setting){ .key = key };
+	storekeys_each(keys, key, take_setting, s);
+	return s->text;
+}
+
+static void take_settings(const struct storekeys *keys, struct nft_house *h)
+{
+	struct setting s;
 	/* one that is not there is the default, as for the appliance */
-	for (size_t i = 0; i < array_len(dns) && r == STORE_DONE; i++) {
-		r = read_text(c, dns[i], text);
-		if (!nft_house_dns(h, text))
-			nft_house_dns(h, i ? "10.139.1.2" : "10.139.1.1");
-	}
-	if (r == STORE_DONE)
-		r = read_text(c, "/connected-ips", text);
-	if (r == STORE_DONE)
-		nft_house_away(h, text);
-	return r;
+	if (!nft_house_dns(h, setting(keys, &s, "/qubes-primary-dns")))
+		nft_house_dns(h, "10.139.1.1");
+	if (!nft_house_dns(h, setting(keys, &s, "/qubes-secondary-dns")))
+		nft_house_dns(h, "10.139.1.2");
+	nft_house_away(h, setting(keys, &s, "/connected-ips"));
 }
 
 /* /postern/isolate/IP and /postern/panic (blockkeys.h): what is stopped here must not pass there. */
@@ -174,25 +182,31 @@ static bool take_set(void *context, const char *key, const uint8_t *value, size_
 	return true;
 }
 
+static void take_all(struct nft_house *h, const struct storekeys *keys)
+{
+	struct setlist sets = { .set = NULL };
+	storekeys_each(keys, SETLIST_ROOT "/", take_set, &sets);
+	h->sets = setlist_sets(&sets);
+	setlist_free(&sets);
+	storekeys_each(keys, RULETREE_ROOT, take_rule, h);
+	storekeys_each(keys, RULETREE_OWN, take_rule, h);
+	storekeys_each(keys, "/dns/", take_name, h);
+	take_settings(keys, h);
+	/* last: who is isolated stays closed */
+	storekeys_each(keys, "/postern/", take_stop, h);
+}
+
 int nft_gather_store(struct nft_house *h, const char *socket)
 {
 	struct storeclient c;
+	struct storekeys keys = { .count = 0 };
 	int code = storesay(storeclient_open(&c, socket, STORECLIENT_WAIT_MS), socket, "open");
-	struct setlist sets = { .set = NULL };
 	if (code == EXIT_YES)
-		code = storesay(storeclient_multiread(&c, SETLIST_ROOT "/", take_set, &sets), socket, "read");
-	h->sets = setlist_sets(&sets);
-	setlist_free(&sets);
-	if (code == EXIT_YES)
-		code = storesay(ruletree_read_all(&c, take_rule, h), socket, "read");
-	if (code == EXIT_YES)
-		code = storesay(storeclient_multiread(&c, "/dns/", take_name, h), socket, "read");
-	if (code == EXIT_YES)
-		code = storesay(read_settings(&c, h), socket, "read");
-	/* last: who is isolated stays closed */
-	if (code == EXIT_YES)
-		code = storesay(storeclient_multiread(&c, "/postern/", take_stop, h), socket, "read");
+		code = storesay(storekeys_read(&keys, &c, "/"), socket, "read");
 	storeclient_close(&c);
+	if (code == EXIT_YES)
+		take_all(h, &keys);
+	storekeys_free(&keys);
 	return code;
 }
 

@@ -9,7 +9,7 @@
 #include "nft_house.h"
 #include "verbs.h"
 
-/* All clients' rules, name servers and connected-ips, as they stand in the store. */
+/* All clients' rules, name servers and connected-ips, as they stood in the store at one moment, committed. */
 int nft_gather_store(struct nft_house *, const char *socket);
 /* IP=FILE: the rules of one client, as for `postern rules set`. */
 int nft_gather_file(struct nft_house *, const char *text);

@@ -244,9 +244,7 @@ enum store_result plan_load(struct plan *plan, struct storeclient *c, const char
 {
 	*plan = (struct plan){ 0 };
 	enum store_result r = prefix ? storeclient_multiread(c, prefix, take_key, plan) :
-				       ruletree_read_all(c, take_key, plan);
-	if (r == STORE_DONE && !prefix)
-		r = storeclient_multiread(c, SETLIST_ROOT "/", take_key, plan);
+				       ruletree_committed(c, "/", take_key, plan);
 	size_t kept = 0;
 	for (size_t i = 0; i < plan->count; i++) {
 		if (plan->client[i].committed)

@@ -39,7 +39,7 @@ struct plan {
 /* Faults as rulefile_parse. heads: the file must name its clients, else it may be for one. */
 bool plan_parse(struct plan *, const struct rulefile_source *, bool heads, FILE *errors);
 /*
- * What stands in the store (prefix NULL), or under a prefix that lists
+ * What stands in the store (prefix NULL), as it was committed last, or under a prefix that lists
  * keys of rule trees. Trees that were never committed are not in it.
  */
 enum store_result plan_load(struct plan *, struct storeclient *, const char *prefix);

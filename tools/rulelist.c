@@ -126,8 +126,7 @@ int rulelist_show(const char *socket, const char *client, bool json)
 	ruletree_key(prefix, client, "");
 	int code = storesay(storeclient_open(&c, socket, STORECLIENT_WAIT_MS), socket, "open");
 	if (code == EXIT_YES)
-		code = storesay(*client ? storeclient_multiread(&c, prefix, take_key, &l) :
-					  ruletree_read_all(&c, take_key, &l), socket, "read");
+		code = storesay(ruletree_committed(&c, *client ? prefix : "/", take_key, &l), socket, "read");
 	if (code == EXIT_YES)
 		code = storesay(add_handled(&c, l.clients), socket, "read");
 	storeclient_close(&c);

@@ -37,15 +37,30 @@ const char *ruletree_split(const char *key, char client[IP_TEXT])
 	return of_client != ruletree_is_own(client) ? path + n + (path[n] == '/') : NULL;
 }
 
-enum store_result ruletree_read_all(struct storeclient *c, storeclient_each *each, void *context)
+struct committed {
+	storeclient_each *each;
+	void *context;
+	bool known, enough;
+};
+
+static bool pass_on(void *context, const char *key, const uint8_t *value, size_t len)
 {
-	enum store_result r = storeclient_multiread(c, RULETREE_ROOT, each, context);
-	for (unsigned i = 0; i < OWN && r == STORE_DONE; i++) {
-		char key[WIRE_PATH_BYTES];
-		ruletree_key(key, own[i], "");
-		r = storeclient_multiread(c, key, each, context);
-	}
-	return r;
+	struct committed *c = context;
+	if (!strcmp(key, RULETREE_COMMITTED))
+		c->known = true;
+	else
+		c->enough |= !c->each(c->context, key, value, len);
+	return !c->enough;
+}
+
+enum store_result ruletree_committed(struct storeclient *c, const char *prefix, storeclient_each *each, void *context)
+{
+	struct committed to = { .each = each, .context = context };
+	char path[WIRE_PATH_BYTES];
+	size_t len = strlen(RULETREE_COMMITTED) + strlen(prefix);
+	snprintf(path, sizeof(path), RULETREE_COMMITTED "%s", len < sizeof(path) ? prefix : "/");
+	enum store_result r = storeclient_multiread(c, path, pass_on, &to);
+	return r != STORE_DONE || to.known || to.enough ? r : storeclient_multiread(c, prefix, each, context);
 }
 
 static void handled_key(char key[WIRE_PATH_BYTES], const char *client)

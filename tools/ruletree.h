@@ -19,6 +19,7 @@
 
 #define RULETREE_ROOT "/qubes-firewall/"
 #define RULETREE_OWN "/postern/"
+#define RULETREE_COMMITTED "/postern/committed" /* before a prefix, in a listing (store/history.h) */
 #define RULETREE_HANDLED "/qubes-firewall-handled/"
 
 /* "inbound", "between": trees of our own; else it is an address. */
@@ -27,8 +28,11 @@ bool ruletree_is_own(const char *client);
 void ruletree_key(char key[WIRE_PATH_BYTES], const char *client, const char *rest);
 /* Whose tree a key is in, and what follows it without the slash ("": the commit key); NULL: in none. */
 const char *ruletree_split(const char *key, char client[IP_TEXT]);
-/* The keys of all trees, by owner. */
-enum store_result ruletree_read_all(struct storeclient *, storeclient_each *, void *context);
+/*
+ * Keys as they were committed last, ascending and all at one moment: no tree that somebody is writing. At least those
+ * with the prefix ("/": all). A store that keeps no history gives them as they are.
+ */
+enum store_result ruletree_committed(struct storeclient *, const char *prefix, storeclient_each *, void *context);
 
 /*
  * Replaces the rules of the client (its canonical address). Without the last write,

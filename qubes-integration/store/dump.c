@@ -19,10 +19,11 @@ static const char descending[] = "SELECT path, value FROM kv ORDER BY path DESC"
 #define HALF "WITH half AS (SELECT path, old FROM change WHERE rowid IN" \
 	" (SELECT min(c.rowid) FROM generation g JOIN change c ON g.number = c.generation" \
 	"  WHERE g.closed = 0 GROUP BY c.path))"
-static const char committed_ascending[] =
-	HALF " SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 AND path NOT IN"
-	" (SELECT path FROM half) UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL"
-	" AND path >= ?1 AND path < ?2 ORDER BY path";
+#define COMMITTED_BELOW HALF " SELECT path, value FROM kv WHERE path >= ?1 AND path < ?2 AND path NOT IN" \
+	" (SELECT path FROM half) UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL" \
+	" AND path >= ?1 AND path < ?2"
+static const char committed_ascending[] = COMMITTED_BELOW " ORDER BY path";
+static const char marked_ascending[] = COMMITTED_BELOW " UNION ALL SELECT '" HISTORY_COMMITTED "', x'' ORDER BY path";
 static const char committed_descending[] =
 	HALF " SELECT path, value FROM kv WHERE path NOT IN (SELECT path FROM half)"
 	" UNION ALL SELECT path, old FROM half WHERE old IS NOT NULL ORDER BY path DESC";
@@ -51,12 +52,22 @@ static const char at_sql[] =
 	"  WHERE c.tree IS NOT NULL AND c.generation <= ?1 AND g.closed = 1 GROUP BY c.path)"
 	" ORDER BY path";
 
+/* What follows HISTORY_COMMITTED; NULL: it is no such prefix. */
+static const char *behind_committed(const char *prefix)
+{
+	const size_t len = sizeof(HISTORY_COMMITTED) - 1;
+
+	return !strncmp(prefix, HISTORY_COMMITTED "/", len + 1) ? prefix + len : NULL;
+}
+
 static const char *sql_of(const char *prefix, bool committed)
 {
 	if (!strcmp(prefix, HISTORY_LOG))
 		return log_sql;
 	if (!strncmp(prefix, HISTORY_AT, sizeof(HISTORY_AT) - 1))
 		return at_sql;
+	if (behind_committed(prefix))
+		return marked_ascending;
 	if (committed)
 		return *prefix ? committed_ascending : committed_descending;
 	return *prefix ? ascending : descending;
@@ -66,7 +77,7 @@ bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix,
 {
 	const char *sql = sql_of(prefix, committed);
 	char to[WIRE_PATH_BYTES];
-	size_t len = strlen(prefix);
+	size_t len;
 
 	*dump = (struct db_dump){ .sqlite = NULL };
 	if (sqlite3_open_v2(db->file, &dump->sqlite, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
@@ -76,7 +87,9 @@ bool db_dump_open(struct db_dump *dump, const struct db *db, const char *prefix,
 	}
 	if (sql == at_sql) {
 		sqlite3_bind_int64(dump->walk, 1, atoll(prefix + sizeof(HISTORY_AT) - 1));
-	} else if (sql == ascending || sql == committed_ascending) {
+	} else if (sql == ascending || sql == committed_ascending || sql == marked_ascending) {
+		prefix = sql == marked_ascending ? behind_committed(prefix) : prefix;
+		len = strlen(prefix);
 		memcpy(to, prefix, len + 1);
 		to[len - 1]++;
 		sqlite3_bind_text(dump->walk, 1, prefix, -1, SQLITE_TRANSIENT);

@@ -20,10 +20,13 @@
 #define HISTORY_APPLY "/postern/apply"
 /*
  * Listed like keys: PREFIX number, and PREFIX number.part for the rest of one of very many
- * clients; and all keys of all rule trees at a generation.
+ * clients; all keys of all rule trees at a generation; and, with the prefix of some keys
+ * behind it, those keys as they were committed last, and HISTORY_COMMITTED itself, empty,
+ * by which this is told from a store that does not know it.
  */
 #define HISTORY_LOG "/postern/log/"
 #define HISTORY_AT "/postern/at/"
+#define HISTORY_COMMITTED "/postern/committed"
 
 enum { HISTORY_REASON_MAX = 255 };
 

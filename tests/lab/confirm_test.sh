@@ -65,11 +65,18 @@ test_apply() {
 	check "as a whole" only_port 80
 }
 
+lists_half() { "$POSTERN" "$@" | tee "$LAB/listed" | grep -qE 'half|action=accept *$' || ! [ -s "$LAB/listed" ]; }
+
 test_diff() {
 	background_peer "$LAB/hold.log" c1 hold "$SERVER" 80 "$LAB/hold"
 	check "a connection is busy" counts_up "$LAB/hold"
 	both 80 >"$LAB/same.rules"
 	check "no difference is 0" "$POSTERN" diff "$LAB/same.rules"
+	"$POSTERN" store write "/qubes-firewall/$C1/0000" action=accept "/qubes-firewall/$C1/0001" half
+	check "nor is what somebody is still writing" "$POSTERN" diff "$LAB/same.rules"
+	check "which is not listed" not lists_half rules
+	check_says "nor exported" "tcp dport 80" "$POSTERN" nft export
+	check "in part" not lists_half nft export
 	both 81 >"$LAB/other.rules"
 	check "a difference is 1" code_is 1 "$POSTERN" diff "$LAB/other.rules"
 	check_says "it shows what goes" "- 0000  action=accept .*dstports=80-80" "$POSTERN" diff "$LAB/other.rules"

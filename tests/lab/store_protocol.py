@@ -416,6 +416,32 @@ def half_a_tree_is_in_no_dump(store):
 
 
 @case
+def half_a_tree_is_not_among_the_committed(store):
+    """For programs that ask so: everything at one moment, and a mark that tells it from no such listing."""
+    mark = ('/postern/committed', b'')
+    with Peer(store.local) as p, Peer(store.read_only) as reader:
+        same(reader.series(MULTIREAD, '/postern/committed/'), [mark])
+        write_tree(p, b'one', b'two')
+        fill(store, last='1', **{'postern/set/a': '192.0.2.1', 'dns/x': '2'})
+        same(p.ask(WRITE, '/postern/set')[0], OK)
+        same(p.ask(WRITE, '/postern/set/a', b'192.0.2.2')[0], OK)
+        same(p.ask(RM, TREE + '/0001')[0], OK)
+        same(p.ask(WRITE, TREE + '/0000', b'open to all')[0], OK)
+        same(p.ask(WRITE, '/qubes-firewall/10.137.0.6/policy', b'accept')[0], OK)
+        rest = [('/postern/set', b''), ('/postern/set/a', b'192.0.2.1')]
+        tree = of_tree(_0000=b'one', _0001=b'two')[::-1]
+        same(reader.series(MULTIREAD, '/postern/committed/'),
+             [('/dns/x', b'2'), ('/last', b'1'), mark] + rest + tree)
+        same(reader.series(MULTIREAD, '/postern/committed/qubes-firewall/'), [mark] + tree)
+        same(reader.series(MULTIREAD, '/postern/committed/postern/set/'), [mark] + rest[1:])
+        same(reader.series(LIST, '/postern/committed/la'), [('/last', b''), mark])
+        same(p.ask(WRITE, TREE)[0], OK)
+        same(reader.series(MULTIREAD, '/postern/committed' + TREE),
+             [mark] + of_tree(_0000=b'open to all')[::-1])
+        same(reader.series(MULTIREAD, '/postern/committed'), [])  # only keys that begin so: none
+
+
+@case
 def a_tree_goes_with_its_commit_key(store):
     with Peer(store.local) as p:
         write_tree(p, b'one', b'two')

@@ -223,31 +223,38 @@ static inline void finish(struct fw *fw, const struct burst *b, struct frame *f,
 
 /* --- measuring ---------------------------------------------------------------------- */
 
-/* Finishes a block, and notes how long its packets stayed. */
-static void finish_measured(struct fw *fw, const struct burst *b, struct frame *burst[], struct arrival *arrival,
-			    size_t first, size_t end, struct latency_block *block)
+/* Finishes a block, and counts whose its packets are. */
+static void finish_counted(struct fw *fw, const struct burst *b, struct frame *burst[], struct arrival *arrival,
+			   struct latency_stretches *all, size_t first, size_t end)
 {
-	struct latency *l = fw->latency;
-	struct stretches all;
-	uint32_t count[LATENCY_WAYS] = { 0 };
-	stretches_begin(&all);
 	for (size_t i = first; i < end; i++) {
 		struct arrival *a = &arrival[i];
 		uint64_t lost = fw->lost;
 		finish(fw, b, burst[i], a);
-		if (fw->lost == lost && a->item / 2 == all.flow && a->from == all.from)
-			all.at[all.last].count++;
-		else
-			stretches_add(&all, fw, b, burst[i], a, fw->lost != lost);
+		if (fw->lost == lost && a->item / 2 == all->flow && a->from == all->from)
+			all->last->count++;
+		else if (fw->lost != lost || a->item == NONE || burst[i]->port == a->from ||
+			 !stretches_passed(all, b, burst[i]->port, a))
+			stretches_add(all, fw, b, burst[i], a, fw->lost != lost);
 	}
-	for (uint32_t i = 0; i < all.count; i++)
-		count[latency_way(&all.at[i])] += all.at[i].count;
-	block->done = l->ticks();
-	uint64_t ns = latency_done(l, block, count);
+}
+
+/* Notes how long the packets of a group stayed, whose last is finished. */
+static void settle(struct fw *fw, const struct burst *b, const struct arrival *arrival, size_t first,
+		   struct latency_group *group)
+{
+	struct latency *l = fw->latency;
+	struct latency_stretches *all = l->stretches;
+	uint32_t count[LATENCY_WAYS] = { 0 };
+	for (uint32_t i = 0; i < all->count; i++)
+		count[latency_way(all->of[i])] += all->of[i]->count;
+	group->done = l->ticks();
+	uint64_t ns = latency_done(l, group, count);
 	if (l->by)
-		latency_by_add(l->by, all.at, all.count, ns);
+		latency_by_add(l->by, all->of, all->count, ns);
 	if (latency_is_slow(l, ns))
-		stretches_slow(fw, b, &arrival[first], ns, first, block);
+		stretches_slow(fw, b, &arrival[first], ns, first, group);
+	stretches_next_group(all);
 }
 
 /* --- the burst ---------------------------------------------------------------------- */
@@ -265,24 +272,33 @@ static inline void look_up_block(const struct burst *b, struct arrival *arrival,
 		look_up(b, &arrival[i]);
 }
 
-/* As plain_burst, and looks at the clock after every stage of every block. */
+/* The block at `at`, of n packets in all, is the last of its group. */
+static inline bool ends_group(size_t at, size_t n)
+{
+	return at < n && ((at + BURST_BLOCK) % LATENCY_GROUP == 0 || n - at <= BURST_BLOCK);
+}
+
+/* As plain_burst, and looks at the clock after every stage of every group. */
 static void measured_burst(struct fw *fw, const struct burst *b, struct frame *burst[], size_t n)
 {
 	struct arrival arrival[FW_BURST];
-	struct latency_block block[FW_BURST / BURST_BLOCK];
+	struct latency_group group[FW_BURST / LATENCY_GROUP];
 	struct latency *l = fw->latency;
 	fw->refused.client = NONE;
 	for (size_t at = 0; at < n + 2 * BURST_BLOCK; at += BURST_BLOCK) {
 		arrive_block(fw, b, burst, arrival, at, n);
-		if (l->stages && at < n)
-			block[at / BURST_BLOCK].parsed = l->ticks();
+		if (l->stages && ends_group(at, n))
+			group[at / LATENCY_GROUP].parsed = l->ticks();
 		look_up_block(b, arrival, at, n);
-		if (l->stages && at >= BURST_BLOCK && at - BURST_BLOCK < n)
-			block[at / BURST_BLOCK - 1].looked_up = l->ticks();
+		if (l->stages && at >= BURST_BLOCK && ends_group(at - BURST_BLOCK, n))
+			group[(at - BURST_BLOCK) / LATENCY_GROUP].looked_up = l->ticks();
 		if (at < 2 * BURST_BLOCK || at - 2 * BURST_BLOCK >= n)
 			continue;
-		size_t end = at - BURST_BLOCK < n ? at - BURST_BLOCK : n;
-		finish_measured(fw, b, burst, arrival, at - 2 * BURST_BLOCK, end, &block[at / BURST_BLOCK - 2]);
+		size_t first = at - 2 * BURST_BLOCK, of = first / LATENCY_GROUP;
+		size_t end = first + BURST_BLOCK < n ? first + BURST_BLOCK : n;
+		finish_counted(fw, b, burst, arrival, l->stretches, first, end);
+		if (ends_group(first, n))
+			settle(fw, b, arrival, of * LATENCY_GROUP, &group[of]);
 	}
 }
 

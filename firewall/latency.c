@@ -10,8 +10,11 @@ static const uint64_t HOST_TICKS_MAX = UINT64_C(1) << 36; /* half a minute; more
 struct latency *latency_new(struct arena *a, uint64_t (*ticks)(void))
 {
 	struct latency *l = arena_take(a, 1, sizeof(*l));
-	if (!l)
+	struct latency_stretches *stretches = arena_take(a, 1, sizeof(*stretches));
+	if (!l || !stretches)
 		return NULL;
+	stretches->flow = NONE;
+	l->stretches = stretches;
 	l->ticks = ticks;
 	l->on = l->stages = ticks != NULL;
 	if (ticks)
@@ -65,17 +68,17 @@ static void stage(struct latency *l, enum latency_kind kind, uint64_t from, uint
 	histogram_record_many(&l->kind[kind], latency_ns(l, to - from), n);
 }
 
-uint64_t latency_done(struct latency *l, const struct latency_block *b, const uint32_t count[LATENCY_WAYS])
+uint64_t latency_done(struct latency *l, const struct latency_group *g, const uint32_t count[LATENCY_WAYS])
 {
-	uint64_t ns = latency_ns(l, b->done - l->began);
+	uint64_t ns = latency_ns(l, g->done - l->began);
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < LATENCY_WAYS; n += count[i++])
 		if (count[i])
 			histogram_record_many(&l->kind[i], ns, count[i]);
 	if (l->stages && n) {
-		stage(l, LATENCY_PARSE, l->began, b->parsed, n);
-		stage(l, LATENCY_LOOKUP, b->parsed, b->looked_up, n);
-		stage(l, LATENCY_FORWARD, b->looked_up, b->done, n);
+		stage(l, LATENCY_PARSE, l->began, g->parsed, n);
+		stage(l, LATENCY_LOOKUP, g->parsed, g->looked_up, n);
+		stage(l, LATENCY_FORWARD, g->looked_up, g->done, n);
 	}
 	return ns;
 }

@@ -3,9 +3,9 @@
  * latency.h: how long packets stay in the firewall, measured from inside all
  * the time.
  *
- * Time is read once for a block of packets and stage, not for each packet: all of
- * a block get the time at which its last was done. So a figure is never too small,
- * and too large by what the neighbours in the block took.
+ * Time is read once for a group of at most 16 packets of a burst and stage, not for each packet: all of
+ * a group get the time at which its last was done. So a figure is never too small,
+ * and too large by what the neighbours took.
  *
  *   up, down   client to uplink, and back: from the moment the burst was taken
  *              from the platform until the packet stood in the way out
@@ -16,7 +16,7 @@
  * and of these the stages, for packets of either direction and verdict, which add up to
  * the stay of each:
  *
- *   parse      from taking the burst until the block was parsed: its own time, and
+ *   parse      from taking the burst until the group was parsed: its own time, and
  *              that of what stood before it
  *   lookup     from there until its flows were looked up
  *   forward    from there on: verdict, state, rewriting, way out
@@ -44,7 +44,7 @@ enum latency_kind {
 };
 enum { LATENCY_SLOW_MAX = 32 };
 
-/* One of the slowest: the first packet of a block that took long. */
+/* One of the slowest: the first packet of a group that took long. */
 struct latency_slow {
 	uint64_t ns;
 	uint64_t parse_ns, lookup_ns, forward_ns; /* all zero: the stages were not measured */
@@ -54,16 +54,18 @@ struct latency_slow {
 	uint16_t port;
 };
 
-/* When the stages of a block were over, in ticks. */
-struct latency_block {
+/* When the stages of a group were over, in ticks. */
+struct latency_group {
 	uint64_t parsed, looked_up, done;
 };
 
 struct latency_by;
+struct latency_stretches;
 
 struct latency {
 	uint64_t (*ticks)(void); /* NULL: the platform has none */
 	struct latency_by *by;   /* NULL: no room */
+	struct latency_stretches *stretches; /* of the group in hand; latencyby.h */
 	bool on, stages;
 	uint64_t scale;          /* nanoseconds a tick, in 1/2^32; 0: not known yet */
 	uint64_t base_ticks, base_ns;
@@ -101,8 +103,8 @@ static inline uint64_t latency_ns(const struct latency *l, uint64_t ticks)
 	return (uint64_t)((unsigned __int128)ticks * l->scale >> 32);
 }
 
-/* count packets went each way just now, and `block` says when their stages were over; how long they stayed. */
-uint64_t latency_done(struct latency *, const struct latency_block *, const uint32_t count[LATENCY_WAYS]);
+/* count packets went each way just now, and the group says when their stages were over; how long they stayed. */
+uint64_t latency_done(struct latency *, const struct latency_group *, const uint32_t count[LATENCY_WAYS]);
 /* The platform has the n packets of the burst for sending. */
 void latency_published(struct latency *, uint32_t n);
 /* The n packets of the burst in hand were read by the host from `ticks` on; 0: it does not say. */

@@ -79,12 +79,20 @@ static struct latency_rule *let_in(struct latency_by *by, const struct latency_s
 	return least;
 }
 
-/* Where the memo was wrong. */
-static __attribute__((noinline)) struct latency_rule *search(struct latency_by *by, const struct latency_stretch *s,
-							      uint64_t whose, uint8_t *memo)
+static inline bool is_of(const struct latency_rule *r, const struct latency_stretch *s, uint64_t whose)
 {
-	struct latency_rule *r = by->rule, *end = r + LATENCY_RULES_MAX;
-	while (r < end && !(r->weight && r->rule == s->rule && r->whose == whose))
+	return r->rule == s->rule && r->whose == whose && r->weight;
+}
+
+/* Where the stretch did not know it. NULL: it has no place. */
+static __attribute__((noinline)) struct latency_rule *find(struct latency_by *by, const struct latency_stretch *s,
+							    uint64_t whose)
+{
+	uint8_t *memo = &by->memo[memo_of(s->rule, whose)];
+	struct latency_rule *r = &by->rule[*memo], *end = by->rule + LATENCY_RULES_MAX;
+	if (is_of(r, s, whose))
+		return r;
+	for (r = by->rule; r < end && !is_of(r, s, whose);)
 		r++;
 	if (r == end)
 		r = let_in(by, s, whose);
@@ -93,26 +101,27 @@ static __attribute__((noinline)) struct latency_rule *search(struct latency_by *
 	return r;
 }
 
-static inline void add_to_rule(struct latency_by *by, const struct latency_stretch *s, uint32_t index, uint64_t ns)
+static inline void add_to_rule(struct latency_by *by, struct latency_stretch *s, uint32_t index, uint64_t ns)
 {
 	uint64_t whose = s->whose & ~(uint64_t)UINT16_MAX;
-	uint8_t *memo = &by->memo[memo_of(s->rule, whose)];
-	struct latency_rule *r = &by->rule[*memo];
-	if (r->rule != s->rule || r->whose != whose || !r->weight) {
-		r = search(by, s, whose, memo);
+	struct latency_rule *r = &by->rule[s->place];
+	if (!is_of(r, s, whose)) {
+		r = find(by, s, whose);
 		if (!r) {
 			by->rules_unkept += s->count;
 			return;
 		}
+		s->place = (uint32_t)(r - by->rule);
 	}
 	r->weight += s->count;
 	histogram_record_at(&r->stay, index, ns, s->count);
 }
 
-void latency_by_add(struct latency_by *by, const struct latency_stretch stretch[], uint32_t n, uint64_t ns)
+void latency_by_add(struct latency_by *by, struct latency_stretch *const stretch[], uint32_t n, uint64_t ns)
 {
 	uint32_t index = histogram_index(ns);
-	for (const struct latency_stretch *s = stretch; s < stretch + n; s++) {
+	for (uint32_t i = 0; i < n; i++) {
+		struct latency_stretch *s = stretch[i];
 		uint16_t port = (uint16_t)s->whose;
 		enum latency_kind way = latency_way(s);
 		ensure(port < PORT_COUNT && way < LATENCY_WAYS);

@@ -20,14 +20,33 @@
 
 enum { LATENCY_RULES_MAX = 32 };
 
-/* Packets of one block that differ in nothing that is told apart. */
+enum {
+	LATENCY_GROUP = 16,     /* packets whose time is read together */
+	LATENCY_STRETCHES = 32, /* places for their kinds: at least as many, twice the better */
+};
+
+/* Packets of one group that differ in nothing that is told apart. */
 struct latency_stretch {
 	uint64_t rule;   /* the rule's generation above its rule_ref; LATENCY_NO_RULE: none is known */
 	uint64_t whose;  /* latency_whose() */
 	uint32_t count;
+	uint32_t place;  /* below LATENCY_RULES_MAX: where the rule was found last; a hint */
 	const struct ip_addr *client; /* the rule's */
 };
 #define LATENCY_NO_RULE UINT64_MAX
+
+/*
+ * The stretches of a group. Each kind of packets has a place, which it keeps unless another
+ * needs it: there it is found without a search. All zero: empty.
+ */
+struct latency_stretches {
+	struct latency_stretch at[LATENCY_STRETCHES];
+	struct ip_addr client[LATENCY_STRETCHES];
+	struct latency_stretch *of[LATENCY_GROUP], *last; /* the group's, in order; that of the last packet */
+	uint32_t count; /* of the group */
+	uint32_t flow;  /* of the last packet, if it was passed on; NONE: it was not, or is of no flow */
+	uint16_t from;  /* and its port */
+};
 
 static inline uint64_t latency_whose(uint16_t port, enum latency_kind way, uint32_t client)
 {
@@ -66,7 +85,7 @@ void latency_by_forget(struct latency_by *);
 /* The port is another client's from now on. */
 void latency_by_release(struct latency_by *, uint16_t port);
 /* The packets of n stretches stayed for ns. */
-void latency_by_add(struct latency_by *, const struct latency_stretch[], uint32_t n, uint64_t ns);
+void latency_by_add(struct latency_by *, struct latency_stretch *const[], uint32_t n, uint64_t ns);
 
 /* NULL: nothing was kept. */
 static inline const struct histogram *latency_by_client(const struct latency_by *by, uint16_t port,

@@ -3,10 +3,13 @@
 /* test_latency.c: a clock that the test turns, and what the firewall makes of it. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "hash.h"
 #include "lab.h"
+#include "latencyby.h"
 
 enum { ANSWER_BYTES = 64 << 10, TICKS_NS = 2, LATENCY_MEMORY = 1 << 20 }; /* two ticks a nanosecond */
 
@@ -164,6 +167,67 @@ static void by_client_and_rule(void **state)
 	lab_free(l);
 }
 
+/*
+ * Bursts of more kinds of packets than there are places for: no packet is lost, and none is another's. Ways: through
+ * one of RULES, or dropped by the policy; of each client.
+ */
+static void mixed_bursts(void **state)
+{
+	enum { RULES = 14, CLIENTS = 2, ROUNDS = 600 };
+	static char line[RULES][64];
+	const char *lines[RULES + 1] = { NULL };
+	static const struct mac *const mac[CLIENTS] = { &LAB_C1_MAC, &LAB_C2_MAC };
+	uint64_t sent[CLIENTS][RULES + 1] = { { 0 } }, of_kind[LATENCY_WAYS] = { 0 };
+	struct secret dice = { { 7, 8 }, 0 };
+	struct lab *l = measured_lab();
+	(void)state;
+	for (int i = 0; i < RULES; i++) {
+		snprintf(line[i], sizeof(line[i]), "action=accept proto=udp dstports=%d-%d", 1000 + i, 1000 + i);
+		lines[i] = line[i];
+	}
+	for (uint8_t c = 0; c < CLIENTS; c++)
+		lab_rules(l, ip_v4(10, 137, 0, (uint8_t)(5 + c)), VERDICT_DROP, lines);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct frame *burst[FW_BURST];
+		uint32_t n = 1 + random_below(&dice, FW_BURST);
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t c = random_below(&dice, CLIENTS), rule = random_below(&dice, RULES + 1);
+			struct lab_packet p = {
+				.port = (uint16_t)(1 + c), .src = *mac[c], .dst = LAB_FW_MAC,
+				.from = ip_v4(10, 137, 0, (uint8_t)(5 + c)), .to = ip_v4(192, 0, 2, 1), .proto = PROTO_UDP,
+				.ttl = 64, .sport = (uint16_t)(4000 + random_below(&dice, 2)), .dport = (uint16_t)(1000 + rule),
+			};
+			burst[i] = lab_frame(l, &p);
+			sent[c][rule]++;
+			of_kind[rule < RULES ? LATENCY_UP : LATENCY_DROP]++;
+		}
+		fw_input(&l->fw, burst, n, l->now_ns);
+		for (struct frame *f; (f = lab_take(l));)
+			lab_give(l, f);
+	}
+	const struct latency *lat = l->fw.latency;
+	assert_int_equal(lat->kind[LATENCY_UP].count, of_kind[LATENCY_UP]);
+	assert_int_equal(lat->kind[LATENCY_DROP].count, of_kind[LATENCY_DROP]);
+	assert_int_equal(lat->by->unkept + lat->by->rules_unkept, 0);
+	for (uint16_t c = 0; c < CLIENTS; c++) {
+		uint64_t passed = 0;
+		for (int i = 0; i < RULES; i++)
+			passed += sent[c][i];
+		assert_int_equal(latency_by_client(lat->by, (uint16_t)(1 + c), LATENCY_UP)->count, passed);
+		assert_int_equal(latency_by_client(lat->by, (uint16_t)(1 + c), LATENCY_DROP)->count, sent[c][RULES]);
+	}
+	uint32_t found = 0;
+	for (const struct latency_rule *r = lat->by->rule; r < lat->by->rule + LATENCY_RULES_MAX; r++) {
+		uint32_t number = rule_ref_number((uint32_t)r->rule);
+		if (!r->weight)
+			continue;
+		found++;
+		assert_int_equal(r->stay.count, sent[r->client.b[15] - 5][number == RULE_POLICY ? RULES : number]);
+	}
+	assert_int_equal(found, CLIENTS * (RULES + 1));
+	lab_free(l);
+}
+
 static void stages_apart(void **state)
 {
 	struct lab *l = measured_lab();
@@ -207,6 +271,7 @@ int main(void)
 		cmocka_unit_test(long_answers_go_on),
 		cmocka_unit_test(keeps_the_slowest),
 		cmocka_unit_test(by_client_and_rule),
+		cmocka_unit_test(mixed_bursts),
 		cmocka_unit_test(stages_apart),
 		cmocka_unit_test(what_the_host_says),
 	};

@@ -32,6 +32,17 @@ static struct latency_by *by_new(void **memory, size_t bytes)
 	return latency_by_new(&a);
 }
 
+static void add(struct latency_by *by, struct latency_stretch s[], uint32_t n, uint64_t ns)
+{
+	struct latency_stretch *of[8];
+	assert_true(n <= array_len(of));
+	for (uint32_t i = 0; i < n; i++) {
+		s[i].place = rnd(LATENCY_RULES_MAX); /* a hint, that may be wrong */
+		of[i] = &s[i];
+	}
+	latency_by_add(by, of, n, ns);
+}
+
 static uint64_t rule_of(uint32_t generation, uint32_t number)
 {
 	return (uint64_t)generation << 32 | number;
@@ -53,11 +64,11 @@ static void clients_are_exact(void **state)
 		for (uint32_t j = 0; j < n; j++) {
 			uint16_t port = (uint16_t)rnd(PORTS);
 			enum latency_kind way = (enum latency_kind)rnd(LATENCY_WAYS);
-			s[j] = (struct latency_stretch){ LATENCY_NO_RULE, latency_whose(port, way, 0), 1 + rnd(8), NULL };
+			s[j] = (struct latency_stretch){ LATENCY_NO_RULE, latency_whose(port, way, 0), 1 + rnd(8), 0, NULL };
 			for (uint32_t k = 0; k < s[j].count; k++)
 				histogram_record(&oracle[port][way], ns);
 		}
-		latency_by_add(by, s, n, ns);
+		add(by, s, n, ns);
 		if (rnd(4000) == 0) { /* another client now */
 			uint16_t port = (uint16_t)rnd(PORTS);
 			latency_by_release(by, port);
@@ -85,8 +96,8 @@ static void no_room(void **state)
 	assert_int_equal(by->pool_size, 16);
 	for (uint32_t turn = 0; turn < 3; turn++) {
 		for (uint16_t port = 1; port <= 20; port++) {
-			struct latency_stretch s = { LATENCY_NO_RULE, latency_whose(port, LATENCY_UP, 0), 5, NULL };
-			latency_by_add(by, &s, 1, 100 + turn);
+			struct latency_stretch s = { LATENCY_NO_RULE, latency_whose(port, LATENCY_UP, 0), 5, 0, NULL };
+			add(by, &s, 1, 100 + turn);
 		}
 		assert_int_equal(by->unkept, (turn + 1) * 4 * 5);
 		for (uint16_t port = 1; port <= 16; port++) {
@@ -121,8 +132,8 @@ static void few_rules_are_exact(void **state)
 	memset(oracle, 0, sizeof(oracle));
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		uint32_t rule = rnd(RULES), way = rnd(LATENCY_WAYS), ns = rnd(100000);
-		struct latency_stretch s = { rule_of(7, rule), latency_whose((uint16_t)rnd(9), (enum latency_kind)way, 3), 2, &ip };
-		latency_by_add(by, &s, 1, ns);
+		struct latency_stretch s = { rule_of(7, rule), latency_whose((uint16_t)rnd(9), (enum latency_kind)way, 3), 2, 0, &ip };
+		add(by, &s, 1, ns);
 		histogram_record_many(&oracle[rule][way], ns, 2);
 	}
 	for (uint32_t rule = 0; rule < RULES; rule++)
@@ -146,8 +157,8 @@ static void heavy_rules_stay(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 10 * ROUNDS; i++) {
 		uint32_t rule = rnd(3) ? 100 + rnd(1000) : rnd(4);
-		struct latency_stretch s = { rule_of(1, rule), latency_whose(1, LATENCY_UP, 2), 1, &ip };
-		latency_by_add(by, &s, 1, 500);
+		struct latency_stretch s = { rule_of(1, rule), latency_whose(1, LATENCY_UP, 2), 1, 0, &ip };
+		add(by, &s, 1, 500);
 		all++;
 		if (rule < 4)
 			sent[rule]++;

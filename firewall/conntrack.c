@@ -150,6 +150,7 @@ void ct_release(struct ct *ct, uint32_t i)
 	table_remove(&ct->index, 2 * i + CT_ORIG);
 	table_remove(&ct->index, 2 * i + CT_REPLY);
 	dequeue(ct, i, flow_class(f));
+	ct->inbound -= f->kind == FLOW_INBOUND;
 	if (ct->accounts)
 		accounts_close(ct->accounts, i, rule_ref_account(f->rule), f->sent, f->touched_ns);
 	/* a hint to the slot that a burst still has must find that nothing holds; the rest is the next tenant's to store */
@@ -174,7 +175,7 @@ uint32_t ct_port_count(const struct ct *ct, uint16_t port)
 
 uint32_t ct_inbound_count(const struct ct *ct)
 {
-	return owned(ct, CT_WORLD);
+	return ct->inbound;
 }
 
 static bool tcp_over(uint8_t state)
@@ -302,7 +303,7 @@ static uint32_t flush(struct ct *ct, uint32_t owner, uint16_t port)
 uint32_t ct_flush_port(struct ct *ct, uint16_t port)
 {
 	ensure(port < PORT_COUNT);
-	return flush(ct, port, port) + flush(ct, CT_WORLD, port);
+	return flush(ct, port, port) + flush(ct, CT_WORLD + (uint32_t)port, port);
 }
 
 /* When the head of the class's queue goes; UINT64_MAX: it is empty. One behind it that is due waits for the slack at most. */

@@ -12,7 +12,9 @@
  * share, or a full table, makes room with the opener's own oldest evictable
  * flow; a full table then takes the oldest of the cheapest class of anybody.
  * What the world opened (ct_open_inbound) counts against no client: all of it
- * together holds at most an eighth, and makes room with its own alone.
+ * together holds at most an eighth, what leads to one client half of that
+ * (ct_lead_to_many), and makes room with its own alone: with the client's own
+ * first, then with those of the client that has most evictable ones.
  * Evictable, cheapest first: closed, time_wait, syn_sent, udp_unreplied, icmp,
  * other_unreplied, syn_recv. Never an established or replied flow.
  *
@@ -154,6 +156,8 @@ enum drop ct_open(struct ct *, const struct packet *, uint16_t port, struct ip_a
  */
 enum drop ct_open_inbound(struct ct *, const struct packet *, uint16_t port, struct ip_addr to, uint16_t to_port,
 			  uint64_t now_ns, uint32_t *flow);
+/* What the world may open leads to more than one client, so none may have all of its share. At first it does not. */
+void ct_lead_to_many(struct ct *, bool);
 /*
  * Ports that translation leaves alone as far as it can, since what comes to them is meant for somebody: TCP's and
  * UDP's. When they are more than half of all, it does not care. None, at first.

@@ -23,16 +23,20 @@ static void keep_ports(struct fw *fw)
 {
 	const struct ruleset *rules = rules_of(fw, fw->cross.inbound);
 	struct ruleset_walk walk = { 0, NONE };
-	const struct rule *r;
+	const struct rule *r, *first = NULL;
+	bool many = false;
 	ct_keep_none(fw->ct);
 	while (rules && (r = ruleset_next(rules, &walk))) {
 		if (r->action != VERDICT_ACCEPT || (r->flags & RULE_VOID))
 			continue;
+		first = first ? first : r;
+		many |= be32_get(r->peer) != be32_get(first->peer);
 		if (!(r->flags & RULE_HAS_PROTO) || r->proto == PROTO_TCP)
 			ct_keep_ports(fw->ct, PROTO_TCP, r->port_lo, r->port_hi);
 		if (!(r->flags & RULE_HAS_PROTO) || r->proto == PROTO_UDP)
 			ct_keep_ports(fw->ct, PROTO_UDP, r->port_lo, r->port_hi);
 	}
+	ct_lead_to_many(fw->ct, many);
 }
 
 void cross_refresh(struct fw *fw)

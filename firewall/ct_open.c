@@ -17,8 +17,6 @@ static inline __attribute__((always_inline)) enum drop make_room(const struct ct
 		return DROP_NONE;
 	if (at_share)
 		return DROP_FLOW_SHARE;
-	if (owner == CT_WORLD)
-		return DROP_FLOW_FULL; /* the world pushes nobody out */
 	for (uint32_t c = 0; c < CT_CLASS_EVICTABLE; c++) {
 		*victim = ct->class[c].head;
 		if (*victim != NONE)
@@ -193,6 +191,29 @@ enum drop ct_open(struct ct *ct, const struct packet *p, uint16_t port, struct i
 
 /* --- what the world opens -------------------------------------------------------------- */
 
+/* The oldest of the client that most of them lead to, of those that were never answered. */
+static uint32_t most_pressed(const struct ct *ct)
+{
+	const struct queue *most = &ct->port[CT_WORLD].flows[EVICTABLE];
+	for (uint32_t o = CT_WORLD; o < CT_OWNERS; o++)
+		if (ct->port[o].flows[EVICTABLE].count > most->count)
+			most = &ct->port[o].flows[EVICTABLE];
+	return most->head;
+}
+
+/* As make_room; but the world pushes out none but its own. */
+static enum drop make_room_inbound(const struct ct *ct, uint32_t owner, uint32_t *victim)
+{
+	bool at_share = owned(ct, owner) >= share_of(ct, owner), all_at_share = ct->inbound >= world_share(ct);
+	*victim = NONE;
+	if (!at_share && !all_at_share && ct->count < ct->capacity)
+		return DROP_NONE;
+	*victim = ct->port[owner].flows[EVICTABLE].head;
+	if (*victim == NONE && !at_share)
+		*victim = most_pressed(ct);
+	return *victim != NONE ? DROP_NONE : at_share || all_at_share ? DROP_FLOW_SHARE : DROP_FLOW_FULL;
+}
+
 enum drop ct_open_inbound(struct ct *ct, const struct packet *p, uint16_t port, struct ip_addr to, uint16_t to_port,
 			  uint64_t now_ns, uint32_t *flow)
 {
@@ -211,10 +232,17 @@ enum drop ct_open_inbound(struct ct *ct, const struct packet *p, uint16_t port, 
 		return DROP_CT_INVALID;
 	if (ct_knows(ct, o.hash, &o.tuple))
 		return DROP_NAT_PORTS; /* the client talks from that very port to that very place */
-	enum drop why = make_room(ct, CT_WORLD, &victim);
-	if (why == DROP_NONE)
-		*flow = begin(ct, &o, reply, o.reply_hash, victim, FLOW_INBOUND);
-	return why;
+	enum drop why = make_room_inbound(ct, CT_WORLD + (uint32_t)port, &victim);
+	if (why != DROP_NONE)
+		return why;
+	*flow = begin(ct, &o, reply, o.reply_hash, victim, FLOW_INBOUND);
+	ct->inbound++;
+	return DROP_NONE;
+}
+
+void ct_lead_to_many(struct ct *ct, bool many)
+{
+	ct->inbound_many = many;
 }
 
 void ct_keep_none(struct ct *ct)

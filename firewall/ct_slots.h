@@ -11,7 +11,7 @@
 
 enum { FIRM, EVICTABLE };
 enum { CT_LINE_BYTES = 64 };
-enum { CT_WORLD = PORT_COUNT, CT_OWNERS }; /* behind the ports: what the world opened */
+enum { CT_WORLD = PORT_COUNT, CT_OWNERS = 2 * PORT_COUNT }; /* behind the ports: what the world opened to each */
 enum { CT_KEPT_WORDS = 65536 / 64 };
 
 struct ct_port {
@@ -35,6 +35,8 @@ struct ct {
 	struct queue class[CT_CLASS_COUNT];
 	uint64_t now_ns;
 	uint32_t count, serial;
+	uint32_t inbound; /* of count: that the world opened */
+	bool inbound_many; /* to more than one client, perhaps */
 	struct ct_stats stats;
 	bool keeps;           /* any of those below is to be kept */
 	uint32_t kept_count[2];
@@ -56,13 +58,23 @@ static inline void clock(struct ct *ct, uint64_t now_ns)
 /* Whose share a flow counts against. */
 static inline uint32_t owner_of(const struct flow *f)
 {
-	return f->kind == FLOW_INBOUND ? CT_WORLD : f->port;
+	return f->kind == FLOW_INBOUND ? CT_WORLD + (uint32_t)f->port : f->port;
+}
+
+static inline uint32_t part_of(const struct ct *ct, uint32_t parts)
+{
+	return ct->capacity > parts ? ct->capacity / parts : 1;
 }
 
 static inline uint32_t share_of(const struct ct *ct, uint32_t owner)
 {
-	uint32_t part = ct->capacity / (owner == CT_WORLD ? 8 : 2);
-	return part ? part : 1;
+	return part_of(ct, owner < CT_WORLD ? 2 : ct->inbound_many ? 16 : 8);
+}
+
+/* Of all that the world opened. */
+static inline uint32_t world_share(const struct ct *ct)
+{
+	return part_of(ct, 8);
 }
 
 static inline uint32_t owned(const struct ct *ct, uint32_t owner)

@@ -36,7 +36,7 @@ static uint32_t free_slots(const struct ct *ct)
 
 static bool queues_valid(const struct ct *ct)
 {
-	uint32_t in_classes = 0, in_ports = 0;
+	uint32_t in_classes = 0, in_ports = 0, inbound = 0;
 	for (uint32_t c = 0; c < CT_CLASS_COUNT; c++) {
 		uint32_t n = queue_walk(ct, &ct->class[c], ct->class_link);
 		if (n == NONE)
@@ -50,16 +50,17 @@ static bool queues_valid(const struct ct *ct)
 	for (uint32_t p = 0; p < CT_OWNERS; p++) {
 		uint32_t firm = queue_walk(ct, &ct->port[p].flows[FIRM], ct->port_link);
 		uint32_t evictable = queue_walk(ct, &ct->port[p].flows[EVICTABLE], ct->port_link);
-		if (firm == NONE || evictable == NONE || firm + evictable > share_of(ct, p))
+		if (firm == NONE || evictable == NONE || firm + evictable > (p < CT_WORLD ? share_of(ct, p) : world_share(ct)))
 			return false;
 		in_ports += firm + evictable;
+		inbound += p < CT_WORLD ? 0 : firm + evictable;
 		for (uint32_t i = ct->port[p].flows[EVICTABLE].head; i != NONE; i = queue_after(ct->port_link, i)) {
 			if (flow_class(&ct->flow[i]) >= CT_CLASS_EVICTABLE || owner_of(&ct->flow[i]) != p)
 				return false;
 		}
 	}
 	return ct->fresh <= ct->capacity && free_slots(ct) == ct->fresh - ct->count && in_classes == ct->count &&
-	       in_ports == ct->count;
+	       in_ports == ct->count && inbound == ct->inbound && inbound <= world_share(ct);
 }
 
 bool ct_valid(const struct ct *ct)

@@ -300,8 +300,8 @@ static void test_flood(void **state)
 		struct lab_packet syn = from_world(PROTO_TCP, (uint16_t)(1000 + i), 2222);
 		comes_out(l, &syn, 1, PEER, (uint16_t)(1000 + i), C1, 22);
 	}
-	assert_int_equal(ct_inbound_count(l->fw.ct), 256 / 8);
-	assert_int_equal(ct_count(l->fw.ct), 256 / 8 + 1);
+	assert_int_equal(ct_inbound_count(l->fw.ct), 256 / 16); /* half of what is the world's: another client has rules, too */
+	assert_int_equal(ct_count(l->fw.ct), 256 / 16 + 1);
 	assert_int_equal(ct_port_count(l->fw.ct, 1), 1);
 	struct lab_packet answer = from_client(1, PEER, PROTO_TCP, 22, 50);
 	set(&answer, TCP_ACK, 901, 101);
@@ -313,6 +313,70 @@ static void test_flood(void **state)
 	}
 	assert_true(ct_inbound_count(l->fw.ct) <= 256 / 8);
 	assert_true(ct_valid(l->fw.ct));
+}
+
+/* A flow from the world that its client has answered, or not. */
+static void come_in(struct lab *l, uint16_t port, uint16_t sport, uint16_t dport, bool answered)
+{
+	struct lab_packet in = from_world(PROTO_UDP, sport, dport), answer = in;
+	struct packet p = parsed(l, lab_send(l, &in));
+	assert_int_equal(p.frame->port, port);
+	answer = (struct lab_packet){ .port = port, .src = LAB_C1_MAC, .dst = LAB_FW_MAC, .from = p.tuple.dst, .to = PEER,
+				      .proto = PROTO_UDP, .sport = dport, .dport = sport };
+	if (answered)
+		assert_int_equal(parsed(l, lab_send(l, &answer)).frame->port, PORT_UPLINK);
+}
+
+/* Who fills what leads to one client leaves something for the others; what was never answered makes room for them. */
+static void test_shares_inside(void **state)
+{
+	struct lab *l = *state;
+	enum { WORLD = 256 / 8, EACH = WORLD / 2 };
+	static const char *const one[] = { "action=accept dstports=5000 to=10.137.0.5", NULL };
+	static const char *const three[] = { "action=accept dstports=5000 to=10.137.0.5",
+					     "action=drop dstports=5001", "action=accept dstports=5001 to=10.137.0.6",
+					     "action=accept dstports=5002 to=10.137.0.6",
+					     "action=accept dstports=5003 to=10.137.0.7", NULL };
+	const struct fw_port_config third = { .mtu = 1500, .ours = LAB_FW_MAC, .theirs = LAB_C2_MAC, .addr_count = 1,
+					      .addr = { ip_v4(10, 137, 0, 7) } };
+	struct lab_packet late = from_world(PROTO_UDP, 9999, 5000);
+	assert_true(fw_attach(&l->fw, 3, &third, l->now_ns));
+	lab_cross_rules(l, RULE_INBOUND, three);
+	for (uint16_t i = 0; i < EACH; i++)
+		come_in(l, 1, (uint16_t)(1000 + i), 5000, true);
+	assert_dropped(l, &late, DROP_FLOW_SHARE);
+	for (uint16_t i = 0; i < WORLD; i++)
+		come_in(l, 2, (uint16_t)(2000 + i), 5002, false);
+	assert_int_equal(ct_inbound_count(l->fw.ct), WORLD);
+	for (uint16_t i = 0; i < WORLD; i++)
+		come_in(l, 3, (uint16_t)(3000 + i), 5003, i < EACH - 1);
+	assert_int_equal(ct_inbound_count(l->fw.ct), WORLD);
+	assert_dropped(l, &late, DROP_FLOW_SHARE); /* all of its own were answered */
+	uint32_t left[4] = { 0 };
+	for (uint32_t i = ct_next(l->fw.ct, 0); i != NONE; i = ct_next(l->fw.ct, i + 1))
+		left[ct_flow(l->fw.ct, i)->port]++;
+	assert_int_equal(left[1], EACH);
+	assert_int_equal(left[2], 0); /* nobody answered there, while others needed the room */
+	assert_int_equal(left[3], EACH);
+	late.dport = 5002;
+	assert_int_equal(parsed(l, lab_send(l, &late)).frame->port, 2);
+	assert_true(ct_valid(l->fw.ct));
+	/* alone, it has all of it */
+	lab_cross_rules(l, RULE_INBOUND, one);
+	lab_after(l, 1);
+	assert_int_equal(ct_inbound_count(l->fw.ct), EACH);
+	for (uint16_t i = 0; i < EACH; i++)
+		come_in(l, 1, (uint16_t)(4000 + i), 5000, true);
+	late.dport = 5000;
+	assert_dropped(l, &late, DROP_FLOW_SHARE);
+	assert_int_equal(ct_inbound_count(l->fw.ct), WORLD);
+	/* nobody is cut because another one is led to again, and it waits */
+	lab_cross_rules(l, RULE_INBOUND, three);
+	late.dport = 5003;
+	assert_dropped(l, &late, DROP_FLOW_SHARE);
+	assert_true(fw_detach(&l->fw, 1));
+	assert_int_equal(ct_inbound_count(l->fw.ct), 0);
+	come_in(l, 3, 1, 5003, true);
 }
 
 static void test_fragments_inside(void **state)
@@ -516,7 +580,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_inside), T(test_refused_inside), T(test_udp_ports), T(test_inbound_rule_goes),
-		T(test_errors_inside), T(test_ports_apart), T(test_flood), T(test_fragments_inside),
+		T(test_errors_inside), T(test_ports_apart), T(test_flood), T(test_shares_inside), T(test_fragments_inside),
 		T(test_size_and_ttl), T(test_between), T(test_between_errors_and_echo), T(test_between_detached),
 		T(test_between_fragments), T(test_closed),
 	};

@@ -376,7 +376,21 @@ static void test_shares_inside(void **state)
 	assert_dropped(l, &late, DROP_FLOW_SHARE);
 	assert_true(fw_detach(&l->fw, 1));
 	assert_int_equal(ct_inbound_count(l->fw.ct), 0);
-	come_in(l, 3, 1, 5003, true);
+	uint64_t before = ct_stats(l->fw.ct)->evicted;
+	/* room is made by the one that has most to give */
+	const struct fw_port_config again = { .mtu = 1500, .ours = LAB_FW_MAC, .theirs = LAB_C1_MAC, .addr_count = 1,
+					      .addr = { C1 } };
+	assert_true(fw_attach(&l->fw, 1, &again, l->now_ns));
+	for (uint16_t i = 0; i < EACH; i++)
+		come_in(l, 1, (uint16_t)(5000 + i), 5000, false);
+	for (uint16_t i = 0; i < EACH - 1; i++)
+		come_in(l, 3, (uint16_t)(6000 + i), 5003, true);
+	come_in(l, 2, 7000, 5002, true);
+	come_in(l, 3, 7001, 5003, false);
+	come_in(l, 2, 7002, 5002, true);
+	assert_int_equal(ct_inbound_count(l->fw.ct), WORLD);
+	come_in(l, 3, 7001, 5003, true);
+	assert_int_equal(ct_stats(l->fw.ct)->evicted, before + 2);
 }
 
 static void test_fragments_inside(void **state)

@@ -109,8 +109,10 @@ def measuring(lab):
         return measuring.found
     words, here = pps_words(64, 1) + ["--secs", str(SLICES_SECS)], os.sched_getaffinity(0)
     lab.catch(True)
-    arrivals, control = slices.Arrivals(lab.up_ns, "up0"), slices.Control(lab.env["POSTERN_CONTROL"])
-    found = slices.Slices(control, arrivals, lab.pids())
+    arrivals = slices.Counter(lab.up_ns, "up0", slices.Counter.RECEIVED)
+    sent = slices.Counter(lab.client_ns, "eth0", slices.Counter.SENT)
+    control = slices.Control(lab.env["POSTERN_CONTROL"])
+    found = slices.Slices(control, arrivals, sent, lab.pids() + slices.softirq_pids(FW_CPU))
     os.sched_setaffinity(0, {GEN_CPU}) # not where the firewall is
     stream = lab.start("stream.log", OUT + "/bench/gen", "pps", "--ns", lab.client_ns, *words)
     try:
@@ -119,8 +121,8 @@ def measuring(lab):
     finally:
         os.sched_setaffinity(0, here)
         lab.end(stream)
-        arrivals.close()
-        control.close()
+        for each in (arrivals, sent, control):
+            each.close()
         lab.catch(False)
     print(found.told())
     measuring.found = found

@@ -6,8 +6,9 @@ A quad is every state once, in an order drawn at random, and then once more in t
 evenly cancels within it. It gives one difference to "off" for each state; the estimate is their median, its
 interval the order statistics that hold the true median in 95 of 100 such runs. No process is started meanwhile.
 
-A slice is so many nanoseconds of the firewall's own CPU time a packet that arrived: that leaves out when others had
-its CPU. While the stream is more than it can take, its CPU is full, and that is its throughput. By the wall clock
+A slice is so many nanoseconds of the firewall's own CPU time a packet that arrived (with what the kernel does for it
+in ksoftirqd, where that can be seen): that leaves out when others had its CPU. While the stream is more than it can
+take, its CPU is full, and that is its throughput: how much of what was sent did not arrive is told. By the wall clock
 it is told as well; the bar is held against the CPU's.
 
 "null" is "off" under another name: its difference has to come out as nothing.
@@ -71,11 +72,12 @@ class Control:
         self.socket.close()
 
 
-class Arrivals:
-    """Packets that a device of another namespace has received; one read each time."""
+class Counter:
+    """Packets that a device of another namespace has received, or sent; one read each time."""
+    RECEIVED, SENT = 2, 10 # words of a line of /proc/net/dev
 
-    def __init__(self, namespace, device):
-        self.file, self.device = None, device.encode() + b":"
+    def __init__(self, namespace, device, word):
+        self.file, self.device, self.word = None, device.encode() + b":", word
         thread = threading.Thread(target=self.open, args=(namespace,)) # it alone goes there
         thread.start()
         thread.join()
@@ -92,7 +94,7 @@ class Arrivals:
         for line in os.pread(self.file, 65536, 0).splitlines():
             words = line.split()
             if words and words[0] == self.device:
-                return int(words[2])
+                return int(words[self.word])
         raise RuntimeError("the device is gone")
 
     def close(self):
@@ -104,22 +106,36 @@ def cpu_ns(pid):
     return time.clock_gettime_ns((~pid << 3) | 2)
 
 
+def softirq_pids(cpu):
+    """Of the kernel's thread that goes on with what a burst left to do on that CPU; none where it cannot be seen."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/comm" % pid, encoding="ascii", errors="replace") as f:
+                found += [int(pid)] if f.read().strip() == "ksoftirqd/%d" % cpu else []
+        except OSError:
+            continue
+    return found
+
+
 class Slices:
-    def __init__(self, control, arrivals, pids):
-        self.control, self.arrivals, self.pids = control, arrivals, pids
+    def __init__(self, control, arrivals, sent, pids):
+        self.control, self.arrivals, self.sent, self.pids = control, arrivals, sent, pids
         self.quads = []      # state -> [(CPU ns a packet, wall ns a packet) twice]
         self.full = []       # the share of the time that the firewall had its CPU
+        self.lost = []       # and of what was sent that did not arrive
 
     def look(self):
-        return self.arrivals.packets(), sum(map(cpu_ns, self.pids)), time.monotonic_ns()
+        return self.arrivals.packets(), self.sent.packets(), sum(map(cpu_ns, self.pids)), time.monotonic_ns()
 
     def slice(self, state):
         self.control.ask("latency " + STATES[state])
         time.sleep(SETTLE_S)
         before = self.look()
         time.sleep(SLICE_S)
-        packets, cpu, wall = (b - a for a, b in zip(before, self.look()))
+        packets, sent, cpu, wall = (b - a for a, b in zip(before, self.look()))
         self.full.append(cpu / wall)
+        self.lost.append(1 - packets / sent if sent else 0)
         return (cpu / packets, wall / packets) if packets else None
 
     def quad(self, order):
@@ -150,8 +166,10 @@ class Slices:
         return estimate([100 * (a - o) / a for a, o in zip(self.times(state, clock), self.times("off", clock))])
 
     def told(self):
-        lines = ["  %d quads, %.0f ns of CPU a packet when off, the firewall had its CPU for %.0f %% of the time" % (
-            len(self.quads), statistics.median(self.times("off", 0)), 100 * statistics.median(self.full))]
+        lines = ["  %d quads, %.0f ns of CPU a packet when off; the firewall had its CPU for %.0f %% of the time, "
+                 "%.0f %% of what was sent was too much for it" % (
+                     len(self.quads), statistics.median(self.times("off", 0)), 100 * statistics.median(self.full),
+                     100 * statistics.median(self.lost))]
         for state in ("null", "on", "stages"):
             ns, share, wall = self.cost(state), self.share(state), self.share(state, 1)
             lines.append("  %-7s %+6.1f ns (%+.1f..%+.1f), %+5.2f %% (%+.2f..%+.2f); by the wall clock %+5.2f %% (%+.2f..%+.2f)" % (

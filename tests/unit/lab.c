@@ -13,7 +13,7 @@ const struct mac LAB_GW_MAC = { { 2, 0, 0, 0, 0, 1 } };
 const struct mac LAB_C1_MAC = { { 2, 0, 0, 0, 1, 5 } };
 const struct mac LAB_C2_MAC = { { 2, 0, 0, 0, 1, 6 } };
 
-enum { MEMORY_BYTES = 6 << 20 };
+enum { MEMORY_BYTES = 6 << 20, BENCH_BYTES = 2 << 20 };
 
 static void reclaim(struct lab *l)
 {
@@ -219,4 +219,27 @@ void lab_answer(struct lab *l, const char *request, char *all, size_t room)
 		len += t.len;
 	}
 	all[len] = 0;
+}
+
+struct lab_bench *lab_bench_new(void)
+{
+	struct lab_bench *b = calloc(1, sizeof(*b));
+	b->lab = lab_new(256);
+	b->memory = aligned_alloc(64, BENCH_BYTES);
+	memset(b->memory, 0, BENCH_BYTES);
+	b->arena = (struct arena){ b->memory, BENCH_BYTES };
+	return b;
+}
+
+void lab_bench_free(struct lab_bench *b)
+{
+	lab_free(b->lab);
+	free(b->memory);
+	free(b);
+}
+
+const char *lab_ask(struct lab_bench *b, const char *request)
+{
+	lab_answer(b->lab, request, b->all, sizeof(b->all));
+	return b->all;
 }

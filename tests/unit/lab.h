@@ -8,7 +8,7 @@
 
 #include "fw.h"
 
-enum { LAB_FRAMES = 256, LAB_FRAME_BYTES = 2048 };
+enum { LAB_FRAMES = 256, LAB_FRAME_BYTES = 2048, LAB_ANSWER_BYTES = 1 << 18 };
 
 struct lab {
 	struct fw fw;
@@ -53,6 +53,16 @@ void lab_give(struct lab *, struct frame *);
 void lab_after(struct lab *, uint64_t ns); /* time passes; timers run */
 /* The whole answer to a request of the control protocol, NUL-terminated; it must fit, and no line may be cut. */
 void lab_answer(struct lab *, const char *request, char *all, size_t room);
+/* A lab whose operator looks on: memory for what that takes, and the answer to what he asked last. */
+struct lab_bench {
+	struct lab *lab;
+	struct arena arena;
+	void *memory;
+	char all[LAB_ANSWER_BYTES];
+};
+struct lab_bench *lab_bench_new(void);
+void lab_bench_free(struct lab_bench *);
+const char *lab_ask(struct lab_bench *, const char *request);
 /* Every frame is somewhere, once; tables hold. */
 bool lab_conserved(struct lab *);
 

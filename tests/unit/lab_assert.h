@@ -5,6 +5,7 @@
 #ifndef LAB_ASSERT_H
 #define LAB_ASSERT_H
 
+#include <string.h>
 #include "lab.h"
 
 /* The view of a frame that came out; its buffer is given back, its bytes stay until the next one is sent. */
@@ -23,6 +24,12 @@ static inline void assert_dropped(struct lab *l, const struct lab_packet *in, en
 	uint64_t before = l->fw.drops[reason];
 	assert_null(lab_send(l, in));
 	assert_int_equal(l->fw.drops[reason], before + 1);
+}
+
+static inline void assert_says(struct lab_bench *b, const char *request, const char *part)
+{
+	if (!strstr(lab_ask(b, request), part))
+		fail_msg("%s: no %s in\n%s", request, part, b->all);
 }
 
 #endif

@@ -9,49 +9,18 @@
 #include <cmocka.h>
 
 #include "jsonline.h"
-#include "lab.h"
+#include "lab_assert.h"
 #include "events.h"
 #include "told.h"
 
-enum { MEMORY_BYTES = 2 << 20, ANSWER_BYTES = 1 << 18 };
-
 static const uint64_t SECOND = 1000000000, BOOT = 0x1234;
 
-struct bench {
-	struct lab *lab;
-	void *memory;
-	char all[ANSWER_BYTES];
-};
-
-static struct bench *bench_new(void)
+static struct lab_bench *bench_new(void)
 {
-	struct bench *b = calloc(1, sizeof(*b));
-	b->lab = lab_new(256);
-	b->memory = aligned_alloc(64, MEMORY_BYTES);
-	memset(b->memory, 0, MEMORY_BYTES);
-	struct arena arena = { b->memory, MEMORY_BYTES };
-	b->lab->fw.events = events_new(&arena, BOOT, b->lab->now_ns);
+	struct lab_bench *b = lab_bench_new();
+	b->lab->fw.events = events_new(&b->arena, BOOT, b->lab->now_ns);
 	assert_non_null(b->lab->fw.events);
 	return b;
-}
-
-static void bench_free(struct bench *b)
-{
-	lab_free(b->lab);
-	free(b->memory);
-	free(b);
-}
-
-static const char *ask(struct bench *b, const char *request)
-{
-	lab_answer(b->lab, request, b->all, sizeof(b->all));
-	return b->all;
-}
-
-static void assert_says(struct bench *b, const char *request, const char *part)
-{
-	if (!strstr(ask(b, request), part))
-		fail_msg("%s: no %s in\n%s", request, part, b->all);
 }
 
 static uint64_t sum_of(const char *all, const char *member)
@@ -70,7 +39,7 @@ static uint64_t count_of(const char *all, const char *part)
 	return n;
 }
 
-static void refuse_one(struct bench *b, uint8_t client, uint16_t dport)
+static void refuse_one(struct lab_bench *b, uint8_t client, uint16_t dport)
 {
 	const struct lab_packet p = {
 		.port = client, .src = client == 1 ? LAB_C1_MAC : LAB_C2_MAC, .dst = LAB_FW_MAC, .proto = PROTO_UDP,
@@ -83,7 +52,7 @@ static const char *const rules[] = { "action=drop proto=udp dstports=5000-6000",
 
 static void test_drop(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
 	lab_rules(b->lab, ip_v4(10, 137, 0, 5), VERDICT_DROP, rules);
 	refuse_one(b, 1, 5001);
@@ -96,13 +65,13 @@ static void test_drop(void **state)
 	assert_non_null(strstr(b->all, "\"rule\":\"policy\""));
 	refuse_one(b, 2, 53);
 	assert_says(b, "events 3", "\"reason\":\"closed\"");
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* Whatever the times and ports: told + left out = dropped, and never more than the rate. */
 static void test_limiter(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	uint64_t sent[3] = { 0 }, told = 0;
 	(void)state;
 	srandom(5);
@@ -116,7 +85,7 @@ static void test_limiter(void **state)
 		}
 		lab_after(b->lab, (uint64_t)random() % (2 * SECOND));
 		snprintf(request, sizeof(request), "events %llu", (unsigned long long)from);
-		ask(b, request);
+		lab_ask(b, request);
 		assert_true(count_of(b->all, "\"kind\":\"drop\"") <= 2 * EVENTS_A_SECOND);
 		told += count_of(b->all, "\"kind\":\"drop\"") + sum_of(b->all, "\"suppressed\":") + sum_of(b->all, "\"count\":");
 	}
@@ -125,20 +94,20 @@ static void test_limiter(void **state)
 		char request[40];
 		lab_after(b->lab, 2 * SECOND);
 		snprintf(request, sizeof(request), "events %llu", (unsigned long long)from);
-		ask(b, request);
+		lab_ask(b, request);
 		told += sum_of(b->all, "\"count\":");
 	}
 	assert_true(sent[1] + sent[2] > 500);
 	assert_int_equal(told, sent[1] + sent[2]);
 	assert_int_equal(b->lab->fw.events->behind, 0);
 	assert_true(b->lab->fw.events->sweep_ns == UINT64_MAX);
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* Many ports and reasons at once: the rate of all holds, and nothing is forgotten. */
 static void test_rate_of_all(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct events *e = b->lab->fw.events;
 	uint64_t told = 0, all = 0, now = 7 * SECOND;
 	uint32_t left_out, at, count;
@@ -161,10 +130,10 @@ static void test_rate_of_all(void **state)
 		assert_true(told - before <= EVENTS_BURST);
 	}
 	assert_int_equal(told, all);
-	bench_free(b);
+	lab_bench_free(b);
 }
 
-static void put(struct bench *b, uint64_t number)
+static void put(struct lab_bench *b, uint64_t number)
 {
 	struct text t = events_begin(b->lab->fw.events, "test", number);
 	json_u64(&t, "n", number);
@@ -173,7 +142,7 @@ static void put(struct bench *b, uint64_t number)
 
 static void test_wrap(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
 	for (uint64_t i = 1; i <= EVENTS_KEPT + 10; i++)
 		put(b, i);
@@ -187,13 +156,13 @@ static void test_wrap(void **state)
 	assert_says(b, "events 523", "\"next\":523");
 	assert_int_equal(count_of(b->all, "\"type\":\"event\""), 0);
 	assert_says(b, "events 99999", "\"next\":523"); /* of another start, perhaps: it is told where this one is */
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* One that does not fit keeps its kind, and its line is whole. */
 static void test_long(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	char line[600];
 	(void)state;
 	memset(line, '"', sizeof(line));
@@ -204,12 +173,12 @@ static void test_long(void **state)
 	assert_says(b, "events 2", "\"kind\":\"name\",\"name\":\"example.org\",\"text\":\"no answer\"}\n");
 	told_line(&b->lab->fw, "nothing of it", 13, "name", 1);
 	assert_says(b, "events 3", "\"next\":3");
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 static void test_changes(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
 	lab_rules(b->lab, ip_v4(10, 137, 0, 5), VERDICT_DROP, rules);
 	told_clients(&b->lab->fw, 1);
@@ -227,23 +196,23 @@ static void test_changes(void **state)
 	assert_int_equal(b->lab->fw.events->next, next + 2);
 	told_port(&b->lab->fw, 1, "attached", 1);
 	assert_says(b, "events 1", "\"what\":\"attached\",\"port\":1");
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 static void test_bad_requests(void **state)
 {
 	static const char *const bad[] = { "events ", "events x", "events 1 x", "events 1 2 3", "events -1",
 					   "events 12345678901234567890", "events 1x" };
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
 	for (size_t i = 0; i < array_len(bad); i++)
-		if (strncmp(ask(b, bad[i]), "{\"type\":\"error\"", 15))
+		if (strncmp(lab_ask(b, bad[i]), "{\"type\":\"error\"", 15))
 			fail_msg("%s: %s", bad[i], b->all);
 	b->lab->fw.events = NULL;
 	assert_says(b, "events 1", "no room");
 	refuse_one(b, 1, 53);
 	told_clients(&b->lab->fw, 1);
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 int main(void)

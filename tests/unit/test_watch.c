@@ -8,51 +8,20 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lab.h"
+#include "lab_assert.h"
 #include "watch.h"
-
-enum { MEMORY_BYTES = 2 << 20, ANSWER_BYTES = 1 << 18 };
 
 static const uint64_t SECOND = 1000000000;
 
-struct bench {
-	struct lab *lab;
-	void *memory;
-	char all[ANSWER_BYTES];
-};
-
 static const char *const rules[] = { "action=drop dst4=198.51.100.7/32", "action=accept proto=udp", NULL };
 
-static struct bench *bench_new(void)
+static struct lab_bench *bench_new(void)
 {
-	struct bench *b = calloc(1, sizeof(*b));
-	b->lab = lab_new(256);
-	b->memory = aligned_alloc(64, MEMORY_BYTES);
-	memset(b->memory, 0, MEMORY_BYTES);
-	struct arena arena = { b->memory, MEMORY_BYTES };
-	b->lab->fw.watch = watch_new(&arena);
+	struct lab_bench *b = lab_bench_new();
+	b->lab->fw.watch = watch_new(&b->arena);
 	assert_non_null(b->lab->fw.watch);
 	lab_rules(b->lab, ip_v4(10, 137, 0, 5), VERDICT_DROP, rules);
 	return b;
-}
-
-static void bench_free(struct bench *b)
-{
-	lab_free(b->lab);
-	free(b->memory);
-	free(b);
-}
-
-static const char *ask(struct bench *b, const char *request)
-{
-	lab_answer(b->lab, request, b->all, sizeof(b->all));
-	return b->all;
-}
-
-static void assert_says(struct bench *b, const char *request, const char *part)
-{
-	if (!strstr(ask(b, request), part))
-		fail_msg("%s: no %s in\n%s", request, part, b->all);
 }
 
 static const struct lab_packet usual = {
@@ -83,7 +52,7 @@ static struct lab_packet world_packet(uint16_t dport)
 }
 
 /* What went in and came out, against what the one record kept of it. */
-static void send_and_compare(struct bench *b, const struct lab_packet *p)
+static void send_and_compare(struct lab_bench *b, const struct lab_packet *p)
 {
 	struct watch_session *s = &b->lab->fw.watch->session[0];
 	struct watch_record r;
@@ -111,7 +80,7 @@ static void send_and_compare(struct bench *b, const struct lab_packet *p)
 
 static void test_both_sides(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
 	(void)state;
 	assert_says(b, "watch start 2000 0 0", "\"state\":\"runs\"");
@@ -123,7 +92,7 @@ static void test_both_sides(void **state)
 	p = world_packet(1);
 	send_and_compare(b, &p);
 	assert_true(lab_conserved(b->lab));
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 static void test_words(void **state)
@@ -135,28 +104,28 @@ static void test_words(void **state)
 		{ 1, 40000, { "\"flow\":\"found\"", "\"next_hop\":\"10.0.0.1\"", "\"proto\":\"udp\"", "\"sport\":40000" } },
 		{ 7, 40001, { "\"fate\":\"dropped\",\"reason\":\"rule\"", "\"out_port\":1", "\"rule\":0", "\"flow\":\"none\"" } },
 	};
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
-	ask(b, "watch start 0 0 0");
+	lab_ask(b, "watch start 0 0 0");
 	for (size_t i = 0; i < array_len(cases); i++) {
 		struct lab_packet p = client_packet(cases[i].last == 7 ? ip_v4(198, 51, 100, 7) : ip_v4(192, 0, 2, 1));
 		p.sport = cases[i].sport;
 		lab_give(b->lab, lab_send(b->lab, &p));
-		ask(b, "watch read 1");
+		lab_ask(b, "watch read 1");
 		for (size_t k = 0; k < 4; k++)
 			if (!strstr(b->all, cases[i].parts[k]))
 				fail_msg("%zu: no %s in\n%s", i, cases[i].parts[k], b->all);
 	}
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* The first to a neighbour waits, and is told of again when it goes. */
 static void test_held(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = client_packet(ip_v4(10, 0, 0, 77));
 	(void)state;
-	ask(b, "watch start 0 0 0");
+	lab_ask(b, "watch start 0 0 0");
 	assert_null(lab_send(b->lab, &p));
 	assert_says(b, "watch read 1", "\"fate\":\"held\"");
 	lab_after(b->lab, 1);
@@ -174,11 +143,11 @@ static void test_held(void **state)
 	struct frame *out = lab_take(b->lab);
 	assert_non_null(out);
 	lab_give(b->lab, out);
-	ask(b, "watch read 1");
+	lab_ask(b, "watch read 1");
 	assert_non_null(strstr(b->all, "\"fate\":\"taken\",\"reason\":\"arp-consumed\",\"in_port\":0"));
 	assert_non_null(strstr(b->all, "\"fate\":\"passed\",\"out_port\":0"));
 	assert_non_null(strstr(b->all, "\"client\":\"10.137.0.5\",\"rule\":1"));
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* A ring of bytes against a list: every record comes out as it went in, or was counted as lost. */
@@ -186,7 +155,7 @@ static void test_ring(void **state)
 {
 	enum { ROUNDS = 20000, LIST = 4096 };
 	static struct { uint64_t number; uint32_t in, out; } list[LIST];
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct watch_wish wish = { .snaplen = 3000 };
 	struct watch_session *s = watch_start(b->lab->fw.watch, &wish, 1, 0);
 	uint8_t bytes[8192], got[8192];
@@ -223,15 +192,15 @@ static void test_ring(void **state)
 		}
 	}
 	assert_true(lost > 100 && s->lost_at[1] == lost && s->seen_at[1] == ROUNDS);
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 static void test_ends(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
 	(void)state;
-	ask(b, "watch start 0 2 0");
+	lab_ask(b, "watch start 0 2 0");
 	assert_says(b, "watch start 0 0 5 dropped", "\"id\":2");
 	assert_says(b, "watch start 0 0 0", "\"type\":\"error\"");
 	for (int i = 0; i < 3; i++)
@@ -240,7 +209,7 @@ static void test_ends(void **state)
 	assert_says(b, "watch read 1", "\"error\":\"no such watch");
 	lab_after(b->lab, 5 * SECOND);
 	assert_says(b, "watch read 2", "\"why\":\"seconds\",\"matched\":0");
-	ask(b, "watch start 0 0 0");
+	lab_ask(b, "watch start 0 0 0");
 	lab_after(b->lab, 9 * SECOND);
 	assert_says(b, "watch read 3", "\"runs\"");
 	lab_after(b->lab, 9 * SECOND);
@@ -248,16 +217,16 @@ static void test_ends(void **state)
 	lab_after(b->lab, SECOND);
 	assert_false(watch_runs(b->lab->fw.watch));
 	assert_says(b, "watch read 3", "\"type\":\"error\"");
-	ask(b, "watch start 0 0 0");
+	lab_ask(b, "watch start 0 0 0");
 	lab_give(b->lab, lab_send(b->lab, &p));
 	assert_says(b, "watch stop 4", "\"why\":\"stopped\",\"matched\":1,\"lost\":0,\"left\":true");
 	assert_says(b, "watch read 4", "\"number\":1");
-	ask(b, "watch start 0 0 0");
+	lab_ask(b, "watch start 0 0 0");
 	assert_says(b, "watch stop 5", "\"why\":\"stopped\",\"matched\":0,\"lost\":0,\"left\":false");
 	assert_says(b, "watch read 5", "\"type\":\"watchport\"");
 	assert_says(b, "watch read 5", "\"error\":\"no such watch");
 	assert_int_equal(b->lab->fw.watch->running, 0);
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 static void test_bad_requests(void **state)
@@ -271,63 +240,63 @@ static void test_bad_requests(void **state)
 		"watch start 1 1 1 tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp tcp",
 		"watch read", "watch read x", "watch read 1", "watch stop 0", "watch read 1 ", "watch read 4294967296",
 	};
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
 	for (size_t i = 0; i < array_len(bad); i++)
-		if (strncmp(ask(b, bad[i]), "{\"type\":\"error\"", 15))
+		if (strncmp(lab_ask(b, bad[i]), "{\"type\":\"error\"", 15))
 			fail_msg("%s: %s", bad[i], b->all);
 	assert_int_equal(b->lab->fw.watch->running, 0);
 	assert_says(b, "watch start 1 1 1 tcp and port 5 hots 1.2.3.4", "column 16: ");
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* The same words pick flows. */
 static void test_flows(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
 	(void)state;
 	lab_give(b->lab, lab_send(b->lab, &p));
 	assert_says(b, "flows", "\"dst\":\"192.0.2.1\"");
 	assert_says(b, "flows udp client 10.137.0.5 host 10.0.0.2 dport 53 rule 1 passed", "\"dst\":\"192.0.2.1\"");
-	assert_string_equal(ask(b, "flows not udp"), ".\n");
-	assert_string_equal(ask(b, "flows dropped"), ".\n");
+	assert_string_equal(lab_ask(b, "flows not udp"), ".\n");
+	assert_string_equal(lab_ask(b, "flows dropped"), ".\n");
 	assert_says(b, "flows udp and carrots", "\"error\":\"column 9: ");
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* A later fragment, and one whose first never comes. */
 static void test_fragments(void **state)
 {
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
 	(void)state;
 	p.id = 9;
 	p.fragment = 2;
-	ask(b, "watch start 0 0 0");
+	lab_ask(b, "watch start 0 0 0");
 	assert_null(lab_send(b->lab, &p));
 	assert_says(b, "watch read 1", "\"fate\":\"held\"");
 	for (int i = 0; i < 12; i++) {
 		lab_after(b->lab, 3 * SECOND);
-		if (strstr(ask(b, "watch read 1"), "fragment-timeout"))
+		if (strstr(lab_ask(b, "watch read 1"), "fragment-timeout"))
 			break;
 	}
 	assert_non_null(strstr(b->all, "\"fate\":\"dropped\",\"reason\":\"fragment-timeout\",\"in_port\":1"));
 	assert_true(lab_conserved(b->lab));
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* A packet that nothing could make match is not told of as one that has no tuple, or by what it was translated to. */
 static void test_unwanted(void **state)
 {
 	static const char *const expressions[] = { "not udp", "not client 10.137.0.5", "host 10.0.0.2 sport 40001" };
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	(void)state;
 	for (uint32_t i = 0; i < array_len(expressions); i++) {
 		char request[80];
 		struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
 		snprintf(request, sizeof(request), "watch start 0 0 0 %s", expressions[i]);
-		ask(b, request);
+		lab_ask(b, request);
 		p.sport = 40001;
 		lab_give(b->lab, lab_send(b->lab, &p));
 		p = client_packet(ip_v4(198, 51, 100, 7));
@@ -337,20 +306,20 @@ static void test_unwanted(void **state)
 		snprintf(request, sizeof(request), "watch stop %u", i + 1);
 		assert_says(b, request, "\"matched\":0");
 		snprintf(request, sizeof(request), "watch read %u", i + 1);
-		ask(b, request);
+		lab_ask(b, request);
 	}
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* The ports that a rule is about are in the first piece alone: no other rule is blamed for the others. */
 static void test_refused_pieces(void **state)
 {
 	static const char *const two[] = { "action=drop proto=udp dstports=53", "action=drop proto=udp", NULL };
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = client_packet(ip_v4(192, 0, 2, 1));
 	(void)state;
 	lab_rules(b->lab, ip_v4(10, 137, 0, 5), VERDICT_ACCEPT, two);
-	ask(b, "watch start 0 0 0 udp");
+	lab_ask(b, "watch start 0 0 0 udp");
 	p.id = 9;
 	p.payload = "sixteen bytes ..";
 	p.payload_len = 16;
@@ -361,25 +330,25 @@ static void test_refused_pieces(void **state)
 		assert_true(!strstr(b->all, "\"rule\":1"));
 		assert_true(!strstr(b->all, "\"rule\":0") == (piece == 1));
 	}
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 /* Whose a packet from the world is shows only when its flow is opened. */
 static void test_inbound(void **state)
 {
 	static const char *const inward[] = { "action=accept proto=udp dstports=2000 to=10.137.0.5:20", NULL };
-	struct bench *b = bench_new();
+	struct lab_bench *b = bench_new();
 	struct lab_packet p = world_packet(2000);
 	(void)state;
 	lab_cross_rules(b->lab, RULE_INBOUND, inward);
-	ask(b, "watch start 0 0 0 client 10.137.0.5 host 10.137.0.5 dport 20");
+	lab_ask(b, "watch start 0 0 0 client 10.137.0.5 host 10.137.0.5 dport 20");
 	lab_give(b->lab, lab_send(b->lab, &p));
 	assert_says(b, "watch read 1", "\"in_port\":0");
 	assert_non_null(strstr(b->all, "\"flow\":\"opened\""));
 	p = world_packet(2001);
 	assert_null(lab_send(b->lab, &p));
 	assert_says(b, "watch stop 1", "\"matched\":1");
-	bench_free(b);
+	lab_bench_free(b);
 }
 
 int main(void)

@@ -130,7 +130,7 @@ rows_of() { awk -v step="## $1." '/^## / {here = index($0, step) == 1} here && /
 ticked() { grep -o '`[^`]*`' | tr -d '`'; }
 as_pattern() { sed 's/[][^$*\\/]/\\&/g; s/\.\.\./.*/g; s/N\b/[0-9]*/g; s/10\.137\.0\./10.13[78].0./'; }
 follow() { # one command line of the guide
-	line=$(echo "$1" | sed "s/ *#.*//; s/qvm-\([a-z]*\)/qvm_\1/g; s/qubesdb-\([a-z]*\)/qubesdb_\1/; s/10\.137\.0\.9/$WORK/")
+	line=$(echo "$1" | sed "s/ *#.*//; s/qvm-\([a-z]*\)/qvm_\1/g; s/qubesdb-\([a-z]*\)/qubesdb_\1/; s/10\.137\.0\.9/$WORK/g")
 	eval "$line"
 }
 says_since() { tail -n +$(($1 + 1)) "$(console $VM)" 2>/dev/null | cat - /run/console 2>/dev/null | grep -q "$2"; }
@@ -190,6 +190,8 @@ commands_of 4 >/run/commands
 grep -v qvm-features /run/commands >/run/services
 while read -r line; do
 	check "step 4, qrexec: $line" follow "$line" </dev/null
+	cp /run/check /run/said
+	case $line in *Explain*) check "  see: it passes" grep -q '"verdict":"accept"' /run/said </dev/null ;; esac
 done </run/services
 
 # --- what goes past qvm-firewall: each line by what it does -----------------------------------------

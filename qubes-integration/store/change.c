@@ -108,19 +108,24 @@ void change_write(struct change_list *list, struct db *db, struct peer *p,
 	conclude(list, db, p, m, result);
 }
 
+/* With whole trees goes what was begun in them: it must not come back. A batch takes it over. */
+static void undo_below(struct change_list *list, struct db *db, const char *directory)
+{
+	if (!wire_is_directory(directory) || (strncmp("/qubes-firewall/", directory, strlen(directory)) != 0 &&
+					      strcmp("/postern/", directory) != 0))
+		return;
+	if (!history_undo(db, directory))
+		db->failed = true;
+	half_over(&list->half, directory);
+}
+
 void change_remove(struct change_list *list, struct db *db, struct peer *p,
 		   const struct wire_message *m)
 {
 	enum db_result result = DB_FAILED;
 
-	/* with all trees goes what was begun in any: it must not come back */
-	if (m->header.terminated && wire_is_directory(m->header.path) &&
-	    (!strncmp(m->header.path, "/qubes-firewall/", strlen(m->header.path)) ||
-	     !strcmp(m->header.path, "/postern/"))) {
-		if (!history_undo(db, NULL))
-			db->failed = true;
-		half_over(&list->half, NULL);
-	}
+	if (m->header.terminated)
+		undo_below(list, db, m->header.path);
 	if (m->header.terminated && wire_is_target(m->header.path))
 		result = db_remove(db, m->header.path, &p->author);
 	conclude(list, db, p, m, result);

@@ -13,19 +13,26 @@ static struct half_tree *find(const struct half *h, const char *tree)
 	return NULL;
 }
 
+static void drop(struct half *h, size_t at)
+{
+	h->tree[at] = h->tree[--h->count];
+}
+
 bool half_begun(struct half *h, const char *tree, const struct peer *by)
 {
 	struct half_tree *t = find(h, tree);
 
 	if (!h->tree)
-		h->tree = calloc(HALF_MAX, sizeof(*h->tree));
-	if (!h->tree || (!t && h->count == HALF_MAX))
+		h->tree = calloc(2 * HALF_MAX, sizeof(*h->tree));
+	if (!h->tree || (!(t && t->is) && h->begun == HALF_MAX))
 		return false;
 	if (!t) {
 		t = &h->tree[h->count++];
 		*t = (struct half_tree){ .ms = 0 };
 		memcpy(t->path, tree, strnlen(tree, sizeof(t->path) - 1));
 	}
+	h->begun += !t->is;
+	t->is = true;
 	t->by = by;
 	t->ms = 0;
 	return true;
@@ -33,12 +40,35 @@ bool half_begun(struct half *h, const char *tree, const struct peer *by)
 
 void half_over(struct half *h, const char *tree)
 {
-	struct half_tree *t = tree ? find(h, tree) : NULL;
+	size_t len = strlen(tree), at = h->count;
 
-	if (!tree)
-		h->count = 0;
-	else if (t)
-		*t = h->tree[--h->count];
+	while (at-- > 0) {
+		struct half_tree *t = &h->tree[at];
+
+		if (tree[len - 1] == '/' ? strncmp(t->path, tree, len) != 0 : strcmp(t->path, tree) != 0)
+			continue;
+		h->begun -= t->is;
+		t->is = false;
+		if (!t->was)
+			drop(h, at);
+	}
+}
+
+void half_settle(struct half *h, bool committed)
+{
+	size_t at = h->count;
+
+	h->begun = 0;
+	while (at-- > 0) {
+		struct half_tree *t = &h->tree[at];
+
+		if (!committed && t->was && !t->is)
+			t->ms = 0; /* not at once again */
+		t->was = t->is = committed ? t->is : t->was;
+		h->begun += t->is;
+		if (!t->is)
+			drop(h, at);
+	}
 }
 
 void half_left(struct half *h, const struct peer *by)

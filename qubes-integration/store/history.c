@@ -234,7 +234,9 @@ bool history_names(struct db *db, int64_t number, history_name *each, void *cont
 
 /* --- taking back what was begun ------------------------------------------------------------ */
 
-#define BEGUN " (SELECT number FROM generation WHERE closed = 0 AND (?1 IS NULL OR path = ?1))"
+/* ?2: behind all paths below the directory ?1; NULL: it is a tree. */
+#define OF_THESE " closed = 0 AND (path = ?1 OR (?2 IS NOT NULL AND path > ?1 AND path < ?2))"
+#define BEGUN " (SELECT number FROM generation WHERE" OF_THESE ")"
 #define FIRST " (SELECT min(rowid) FROM change WHERE generation IN" BEGUN " GROUP BY path)"
 
 bool history_undo(struct db *db, const char *tree)
@@ -243,15 +245,20 @@ bool history_undo(struct db *db, const char *tree)
 		"INSERT OR REPLACE INTO kv SELECT path, old FROM change WHERE old IS NOT NULL AND rowid IN" FIRST,
 		"DELETE FROM kv WHERE path IN (SELECT path FROM change WHERE old IS NULL AND rowid IN" FIRST ")",
 		"DELETE FROM change WHERE generation IN" BEGUN,
-		"DELETE FROM generation WHERE closed = 0 AND (?1 IS NULL OR path = ?1)",
+		"DELETE FROM generation WHERE" OF_THESE,
 	};
+	char behind[WIRE_PATH_BYTES];
 	bool good = db_begin(db);
+
+	snprintf(behind, sizeof(behind), "%s", tree);
+	behind[strlen(behind) - 1]++;
 
 	for (size_t i = 0; good && i < sizeof(step) / sizeof(step[0]); i++) {
 		sqlite3_stmt *ask = prepare(db, step[i]);
 
-		if (tree)
-			sqlite3_bind_text(ask, 1, tree, -1, SQLITE_STATIC);
+		sqlite3_bind_text(ask, 1, tree, -1, SQLITE_STATIC);
+		if (wire_is_directory(tree))
+			sqlite3_bind_text(ask, 2, behind, -1, SQLITE_STATIC);
 		good = run(db, ask);
 	}
 	return good;

@@ -68,7 +68,7 @@ bool history_tree(struct db *db, int64_t number, const char *tree, history_each 
 /* Called for each rule tree of generation `number`; committed: its commit key is in it. */
 typedef void history_name(void *context, const char *tree, bool committed);
 bool history_names(struct db *db, int64_t number, history_name *each, void *context);
-/* Takes back what was begun in this tree, or in all, and not committed. */
+/* Takes back what was begun in this tree, or in all trees below a directory, and not committed. */
 bool history_undo(struct db *db, const char *tree);
 
 #endif

@@ -120,9 +120,12 @@ static void tell(struct server *s)
 static void conclude(struct server *s)
 {
 	char why[160];
+	bool committed;
 
 	snprintf(why, sizeof(why), "%s", db_error(&s->db));
-	if (db_commit(&s->db)) {
+	committed = db_commit(&s->db);
+	half_settle(&s->changes.half, committed);
+	if (committed) {
 		tell(s);
 	} else {
 		fprintf(stderr, "postern-store: not stored: %s\n", why);

@@ -475,6 +475,33 @@ def half_a_tree_goes_with_its_writer(store):
 
 
 @case
+def half_a_tree_outlives_a_round_that_failed(store):
+    """Its commit was in the same bytes as one tree too many: none of that happened, and it goes with its writer."""
+    trees = [f'/qubes-firewall/10.1.{i // 250}.{i % 250 + 1}' for i in range(1026)]
+    with Peer(store.local) as p:
+        with Peer(store.local) as writer:
+            for start in range(0, 1024, 100):
+                part = trees[start:min(start + 100, 1024)]
+                writer.socket.sendall(b''.join(message(WRITE, t + '/0000', b'half') for t in part))
+                for _ in part:
+                    same(writer.take()[0], OK)
+            writer.socket.sendall(message(WRITE, trees[0]) + message(WRITE, trees[1024] + '/0000', b'x') +
+                                  message(WRITE, trees[1025] + '/0000', b'x'))
+            same([writer.take()[0] for _ in range(3)], [ERROR] * 3)
+            same(p.ask(READ, trees[0] + '/0000'), (READ_IS, trees[0] + '/0000', b'half'))
+            same(p.ask(READ, trees[0])[0], NOENT)
+            for start in range(1, 1024, 100):
+                part = trees[start:min(start + 100, 1024)]
+                writer.socket.sendall(b''.join(message(WRITE, t) for t in part))
+                for _ in part:
+                    same(writer.take()[0], OK)
+        until = time.monotonic() + WAIT_S
+        while p.ask(READ, trees[0] + '/0000')[0] == READ_IS:
+            assert time.monotonic() < until, 'it was not taken back'
+            time.sleep(0.05)
+
+
+@case
 def a_log_of_very_many_clients(store):
     clients = [f'10.{i // 250}.200.{i % 250 + 1}' for i in range(1000)]
     with Peer(store.local) as p:

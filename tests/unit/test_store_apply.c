@@ -149,13 +149,14 @@ static const char *change(uint8_t type, const char *path, const char *value)
 {
 	struct wire_message m = { .header = { .type = type, .terminated = true, .len = (uint32_t)strlen(value) },
 				  .data = (const uint8_t *)value };
-	snprintf(m.header.path, sizeof(m.header.path), "/qubes-firewall/%s", path);
+	snprintf(m.header.path, sizeof(m.header.path), "%s%s", path[0] == '/' ? "" : "/qubes-firewall/", path);
 	change_forget(&changes);
 	if (type == WIRE_WRITE)
 		change_write(&changes, &db, peer, &m);
 	else
 		change_remove(&changes, &db, peer, &m);
 	assert_true(db_commit(&db));
+	half_settle(&changes.half, true);
 	return told();
 }
 
@@ -302,11 +303,11 @@ static void test_half_a_tree_is_told_to_nobody(void **state)
 	assert_string_equal(change(WIRE_WRITE, "1", ""), "-1/ 1/policy 1 ");
 	assert_string_equal(change(WIRE_RM, "1/", ""), "");
 	assert_string_equal(change(WIRE_WRITE, "1", ""), "-1/ 1 ");
-	assert_int_equal(changes.half.count, 0);
+	assert_int_equal(changes.half.begun, 0);
 	/* begun in one tree: the commit of another says nothing of it */
 	assert_string_equal(change(WIRE_WRITE, "2/0000", "x"), "");
 	assert_string_equal(change(WIRE_WRITE, "1", ""), "1 ");
-	assert_int_equal(changes.half.count, 1);
+	assert_int_equal(changes.half.begun, 1);
 	/* a common change says what it took over */
 	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "begin"), WIRE_OK);
 	assert_int_equal(send_one(WIRE_WRITE, "/qubes-firewall/2/policy", "drop"), WIRE_OK);
@@ -315,7 +316,7 @@ static void test_half_a_tree_is_told_to_nobody(void **state)
 	assert_string_equal(told(), "hold 2/0000 2/policy 2 generation ");
 	assert_true(db_commit(&db));
 	expect("/qubes-firewall/2", "");
-	assert_int_equal(changes.half.count, 0);
+	assert_int_equal(changes.half.begun, 0);
 }
 
 /* What was begun goes when all trees do, and when its time is up. */
@@ -330,7 +331,7 @@ static void test_what_was_begun_is_taken_back(void **state)
 	change(WIRE_RM, "1/policy", "");
 	change(WIRE_WRITE, "1/0001", "d");
 	change(WIRE_WRITE, "2/0001", "e");
-	assert_int_equal(changes.half.count, 2);
+	assert_int_equal(changes.half.begun, 2);
 	assert_null(half_abandoned(&changes.half, 1000, 0)); /* its writer is there */
 	half_left(&changes.half, peer);
 	assert_null(half_abandoned(&changes.half, 1099, 100));
@@ -343,12 +344,99 @@ static void test_what_was_begun_is_taken_back(void **state)
 	assert_string_equal(change(WIRE_WRITE, "1", ""), "1 ");
 	change(WIRE_WRITE, "1/0000", "f");
 	assert_string_equal(change(WIRE_RM, "", ""), "- ");
-	assert_int_equal(changes.half.count, 0);
+	assert_int_equal(changes.half.begun, 0);
 	expect("/qubes-firewall/1/0000", NULL);
 	expect("/qubes-firewall/2/0001", NULL);
 	db_close(&db);
 	open_store();
 	expect("/qubes-firewall/1/0000", NULL);
+}
+
+/* Who removes all trees of one kind takes back what was begun in those, and nobody else's. */
+static void test_a_removal_takes_back_its_own(void **state)
+{
+	(void)state;
+	change(WIRE_WRITE, "1/0000", "begun");
+	change(WIRE_WRITE, "/postern/set/a", "192.0.2.1");
+	change(WIRE_WRITE, "/postern/inbound/0000", "begun");
+	change(WIRE_RM, "/postern/", "");
+	assert_int_equal(changes.half.begun, 1);
+	expect("/qubes-firewall/1/0000", "begun");
+	change(WIRE_WRITE, "1/0001", "more");
+	assert_string_equal(change(WIRE_WRITE, "1", ""), "1/0000 1/0001 1 ");
+	db_close(&db);
+	open_store();
+	expect("/postern/set/a", NULL);
+	expect("/postern/inbound/0000", NULL);
+	/* likewise the other way round */
+	change(WIRE_WRITE, "/postern/set/a", "192.0.2.1");
+	change(WIRE_WRITE, "1/0001", "begun");
+	change(WIRE_RM, "", "");
+	assert_int_equal(changes.half.begun, 1);
+	expect("/postern/set/a", "192.0.2.1");
+	/* as part of a common change, too */
+	change(WIRE_WRITE, "2/0000", "was");
+	change(WIRE_WRITE, "2", "");
+	change(WIRE_WRITE, "2/0000", "begun");
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "begin"), WIRE_OK);
+	assert_int_equal(send_one(WIRE_RM, "/qubes-firewall/", ""), WIRE_OK);
+	write_tree("10.0.0.1", "action=accept");
+	assert_int_equal(send_one(WIRE_WRITE, "/postern/apply", "commit"), WIRE_OK);
+	assert_true(db_commit(&db));
+	assert_int_equal(changes.half.begun, 1);
+	db_close(&db);
+	open_store();
+	expect("/qubes-firewall/2/0000", NULL);
+	expect("/qubes-firewall/10.0.0.1/0000", "action=accept");
+	/* and all of it */
+	change(WIRE_WRITE, "/postern/set/a", "192.0.2.1");
+	change(WIRE_WRITE, "2/0000", "begun");
+	change(WIRE_RM, "/", "");
+	assert_int_equal(changes.half.begun, 0);
+	db_close(&db);
+	open_store();
+	expect("/postern/set/a", NULL);
+	expect("/qubes-firewall/2/0000", NULL);
+}
+
+/* A round that never came onto the disk has begun nothing and ended nothing. */
+static void test_half_waits_for_the_commit(void **state)
+{
+	(void)state;
+	struct half h = { .count = 0 };
+	char path[WIRE_PATH_BYTES];
+	half_begun(&h, "/a", peer);
+	half_settle(&h, true);
+	half_begun(&h, "/b", peer);
+	half_over(&h, "/a");
+	half_settle(&h, false);
+	half_left(&h, peer);
+	assert_int_equal(h.count, 1);
+	assert_null(half_abandoned(&h, 1000, 100));
+	assert_string_equal(half_abandoned(&h, 1100, 100), "/a");
+	/* what could not be taken back is not tried again at once */
+	half_over(&h, "/a");
+	half_settle(&h, false);
+	assert_null(half_abandoned(&h, 1200, 100));
+	assert_string_equal(half_abandoned(&h, 1300, 100), "/a");
+	half_over(&h, "/a");
+	half_settle(&h, true);
+	assert_int_equal(h.count, 0);
+	/* so many can be, and as many come instead of them in one round */
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i <= HALF_MAX; i++) {
+			snprintf(path, sizeof(path), "/%d/%d", round, i);
+			assert_int_equal(half_begun(&h, path, peer), i < HALF_MAX);
+		}
+		assert_true(half_begun(&h, path, peer) == false);
+		half_settle(&h, round > 0);
+		assert_int_equal(h.count, round > 0 ? HALF_MAX : 0);
+		half_over(&h, "/");
+		assert_false(half_waits(&h) && h.begun);
+	}
+	half_settle(&h, false);
+	assert_int_equal(h.begun, HALF_MAX);
+	half_free(&h);
 }
 
 static void apply_inbound(const char *rule, const char *commit, const char *said)
@@ -432,6 +520,7 @@ int main(void)
 		TEST(test_expired_while_away),
 		TEST(test_takes_over_a_half_written_tree),
 		TEST(test_half_a_tree_is_told_to_nobody),
+		TEST(test_a_removal_takes_back_its_own), TEST(test_half_waits_for_the_commit),
 		TEST(test_what_was_begun_is_taken_back),
 		TEST(test_own_trees),
 		TEST(test_file_of_the_first_version),

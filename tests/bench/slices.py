@@ -24,7 +24,7 @@ import time
 from dataclasses import dataclass
 
 STATES = {"off": "off", "on": "on", "stages": "stages", "null": "off"}
-SLICE_S, SETTLE_S = 0.015, 0.002
+SLICE_S, SETTLE_S = 0.03, 0.003
 SEED = 20 # the orders are the same in every run
 
 

@@ -147,27 +147,45 @@ void policy_free_rules(struct policy *p, struct ruleset *rules)
 	ruleset_free(rules);
 }
 
+/* Nobody may lose rules to a change that perhaps never happens. */
+static bool is_spare(const struct policy *p, const struct client *c)
+{
+	return c->used && c->attached == 0 && !c->has_pending && !c->has_before && (!p->held || !c->rules);
+}
+
+static void forget(struct policy *p, uint32_t at)
+{
+	table_remove(&p->index, at);
+	if (p->client[at].rules)
+		policy_free_rules(p, p->client[at].rules);
+	p->client[at] = (struct client){ .next_free = p->free };
+	p->generation[at] = 0;
+	p->free = at;
+}
+
+bool policy_forget(struct policy *p, struct ip_addr ip)
+{
+	uint32_t at;
+	if (!policy_find(p, ip, &at))
+		return true;
+	if (!is_spare(p, &p->client[at]))
+		return false;
+	forget(p, at);
+	return true;
+}
+
 /* The address least recently committed that has no port goes. */
 static bool evict(struct policy *p)
 {
 	uint32_t oldest = NONE;
 	for (uint32_t i = 0; i < p->capacity; i++) {
 		const struct client *c = &p->client[i];
-		/* nobody may lose rules to a change that perhaps never happens */
-		bool spare = c->used && c->attached == 0 && !c->has_pending && !c->has_before;
-		if (spare && (!p->held || !c->rules) &&
-		    (oldest == NONE || c->committed < p->client[oldest].committed))
+		if (is_spare(p, c) && (oldest == NONE || c->committed < p->client[oldest].committed))
 			oldest = i;
 	}
-	if (oldest == NONE)
-		return false;
-	table_remove(&p->index, oldest);
-	if (p->client[oldest].rules)
-		policy_free_rules(p, p->client[oldest].rules);
-	p->client[oldest] = (struct client){ .next_free = p->free };
-	p->generation[oldest] = 0;
-	p->free = oldest;
-	return true;
+	if (oldest != NONE)
+		forget(p, oldest);
+	return oldest != NONE;
 }
 
 struct client *policy_client_of(struct policy *p, struct ip_addr ip)

@@ -67,6 +67,8 @@ uint64_t policy_latest(const struct policy *); /* the newest generation of any c
  */
 bool policy_mark_attached(struct policy *, struct ip_addr, bool attached);
 bool policy_is_attached(const struct policy *, struct ip_addr);
+/* The address was never heard of, if it has no port and no change that may still come or be taken back; false: it has. */
+bool policy_forget(struct policy *, struct ip_addr);
 
 /* A change stamps every client. */
 void policy_set_blocks(struct policy *, const struct blocks *);

@@ -294,6 +294,15 @@ static bool take_owner(struct cursor *key, struct ip_addr *ip, bool *is_tree)
 	return *is_tree;
 }
 
+static void write_tree(struct qdb_tree *t, struct tree *tree, struct cursor child, const uint8_t *value, size_t len)
+{
+	trees_write(&t->trees, tree, child, value, len);
+	if (ip_is_zero(t->trees.forgotten))
+		return;
+	storelog_client(&t->log, t->trees.forgotten, "not here, and its rules made room for others", ": forgotten");
+	t->trees.forgotten = (struct ip_addr){ { 0 } };
+}
+
 static void write_config(struct qdb_tree *t, const char *path, const uint8_t *value, size_t len)
 {
 	switch (config_write(t->config, path, value, len)) {
@@ -340,7 +349,7 @@ static void sink_write(void *self, const char *path, const uint8_t *value, size_
 		return;
 	}
 	if (!is_commit)
-		trees_write(&t->trees, tree, key, value, len);
+		write_tree(t, tree, key, value, len);
 	else if (t->in_dump)
 		tree->committed = true;
 	else

@@ -57,6 +57,16 @@ void trees_empty_all(struct trees *t)
 			trees_empty(t, &t->tree[i]);
 }
 
+static void forget(struct trees *t, uint32_t at)
+{
+	struct tree *tree = &t->tree[at];
+	trees_empty(t, tree);
+	table_remove(&t->index, at);
+	t->waiting -= tree->handled_waits;
+	*tree = (struct tree){ .next_free = t->free };
+	t->free = at;
+}
+
 /* The least recently committed of a client without a port; what holds in the policy stays. */
 static bool evict(struct trees *t)
 {
@@ -67,14 +77,29 @@ static bool evict(struct trees *t)
 		    !policy_is_attached(t->policy, tree->ip))
 			oldest = i;
 	}
-	if (oldest == NONE)
+	if (oldest != NONE)
+		forget(t, oldest);
+	return oldest != NONE;
+}
+
+/* Nobody writes it, and the policy can do without; a dump that is not whole marks all as written. */
+static bool may_make_room(const struct trees *t, const struct tree *tree)
+{
+	return tree->used && !tree->changed && tree->rules.first != NONE && cross_kind(tree->ip) == RULE_OUTWARD &&
+	       !policy_is_attached(t->policy, tree->ip);
+}
+
+/* Room for one more rule, at the cost of a client that is not here. */
+static bool make_room(struct trees *t)
+{
+	uint32_t oldest = NONE;
+	for (uint32_t i = 0; i < t->capacity; i++)
+		if (may_make_room(t, &t->tree[i]) && (oldest == NONE || t->tree[i].stamp < t->tree[oldest].stamp))
+			oldest = i;
+	if (oldest == NONE || !policy_forget(t->policy, t->tree[oldest].ip))
 		return false;
-	struct tree *tree = &t->tree[oldest];
-	trees_empty(t, tree);
-	table_remove(&t->index, oldest);
-	t->waiting -= tree->handled_waits;
-	*tree = (struct tree){ .next_free = t->free };
-	t->free = oldest;
+	t->forgotten = t->tree[oldest].ip;
+	forget(t, oldest);
 	return true;
 }
 
@@ -101,6 +126,8 @@ static void write_rule(struct trees *t, struct tree *tree, uint32_t number, cons
 {
 	struct parsed_rule parsed;
 	struct staged *s = staged_put(t->pool, &tree->rules, number);
+	if (!s && make_room(t))
+		s = staged_put(t->pool, &tree->rules, number);
 	if (!s) {
 		tree->full = true;
 		return;

@@ -42,6 +42,7 @@ struct trees {
 	struct table index;
 	uint32_t free;
 	uint32_t waiting;
+	struct ip_addr forgotten; /* whose rules made room, for the user to say and to clear; zero: nobody's */
 };
 
 /* false: the arena is too small. */
@@ -55,7 +56,10 @@ struct tree *trees_find(const struct trees *, struct ip_addr);
 struct tree *trees_make(struct trees *, struct ip_addr);
 void trees_empty(struct trees *, struct tree *);
 void trees_empty_all(struct trees *);
-/* child: what follows /qubes-firewall/IP/ */
+/*
+ * child: what follows /qubes-firewall/IP/. When rules find no room, those least recently committed of a client without a
+ * port go, in the policy too: the store keeps rules of clients that are gone (qubes.md 2.2).
+ */
 void trees_write(struct trees *, struct tree *, struct cursor child, const uint8_t *value, size_t len);
 void trees_remove(struct trees *, struct tree *, struct cursor child);
 /* false: *why says why it cannot be committed, whatever its rules are. */

@@ -319,6 +319,62 @@ static void test_many_clients(void **state)
 	assert_string_equal(logged, "client 10.137.0.3: too many clients: ignored\n");
 }
 
+static void put_rules(int client, int count)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%d/policy", client);
+	put(path, "drop");
+	for (int i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%d/%04d", client, i);
+		put(path, "action=accept proto=tcp dstports=1-2");
+	}
+	snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%d", client);
+	put(path, "");
+}
+
+static bool is_open(int client)
+{
+	uint32_t at;
+	return policy_find(policy, ip_v4(10, 137, 0, (uint8_t)client), &at) && policy_show(policy, at).state == POLICY_OPEN;
+}
+
+/* Nobody removes the rules of qubes that are gone (qubes.md 2.2): they make room, not those who are here. */
+static void test_rules_of_the_departed(void **state)
+{
+	(void)state;
+	start_empty();
+	assert_true(policy_mark_attached(policy, ip_v4(10, 137, 0, 1), true));
+	put_rules(1, 3000);
+	put_rules(2, 3000);
+	put_rules(3, 2000);
+	logged[0] = 0;
+	put_rules(4, 3000);
+	assert_true(is_open(1) && is_open(3) && is_open(4));
+	assert_string_equal(shown(ip_v4(10, 137, 0, 2)), "unknown");
+	assert_string_equal(logged, "client 10.137.0.2: not here, and its rules made room for others: forgotten\n"
+				    "client 10.137.0.4: 3000 rules, then drop: open\n");
+	/* half written, with a port, or part of a change that is held: nobody's room */
+	put("/qubes-firewall/10.137.0.3/0000", "action=drop");
+	assert_true(policy_mark_attached(policy, ip_v4(10, 137, 0, 4), true));
+	put_rules(5, 3500);
+	assert_string_equal(shown(ip_v4(10, 137, 0, 5)), "too many rules: no room left");
+	assert_true(is_open(1) && is_open(3) && is_open(4));
+	rm("/qubes-firewall/10.137.0.5/");
+	put("/qubes-firewall/10.137.0.3", "");
+	put("/postern/hold", "7 0");
+	put_rules(5, 3500);
+	put("/postern/generation", "7 0");
+	assert_true(is_open(1) && is_open(3) && is_open(4) && !is_open(5));
+	rm("/qubes-firewall/10.137.0.5/");
+	put_rules(5, 1900);
+	assert_true(is_open(1) && is_open(4) && is_open(5));
+	assert_string_equal(shown(ip_v4(10, 137, 0, 3)), "unknown");
+	/* who was forgotten comes with rules, as Qubes starts it */
+	assert_true(policy_mark_attached(policy, ip_v4(10, 137, 0, 2), true));
+	put_rules(2, 1000);
+	assert_true(is_open(2));
+}
+
 static void test_config(void **state)
 {
 	(void)state;
@@ -509,6 +565,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_against_naive, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_clients, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config, make, unmake),
+		cmocka_unit_test_setup_teardown(test_rules_of_the_departed, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_connected, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_mapped, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config_more, make, unmake),

@@ -17,6 +17,10 @@ struct qdb_tree {
 	struct treecommit commit;
 	struct blockkeys blocks;
 	uint64_t commits;
+	struct {
+		uint64_t of; /* the common change that it was written in; 0: alone */
+		bool taken_back; /* with that: what is here does not hold, and is not to be committed */
+	} set[SETS_MAX];
 	struct generation generation;
 	uint64_t now_ns, wall_ns; /* of the last tick */
 	bool in_dump, synced;
@@ -47,9 +51,10 @@ static bool is_word(struct cursor c, const char *word)
 
 /* --- commit -------------------------------------------------------------------------- */
 
-static void commit(struct qdb_tree *t, struct tree *tree)
+static void commit_as_part(struct qdb_tree *t, struct tree *tree, uint64_t of)
 {
 	treecommit(&t->commit, tree);
+	tree->of = of;
 	tree->committed = false;
 	tree->stamp = ++t->commits;
 	if (cross_kind(tree->ip) != RULE_OUTWARD)
@@ -57,6 +62,21 @@ static void commit(struct qdb_tree *t, struct tree *tree)
 	tree->handled++;
 	t->trees.waiting += !tree->handled_waits;
 	tree->handled_waits = true;
+}
+
+static void commit(struct qdb_tree *t, struct tree *tree)
+{
+	commit_as_part(t, tree, t->generation.held);
+}
+
+/* This common change does not hold: until the store has taken it back as well, only the store commits what was in it. */
+static void taken_back(struct qdb_tree *t, uint64_t number)
+{
+	for (uint32_t i = 0; number && i < SETS_MAX; i++)
+		t->set[i].taken_back |= t->set[i].of == number;
+	for (uint32_t i = 0; number && i < t->trees.capacity; i++)
+		if (t->trees.tree[i].used && t->trees.tree[i].of == number)
+			t->trees.tree[i].changed = true;
 }
 
 /* Qubes shall know that this qube filters; only a class that may ask does, so that no other host is troubled. */
@@ -115,6 +135,7 @@ void qdb_tree_tick(struct qdb_tree *t, uint64_t now_ns, uint64_t wall_ns)
 	expire(t);
 	if (!generation_tick(&t->generation, now_ns))
 		return;
+	taken_back(t, t->generation.reverted);
 	text_put(&line, "generation ");
 	text_u64(&line, t->generation.reverted);
 	text_put(&line, ": nobody confirmed it in time: the rules before it hold again");
@@ -182,14 +203,23 @@ static void apply_dns(struct qdb_tree *t)
 	policy_set_dns(t->policy, servers, count);
 }
 
-static void commit_marked(struct qdb_tree *t)
+/* of a dump: with what is in it and not confirmed, if something is. */
+static void commit_marked(struct qdb_tree *t, uint64_t of)
 {
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		if (t->trees.tree[i].used && t->trees.tree[i].committed)
-			commit(t, &t->trees.tree[i]);
+			commit_as_part(t, &t->trees.tree[i], of);
 }
 
 /* --- sets ------------------------------------------------------------------------------ */
+
+static bool sets_stand(const struct qdb_tree *t, const struct tree *tree)
+{
+	for (uint32_t i = 0; i < SETS_MAX; i++)
+		if (t->set[i].taken_back && staged_uses_set(t->trees.pool, &tree->rules, i))
+			return false;
+	return true;
+}
 
 /* The clients that have a changed set follow it, unless somebody is writing their rules: then it holds with those. */
 static void commit_set_changed(struct qdb_tree *t)
@@ -198,14 +228,16 @@ static void commit_set_changed(struct qdb_tree *t)
 	policy_keeping(t->policy, POLICY_AMEND);
 	for (uint32_t i = 0; i < t->trees.capacity; i++) {
 		struct tree *tree = &t->trees.tree[i];
-		if (tree->used && tree->set_changed && tree->stands && !tree->changed)
-			commit(t, tree);
+		if (tree->used && tree->set_changed && tree->stands && !tree->changed && sets_stand(t, tree))
+			commit_as_part(t, tree, tree->of);
 	}
 	policy_keeping(t->policy, POLICY_FORGET);
 }
 
 static void set_changed(struct qdb_tree *t, uint32_t set)
 {
+	t->set[set].of = t->generation.held;
+	t->set[set].taken_back = false;
 	for (uint32_t i = 0; i < t->trees.capacity; i++) {
 		struct tree *tree = &t->trees.tree[i];
 		if (tree->used && staged_uses_set(t->trees.pool, &tree->rules, set))
@@ -241,15 +273,21 @@ static void write_generation(struct qdb_tree *t, struct cursor key, struct curso
 {
 	char buffer[STORELOG_BYTES];
 	struct text line = text_on(buffer);
+	const struct { uint64_t held, unconfirmed; } before = { t->generation.held, t->generation.unconfirmed };
 	if (is_word(key, "generation") && t->in_dump) {
 		generation_dumped(&t->generation, value);
 	} else if (is_word(key, "generation")) {
 		/* those of a dump that was not to hold: now something else does */
-		commit_marked(t);
+		commit_marked(t, 0);
 		if (generation_publish(&t->generation, value, &line))
 			storelog_say(&t->log, &line);
+		if (t->generation.current != before.held)
+			taken_back(t, before.held);
 	} else if (is_word(key, "hold") && !t->in_dump) {
 		generation_hold(&t->generation, value);
+		taken_back(t, before.held);
+		if (!t->generation.unconfirmed)
+			taken_back(t, before.unconfirmed);
 	} else if (is_word(key, "confirm") && !t->in_dump) {
 		generation_confirm_key(&t->generation, value);
 	}
@@ -402,8 +440,10 @@ static void sink_opened(void *self)
 {
 	struct qdb_tree *t = self;
 	trees_empty_all(&t->trees);
-	for (uint32_t i = 0; i < SETS_MAX; i++)
+	for (uint32_t i = 0; i < SETS_MAX; i++) {
 		sets_empty(t->trees.sets, i);
+		t->set[i].of = 0, t->set[i].taken_back = false;
+	}
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		t->trees.tree[i].committed = false;
 	generation_opened(&t->generation);
@@ -423,7 +463,7 @@ static void sink_synced(void *self)
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		t->trees.tree[i].committed |= t->trees.tree[i].used && t->trees.tree[i].policy != TREE_NO_POLICY;
 	if (generation_dump_commits(&t->generation, seen))
-		commit_marked(t);
+		commit_marked(t, t->generation.unconfirmed);
 	generation_dump_ends(&t->generation);
 }
 

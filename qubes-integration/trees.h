@@ -21,7 +21,8 @@ struct tree {
 	bool full;           /* a rule found no room */
 	bool stray_more;     /* more strays than the one below; only an emptied tree forgets them */
 	char stray[TREES_STRAY_BYTES]; /* a child that is neither policy nor a rule; "": none */
-	bool changed;        /* since the user cleared it */
+	bool changed;        /* since the user cleared it, or what holds was taken back to other rules than these */
+	uint64_t of;         /* the user's: the common change that it was committed with; 0: alone */
 	bool stands;         /* the user's: it could be committed */
 	bool set_changed;    /* the user's: it has a set that is not what it was when it was committed */
 	bool committed;      /* the user's: in the dump, the commit key was there */

@@ -292,6 +292,66 @@ static void test_set_and_revert(void **state)
 	assert_string_equal(reaches(2), "2");
 }
 
+/* What was taken back does not come again with a set that changes before the store has taken it back, too. */
+static void test_set_behind_revert(void **state)
+{
+	(void)state;
+	static const char *const way[] = { "nobody confirms it", "refused", "never released", "another instead" };
+	qdb_tree_tick(tree, S, 1000 * S);
+	start_empty();
+	for (uint32_t i = 0; i < array_len(way); i++) {
+		char number[16];
+		set_to("lab", "192.0.2.1");
+		set_to("other", "");
+		rm("/qubes-firewall/");
+		rules_of(1, "action=accept dstset=lab");
+		commit(1);
+		rules_of(2, "action=accept dstset=lab");
+		commit(2);
+		/* this one uses a set that changes, too */
+		rules_of(3, "action=accept dstset=lab");
+		put("/qubes-firewall/10.137.0.3/0005", "action=accept dstset=other");
+		commit(3);
+		snprintf(number, sizeof(number), "%u 60", 2 * i + 1);
+		put("/postern/hold", number);
+		put("/qubes-firewall/10.137.0.1/0004", "action=accept proto=tcp");
+		commit(1);
+		set_to("other", "192.0.2.7 192.0.2.8");
+		if (i == 1) {
+			put("/qubes-firewall/10.137.0.4/0004", "nonsense");
+			commit(4);
+		}
+		if (i != 2)
+			put("/postern/generation", number);
+		assert_true(accepts(1, 9) == (i == 0 || i == 3));
+		if (i == 0)
+			qdb_tree_tick(tree, 61 * S, 1061 * S);
+		snprintf(number, sizeof(number), "%u 0", 2 * i + 2);
+		if (i >= 2)
+			put("/postern/hold", number);
+		if (i >= 2)
+			put("/postern/generation", number);
+		set_to("lab", "192.0.2.2");
+		if (accepts(1, 9))
+			fail_msg("%s: it is back", way[i]);
+		assert_string_equal(reaches(1), "1");
+		assert_string_equal(reaches(2), "2");
+		assert_string_equal(reaches(3), "1");
+		/* the store takes it back */
+		put("/postern/hold", number);
+		set_to("other", "");
+		rm("/qubes-firewall/10.137.0.1/");
+		rules_of(1, "action=accept dstset=lab");
+		commit(1);
+		put("/postern/generation", number);
+		assert_string_equal(reaches(1), "2");
+		assert_string_equal(reaches(3), "2");
+		set_to("lab", "192.0.2.3");
+		assert_string_equal(reaches(1), "3");
+		assert_string_equal(reaches(2), "3");
+	}
+}
+
 /* A set that has grown too large closes its clients, until it is smaller again. */
 static void test_too_large(void **state)
 {
@@ -321,6 +381,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
 		TEST(test_shared), TEST(test_unknown), TEST(test_half_written), TEST(test_held), TEST(test_dump),
 		TEST(test_expire), TEST(test_expire_and_revert), TEST(test_set_and_revert), TEST(test_too_large),
+		TEST(test_set_behind_revert),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,14 @@ from check_salt import arguments, expect, render  # noqa: E402
 
 TOOLS = ["qvm-ls", "qvm-prefs", "qvm-start", "qvm-check", "qvm-shutdown", "qubes-prefs", "rpm", "sh"]
 DEFAULT = "*default*"
+STUB = """#!%s
+import sys
+sys.dont_write_bytecode = True
+sys.argv[0] = %r
+sys.path.insert(0, %r)
+import check_apply
+sys.exit(check_apply.main())
+"""
 
 
 class Dom0:
@@ -189,8 +197,7 @@ def main():
         for tool in TOOLS:
             path = os.path.join(folder, tool)
             with open(path, "w") as f:
-                f.write("#!%s\nimport sys\nsys.dont_write_bytecode = True\nsys.argv[0] = %r\nsys.path.insert(0, %r)\nimport check_apply\nsys.exit(check_apply.main())\n"
-                        % (sys.executable, tool, os.path.dirname(os.path.abspath(__file__))))
+                f.write(STUB % (sys.executable, tool, os.path.dirname(os.path.abspath(__file__))))
             os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
         story(sys.argv[1], folder, os.path.join(folder, "dom0"))
     print("salt: applied twice, rolled back, uninstalled")

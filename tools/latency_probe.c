@@ -17,7 +17,7 @@ extern char **environ;
 
 enum { SEARCH_STEPS = 12, SEARCH_NS = 1000000000, BEHIND_NS_MAX = 5000000, OVERRUN_PERCENT_MAX = 1 };
 static const double load_share[] = { 0, 0.1, 0.5, 0.9 };
-enum { IDLE_RATE = 100 };
+enum { IDLE_RATE = 100, TRIAL_MORE_S = 3 /* beginning, late replies */, SWEEP_MORE_S = 30 };
 
 static int set_value(const struct latency_plan *p, const char *value)
 {
@@ -144,11 +144,20 @@ static int rates_of(const struct latency_plan *p, struct latency_run *run, uint3
 	return EXIT_YES;
 }
 
+/* Twice what the trials with one value should take, and what it takes to begin: rules that nobody puts back end then. */
+static double seconds_of_value(const struct latency_plan *p)
+{
+	double one = (double)p->trial.duration_ns / 1e9 + TRIAL_MORE_S;
+	double search = p->load ? SEARCH_STEPS * ((double)SEARCH_NS / 1e9 + TRIAL_MORE_S) : 0;
+	size_t rates = p->load ? array_len(load_share) : p->rates;
+	return 2 * (double)p->sizes * (search + (double)rates * p->trials * one * (p->reflector ? 2 : 1)) + SWEEP_MORE_S;
+}
+
 static int all_trials(const struct latency_plan *p, struct latency_run *run)
 {
 	for (size_t v = 0; v < (p->values ? p->values : 1); v++) {
 		const char *value = p->values ? p->value[v] : NULL;
-		int code = !value ? EXIT_YES : p->sweep.client ? latency_sweep_set(&p->sweep, value) : set_value(p, value);
+		int code = !value ? EXIT_YES : p->sweep.client ? latency_sweep_set(&p->sweep, value, seconds_of_value(p)) : set_value(p, value);
 		for (size_t s = 0; s < p->sizes && code == EXIT_YES; s++) {
 			double rate[LATENCY_LIST_MAX];
 			size_t rates;

@@ -2,44 +2,22 @@
 /* So many rules, and the old ones back at the end. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "latency_sweep.h"
 #include "ruletree.h"
+#include "storekeys.h"
 #include "storesay.h"
 #include "verbs.h"
 
 enum { RULES_MAX = 9999, HOSTS = 250, PORT_FIRST = 1000, APPLIED_WAIT_MS = 20000 };
-
-/* The keys of a client's tree as they were. */
-struct saved {
-	struct item {
-		char key[WIRE_PATH_BYTES];
-		uint8_t value[WIRE_VALUE_MAX];
-		size_t len;
-	} *item;
-	size_t count;
-	bool full; /* of memory */
-};
-
-static bool keep(void *context, const char *key, const uint8_t *value, size_t len)
-{
-	struct saved *s = context;
-	struct item *more = reallocarray(s->item, s->count + 1, sizeof(*more));
-	s->full = !more;
-	if (!more)
-		return false;
-	s->item = more;
-	struct item *i = &more[s->count++];
-	snprintf(i->key, sizeof(i->key), "%s", key);
-	i->len = len < sizeof(i->value) ? len : sizeof(i->value);
-	memcpy(i->value, value, i->len);
-	return true;
-}
 
 /* A connection, and how often the appliance has taken in the rules of the client. */
 static int begin(const struct latency_sweep *s, struct storeclient *c, char was[RULETREE_COUNT_MAX])
@@ -57,45 +35,68 @@ static int await(const struct latency_sweep *s, struct storeclient *c, const cha
 				      storesay(r, s->store, "wait");
 }
 
-static int save(const struct latency_sweep *s, struct saved *all)
+/* Does the tree have a key? */
+static bool take_any(void *context, const char *key, const uint8_t *value, size_t len)
+{
+	(void)key;
+	(void)value;
+	(void)len;
+	*(bool *)context = true;
+	return false;
+}
+
+static int save(const struct latency_sweep *s, struct storekeys *all)
 {
 	struct storeclient c;
 	char key[WIRE_PATH_BYTES];
+	bool any = false;
 	int code = storesay(storeclient_open(&c, s->store, STORECLIENT_WAIT_MS), s->store, "open");
 	ruletree_key(key, s->client, "/");
 	if (code == EXIT_YES)
-		code = storesay(storeclient_multiread(&c, key, keep, all), s->store, "read");
+		code = storesay(storekeys_read(all, &c, key), s->store, "read");
 	storeclient_close(&c);
-	if (code == EXIT_YES && (all->full || !all->count))
-		code = complain(EXIT_NO, all->full ? "out of memory" : "%s has no rules in the store", s->client);
-	return code;
+	storekeys_each(all, key, take_any, &any);
+	return code == EXIT_YES && !any ? complain(EXIT_NO, "%s has no rules in the store", s->client) : code;
 }
 
-static int put_back(const struct latency_sweep *s, const struct saved *all)
+struct restoring {
+	struct storeclient client;
+	enum store_result result;
+};
+
+static bool write_key(void *context, const char *key, const uint8_t *value, size_t len)
 {
-	struct storeclient c;
+	struct restoring *r = context;
+	r->result = storeclient_queue_write(&r->client, key, value, len);
+	return r->result == STORE_DONE;
+}
+
+static int put_back(const struct latency_sweep *s, const struct storekeys *all)
+{
+	struct restoring r;
 	char key[WIRE_PATH_BYTES], was[RULETREE_COUNT_MAX];
-	int code = begin(s, &c, was);
+	int code = begin(s, &r.client, was);
 	ruletree_key(key, s->client, "/");
-	enum store_result r = code == EXIT_YES ? storeclient_queue_remove(&c, key) : STORE_UNREACHED;
-	for (size_t i = 0; i < all->count && r == STORE_DONE; i++)
-		r = storeclient_queue_write(&c, all->item[i].key, all->item[i].value, all->item[i].len);
-	if (r == STORE_DONE)
-		r = storeclient_finish(&c);
+	r.result = code == EXIT_YES ? storeclient_queue_remove(&r.client, key) : STORE_UNREACHED;
+	if (r.result == STORE_DONE)
+		storekeys_each(all, key, write_key, &r);
+	if (r.result == STORE_DONE)
+		r.result = storeclient_finish(&r.client);
 	ruletree_key(key, s->client, "");
-	if (r == STORE_DONE)
-		r = storeclient_write(&c, key, "", 0);
+	if (r.result == STORE_DONE)
+		r.result = storeclient_write(&r.client, key, "", 0);
 	if (code == EXIT_YES)
-		code = storesay(r, s->store, "write");
+		code = storesay(r.result, s->store, "write");
 	if (code == EXIT_YES)
-		code = await(s, &c, was);
-	storeclient_close(&c);
+		code = await(s, &r.client, was);
+	storeclient_close(&r.client);
 	return code;
 }
 
 int latency_sweep_begin(struct latency_sweep *s)
 {
-	struct saved all = { 0 };
+	struct storekeys all = { .count = 0 };
+	pid_t parent = getpid();
 	struct in_addr ip;
 	int status;
 	s->store = storeclient_path(s->store);
@@ -104,8 +105,11 @@ int latency_sweep_begin(struct latency_sweep *s)
 	int code = save(s, &all);
 	fflush(NULL);
 	pid_t pid = code == EXIT_YES ? fork() : -1;
-	if (pid == 0)
-		return -1;
+	if (pid == 0) {
+		/* nobody would put the rules back: no more of them */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		return getppid() == parent ? -1 : EXIT_NO;
+	}
 	if (pid > 0) {
 		signal(SIGINT, SIG_IGN); /* the child's, and then there is something to do */
 		signal(SIGTERM, SIG_IGN);
@@ -118,12 +122,13 @@ int latency_sweep_begin(struct latency_sweep *s)
 	} else if (code == EXIT_YES) {
 		code = complain(EXIT_NO, "fork: %m");
 	}
-	free(all.item);
+	storekeys_free(&all);
 	return code;
 }
 
-int latency_sweep_set(const struct latency_sweep *s, const char *count)
+int latency_sweep_set(const struct latency_sweep *s, const char *count, double seconds)
 {
+	long long end_s = time(NULL) + (long long)ceil(seconds);
 	struct storeclient c;
 	struct rulefile f = { 0 };
 	char was[RULETREE_COUNT_MAX], text[128], *end;
@@ -131,11 +136,12 @@ int latency_sweep_set(const struct latency_sweep *s, const char *count)
 	if (end == count || *end || n > RULES_MAX)
 		return complain(EXIT_USAGE, "%s: not a number of rules up to %d", count, RULES_MAX);
 	for (unsigned i = 0; i < n; i++) {
-		snprintf(text, sizeof(text), "action=accept dst4=203.0.113.%u/32 proto=%s dstports=%u-%u", 1 + i % HOSTS,
-			 i % 2 ? "tcp" : "udp", PORT_FIRST + i, PORT_FIRST + i);
+		snprintf(text, sizeof(text), "action=accept dst4=203.0.113.%u/32 proto=%s dstports=%u-%u expire=%lld",
+			 1 + i % HOSTS, i % 2 ? "tcp" : "udp", PORT_FIRST + i, PORT_FIRST + i, end_s);
 		rulefile_keep(&f, i, text);
 	}
-	rulefile_keep(&f, (uint32_t)n, "action=accept");
+	snprintf(text, sizeof(text), "action=accept expire=%lld", end_s);
+	rulefile_keep(&f, (uint32_t)n, text);
 	int code = begin(s, &c, was);
 	if (code == EXIT_YES)
 		code = storesay(ruletree_replace(&c, s->client, &f), s->store, "write");

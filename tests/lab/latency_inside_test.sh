@@ -99,6 +99,19 @@ check "rules swept" probe c2 "$LAB/sweep.run" --rate 100 --duration 0.5 --sweep 
 check_says "each in the run" 'rules=500' cat "$LAB/sweep.run"
 check_says "and put back" "$(sed -n 2p "$LAB/before" | tr -s ' ' | cut -c 2-30)" sh -c "'$POSTERN' rules '$C2' | tr -s ' '"
 
+# killed, it cannot put anything back: what it left ends by itself, and nobody goes on probing
+background "$LAB/killed.out" ip netns exec "$NS_C2" "$POSTERN" latency probe --quiet --rate 100 --duration 60 \
+	--sweep rules=3 --client "$C2" $SERVER
+swept() { "$POSTERN" rules "$C2" | grep -q '0003 *action=accept expire='; }
+check "rules of a sweep" wait_for 20 swept
+prober=$(cat "/proc/$pid/task/$pid/children")
+kill -9 "$pid"
+check "all of them end" equals "$("$POSTERN" rules "$C2" | grep -c expire=)" 4
+check "the prober goes" wait_for 10 gone "${prober:-$$}"
+check_says "not before a trial could" ok sh -c "'$POSTERN' rules '$C2' | sed -n 's/.*expire=//p' |
+	while read -r end; do [ \$end -gt $(($(date +%s) + 60)) ] && [ \$end -lt $(($(date +%s) + 300)) ] && echo ok; done"
+printf 'accept %s udp 8719\ndrop\n' "$SERVER" | rules_set "$C2"
+
 check "measuring is switched off" "$POSTERN" latency off
 check "and its memory emptied" "$POSTERN" latency reset
 check "packets pass all the same" probe c1 "$LAB/quiet.run" --rate 100 --duration 0.5 $SERVER

@@ -91,7 +91,9 @@ static int look(struct web *w)
 	/* A platform without a fine clock refuses this one: then there are no histograms. */
 	if (code == EXIT_YES) {
 		char why[WEB_WHY_BYTES];
-		code = web_ask(w->socket, "latency", take_latency, &now.latency, why);
+		code = web_ask(w->socket, "latency", take_latency, &now.latency.whole, why);
+		if (code == EXIT_YES)
+			code = web_ask(w->socket, "latency clients", take_latency, &now.latency.clients, why);
 		code = code == EXIT_REFUSED ? EXIT_YES : code;
 	}
 	if (code != EXIT_YES) {
@@ -198,7 +200,19 @@ static void say_latency(struct web *w, const struct http_request *r, struct http
 		say_why(a, w->why);
 		return;
 	}
-	json_t *document = latency_run_json(&w->look.latency);
+	json_t *document = latency_run_json(&w->look.latency.whole);
+	say_document(a, document);
+	json_decref(document);
+}
+
+static void say_latency_clients(struct web *w, const struct http_request *r, struct http_answer *a)
+{
+	(void)r;
+	if (!w->look.document) {
+		say_why(a, w->why);
+		return;
+	}
+	json_t *document = web_latency_clients(&w->look.latency);
 	say_document(a, document);
 	json_decref(document);
 }
@@ -277,6 +291,7 @@ static void answer(void *context, const struct http_request *r, struct http_answ
 	} documents[] = {
 		{ "/api/status", say_status }, { "/api/history", say_history }, { "/api/flows", say_flows },
 		{ "/api/rules", say_rules },   { "/api/latency", say_latency }, { "/api/events", say_events },
+		{ "/api/latency/clients", say_latency_clients },
 	};
 	for (size_t i = 0; i < array_len(documents); i++)
 		if (http_path_is(r, documents[i].path)) {

@@ -10,13 +10,13 @@
 void web_look_init(struct web_look *look)
 {
 	*look = (struct web_look){ .document = NULL };
-	latency_run_init(&look->latency, "appliance");
+	web_latency_init(&look->latency);
 }
 
 void web_look_free(struct web_look *look)
 {
 	json_decref(look->document);
-	latency_run_free(&look->latency);
+	web_latency_free(&look->latency);
 	look->document = NULL;
 }
 
@@ -105,65 +105,6 @@ static json_t *drop_counts(const json_t *old, const json_t *now)
 	return drops;
 }
 
-static json_t *series_sample(const struct histogram *old, const struct histogram *now)
-{
-	static const struct { const char *name; uint32_t ppm; } quantiles[] = {
-		{ "p50", 500000 }, { "p90", 900000 }, { "p99", 990000 }, { "p999", 999000 },
-	};
-	static struct histogram grown; /* large; one thread */
-	json_t *rows = json_array();
-	grown = (struct histogram){ .count = 0 };
-	for (uint32_t row = 0; row < WEB_ROWS; row++) {
-		json_int_t in_row = 0;
-		for (uint32_t i = row * WEB_ROW_BUCKETS; i < (row + 1) * WEB_ROW_BUCKETS; i++) {
-			/* Fewer than before: it was reset, or halved. */
-			uint32_t was = old && old->bucket[i] <= now->bucket[i] ? old->bucket[i] : 0;
-			if (now->bucket[i] > was)
-				histogram_fill(&grown, i, now->bucket[i] - was);
-			in_row += now->bucket[i] - was;
-		}
-		if (in_row)
-			json_array_append_new(rows, json_pack("[I, I]", (json_int_t)row, in_row));
-	}
-	grown.count = histogram_held(&grown);
-	grown.max_ns = now->max_ns;
-	json_t *sample = json_pack("{s:I, s:o}", "count", (json_int_t)grown.count, "rows", rows);
-	for (size_t i = 0; i < array_len(quantiles); i++)
-		json_object_set_new(sample, quantiles[i].name,
-				    json_integer((json_int_t)histogram_quantile(&grown, quantiles[i].ppm)));
-	return sample;
-}
-
-/* Up and down together. */
-static const struct histogram *passed(const struct latency_run *run, struct histogram *sum)
-{
-	histogram_clear(sum);
-	for (size_t i = 0; i < run->count; i++)
-		if (!strcmp(run->series[i].name, "up residence") || !strcmp(run->series[i].name, "down residence"))
-			histogram_merge(sum, &run->series[i].total);
-	return sum;
-}
-
-static void keep_series(json_t *all, const char *name, const struct histogram *old, const struct histogram *now)
-{
-	json_t *one = series_sample(old, now);
-	if (number(one, "count"))
-		json_object_set(all, name, one);
-	json_decref(one);
-}
-
-static json_t *latency_sample(const struct latency_run *old, const struct latency_run *now)
-{
-	static struct histogram was_sum, sum; /* large; one thread */
-	json_t *all = json_object();
-	keep_series(all, "passed", passed(old, &was_sum), passed(now, &sum));
-	for (size_t i = 0; i < now->count && json_object_size(all) < WEB_LATENCY_MAX; i++) {
-		const struct latency_series *was = latency_run_find(old, now->series[i].name);
-		keep_series(all, now->series[i].name, was ? &was->total : NULL, &now->series[i].total);
-	}
-	return all;
-}
-
 /* --- keeping them ----------------------------------------------------------------------- */
 
 static json_t *sample_of(const struct web_look *before, const struct web_look *now, int64_t span_ms)
@@ -175,7 +116,7 @@ static json_t *sample_of(const struct web_look *before, const struct web_look *n
 	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "flows", number(appliance, "flows"), "opened_s",
 			 per_s(growth(was_appliance, appliance, "opened"), span_ms), "ports",
 			 port_rates(old, is, span_ms), "drops", drop_counts(old, is), "latency",
-			 latency_sample(&before->latency, &now->latency));
+			 web_latency_sample(&before->latency, &now->latency));
 }
 
 void web_history_add(struct web_history *h, const struct web_look *before, const struct web_look *now, int64_t time_ms)

@@ -9,30 +9,24 @@
  *   {"seq","time_ms","span_ms","flows":N,"opened_s":N,
  *    "ports":{"NUMBER":[rx_bytes_s,tx_bytes_s,rx_packets_s,tx_packets_s,drops_s],...}    all zero: left out
  *    "drops":{"REASON":packets in the span,...},                                         0: left out
- *    "latency":{"up residence":{"count":N,"p50":ns,"p90":ns,"p99":ns,"p999":ns,"rows":[[row,count],...]},...}}
- *
- * The latency of "passed" is up and down residence together. A row is eight of histogram.h's buckets: a quarter
- * of a power of two from 32 ns on.
+ *    "latency":{"NAME":series,...}}                                                       web_latency.h
  */
 #ifndef WEB_HISTORY_H
 #define WEB_HISTORY_H
 
 #include <jansson.h>
 
-#include "latency_run.h"
+#include "web_latency.h"
 
 enum {
 	WEB_SAMPLES = 600,
 	WEB_SAMPLE_BYTES = 64 << 10, /* a longer one is kept without its ports */
-	WEB_LATENCY_MAX = 12,	     /* series in a sample */
-	WEB_ROW_BUCKETS = 8,
-	WEB_ROWS = HISTOGRAM_BUCKETS / WEB_ROW_BUCKETS,
 };
 
 /* One look at the appliance. document is what `postern status -j` prints; both are owned. */
 struct web_look {
 	json_t *document; /* NULL: nobody answered */
-	struct latency_run latency;
+	struct web_latency latency;
 	int64_t taken_ms; /* monotonic */
 };
 

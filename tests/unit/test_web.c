@@ -1,4 +1,4 @@
-/* links: tools/web_flows.c tools/web_history.c tools/web_rules.c tools/web_events.c tools/web_ask.c tools/controlclient.c tools/latency_run.c tools/latency_file.c tools/columns.c netstack/histogram.c */
+/* links: tools/web_flows.c tools/web_history.c tools/web_latency.c tools/web_rules.c tools/web_events.c tools/web_ask.c tools/controlclient.c tools/latency_run.c tools/latency_file.c tools/columns.c netstack/histogram.c */
 // SPDX-License-Identifier: ISC
 /* test_web.c: the differences, picks and bounds that the page is made of. */
 #include <setjmp.h>
@@ -206,10 +206,10 @@ static void look_at(struct web_look *l, int64_t taken_ms, int bytes, int drops, 
 	l->document = json_pack("{s:{s:i, s:i}, s:[{s:i, s:s, s:i, s:i, s:i, s:i, s:i}], s:[{s:s, s:i}]}", "appliance", "flows",
 				3, "opened", bytes, "ports", "port", 1, "name", "a", "rx_bytes", bytes, "tx_bytes", 0,
 				"rx_packets", 0, "tx_packets", 0, "drops", 0, "drops", "reason", "rule", "count", drops);
-	struct latency_series *s = latency_run_add(&l->latency, "up residence", LATENCY_MEASURED, 0);
+	struct latency_series *s = latency_run_add(&l->latency.whole, "up residence", LATENCY_MEASURED, 0);
 	if (packets)
 		histogram_record_many(&s->total, 1000, packets);
-	s = latency_run_add(&l->latency, "down residence", LATENCY_MEASURED, 0);
+	s = latency_run_add(&l->latency.whole, "down residence", LATENCY_MEASURED, 0);
 	if (packets)
 		histogram_record_many(&s->total, 500000, packets);
 }
@@ -222,6 +222,47 @@ static json_t *last_sample(const struct web_history *h)
 	assert_int_equal(json_array_size(json_object_get(d, "samples")), 1);
 	json_decref(d);
 	return sample;
+}
+
+/* Clients by what they sent in between, up and down together; one that is new, one that was reset, one that rests. */
+static void test_clients_latency(void **state)
+{
+	enum { CLIENTS = WEB_LATENCY_CLIENTS + 8 };
+	struct web_look a, b;
+	(void)state;
+	look_at(&a, 1000, 0, 0, 0);
+	look_at(&b, 2000, 0, 0, 0);
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "%s residence 10.0.0.%u", i % 2 ? "down" : "up", i);
+		if (i != 3)
+			histogram_record_many(&latency_run_add(&a.latency.clients, name, LATENCY_MEASURED, 0)->total, 1000, 5);
+		histogram_record_many(&latency_run_add(&b.latency.clients, name, LATENCY_MEASURED, 0)->total, 1000,
+				      i == 3 ? 60 : i == 5 ? 5 : i == 7 ? 2 : 6 + i);
+	}
+	struct latency_series *s = latency_run_add(&b.latency.clients, "down residence 10.0.0.2", LATENCY_MEASURED, 0);
+	histogram_record_many(&s->total, 9000, 50);
+	latency_run_add(&b.latency.clients, "any drop 10.0.0.2", LATENCY_PART, 0);
+	json_t *all = web_latency_sample(&a.latency, &b.latency);
+	assert_int_equal(number(json_object_get(all, "client 10.0.0.2"), "count"), 3 + 50);
+	assert_true(number(json_object_get(all, "client 10.0.0.2"), "p50") >= 9000);
+	assert_int_equal(number(json_object_get(all, "client 10.0.0.3"), "count"), 60);
+	assert_null(json_object_get(all, "client 10.0.0.5"));
+	assert_int_equal(number(json_object_get(all, "client 10.0.0.39"), "count"), 40);
+	assert_null(json_object_get(all, "client 10.0.0.0")); /* the least of too many */
+	assert_int_equal(json_object_size(all), WEB_LATENCY_CLIENTS);
+	json_decref(all);
+	json_t *d = web_latency_clients(&b.latency), *list = json_object_get(d, "clients");
+	assert_int_equal(json_array_size(list), CLIENTS);
+	json_t *second = json_array_get(list, 2), *ranks = json_object_get(second, "percentiles");
+	assert_string_equal(json_string_value(json_object_get(second, "client")), "10.0.0.2");
+	assert_int_equal(number(second, "count"), 8 + 50);
+	assert_int_equal(number(second, "max_ns"), 9000);
+	assert_true(json_is_true(json_object_get(json_array_get(ranks, 0), "reliable")));
+	assert_true(json_is_false(json_object_get(json_array_get(ranks, 2), "reliable")));
+	json_decref(d);
+	web_look_free(&a);
+	web_look_free(&b);
 }
 
 static void test_differences(void **state)
@@ -374,7 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows), cmocka_unit_test(test_filter), cmocka_unit_test(test_odd_flows),
-		cmocka_unit_test(test_differences), cmocka_unit_test(test_history_is_bounded), cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_differences), cmocka_unit_test(test_clients_latency), cmocka_unit_test(test_history_is_bounded), cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_events),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

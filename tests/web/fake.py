@@ -56,6 +56,8 @@ def latency():
     yield {"type": "latency", "direction": "up", "stage": "residence", "count": 5 * latency.asked, "sum_ns": 9, "min_ns": 1,
            "max_ns": HUGE, "buckets": [[100, 5 * latency.asked], [1151, latency.asked], [99999, 1]]}
     yield {"type": "latency", "direction": MARKUP, "stage": MARKUP[:20], "count": 1, "buckets": [[1, 1]]}
+    yield {"type": "latency", "direction": "up", "stage": "residence", "of": MARKUP[:40], "count": 7, "max_ns": 100, "buckets": [[9, 7]]}
+    yield {"type": "latency", "direction": "down", "stage": "residence", "of": "__proto__", "count": 7, "buckets": [[9, 7]]}
     latency.asked += 1
 
 

@@ -93,6 +93,9 @@ def test_flows(b):
         f"{rows('rules')}.find(r => r[0] === '{C1}' && r[2] === 'accept' && /[1-9]/.test(r[5]))", PATIENCE), b.run(rows("rules")))
     check("the heat map has cells", b.wait("Number(document.querySelector('#heat').dataset.cells) > 10", PATIENCE))
     check("percentiles have units", b.wait("/[0-9].*(ns|µs|ms)/.test(document.querySelector('#percentiles tbody tr').textContent)", PATIENCE))
+    check("latency is told by client", b.wait(
+        f"{rows('delays')}.find(r => r[0] === 'c1' && r[1] === '{C1}' && /[1-9]/.test(r[2]) && /[0-9].*(ns|µs|ms)/.test(r[3]) && /[0-9].*(ns|µs|ms)/.test(r[5]))",
+        PATIENCE), b.run(rows("delays")))
     check("the uplink moves", b.wait("/[1-9].*[kM]B\\/s/.test(document.querySelector('#say-traffic').textContent)", PATIENCE))
     return traffic
 
@@ -114,6 +117,19 @@ def test_hands(b):
     check("a client's address leads to its flows", b.wait(f"{rows('flows')}.length >= 3 && {rows('flows')}.every(r => r[1].startsWith('{C1}:'))", PATIENCE))
     b.run("document.querySelector('#filter').value = ''; document.querySelector('#filter').dispatchEvent(new Event('input'))")
     check("and shows all again", b.wait(f"{rows('flows')}.length >= 3", PATIENCE))
+    b.run(f"[...document.querySelectorAll('#delays button')].find(e => e.textContent === '{C1}').click()")
+    check("a client's latency leads to its heat map", b.wait(
+        f"document.querySelector('#whose').textContent.startsWith('{C1}') && !document.querySelector('#whose').hidden && "
+        "Number(document.querySelector('#heat').dataset.cells) > 10", PATIENCE))
+    check("with percentiles of its own", b.wait(
+        "/[0-9].*(ns|µs|ms)/.test(document.querySelector('#percentiles tbody tr').cells[2].textContent) && "
+        f"document.querySelector('#percentiles').tBodies[0].rows[5].cells[2].textContent === "
+        f"{rows('delays')}.find(r => r[1] === '{C1}')[2]", PATIENCE), b.run("document.querySelector('#percentiles').textContent"))
+    b.run("document.querySelector('#whose').click()")
+    check("and back to all", b.run(
+        "document.querySelector('#whose').hidden && document.querySelector('#series [aria-checked=true]').dataset.value") == "passed")
+    b.run("document.querySelector('#delay-order [data-value=p99]').click()")
+    check("latencies can be ordered", b.run("document.querySelector('#delay-order [aria-checked=true]').dataset.value") == "p99")
     b.run("document.querySelector('#order [aria-checked=true]').focus()")
     b.key("ArrowRight")
     check("arrow keys choose an order", b.run("document.querySelector('#order [aria-checked=true]').dataset.value") == "bytes")

@@ -9,8 +9,8 @@ const $ = (id) => document.getElementById(id);
 
 const state = {
 	newest: 0, boot: 0, paused: false, lost: 0, heard: 0,
-	answer: null, status: null, rules: null, flows: null, latency: null, events: null,
-	order: "rate", ruleOrder: "client", clientOrder: "port", drops: "1", filter: "", round: 0, why: "",
+	answer: null, status: null, rules: null, flows: null, latency: null, delays: null, events: null,
+	order: "rate", ruleOrder: "client", clientOrder: "port", delayOrder: "client", drops: "1", filter: "", round: 0, why: "",
 };
 const work = new Clockwork();
 const drops = new Drops($("drops"), work);
@@ -52,17 +52,18 @@ async function askAll() {
 	state.round++;
 	const since = state.boot ? state.newest : 0;
 	const query = new URLSearchParams({ sort: state.order, q: state.filter, top: FLOWS });
-	const [history, status, flows, rules, events, latency] = await Promise.all([
+	const [history, status, flows, rules, events, latency, delays] = await Promise.all([
 		ask(`/api/history?since=${since}`), ask("/api/status"),
 		seen.get("flows") || !state.flows ? ask(`/api/flows?${query}`) : state.flows,
 		often ? ask(`/api/rules?sort=${state.ruleOrder}&top=${RULES}`) : state.rules, often ? ask(`/api/events?top=${EVENTS}&drops=${state.drops}`) : state.events,
-		seldom ? ask("/api/latency") : state.latency,
+		seldom ? ask("/api/latency") : state.latency, often ? ask("/api/latency/clients") : state.delays,
 	]);
 	take(history);
 	// Without an answer the last one stays, marked as old.
 	Object.assign(state, { answer: status, status: status.ok ? status : state.status,
 		flows: flows?.ok ? flows : state.flows, rules: rules?.ok || !state.rules ? rules : state.rules,
-		events: events?.ok || !state.events ? events : state.events, latency: latency?.ok ? latency : state.latency });
+		events: events?.ok || !state.events ? events : state.events, latency: latency?.ok ? latency : state.latency,
+		delays: delays?.ok ? delays : state.delays });
 }
 
 let timer = 0, asking = false, again = false;
@@ -244,9 +245,27 @@ function showReasons() {
 const RANKS = [["50 %", "p50", 50, 20], ["90 %", "p90", 90, 100], ["99 %", "p99", 99, 1000], ["99.9 %", "p999", 99.9, 10000]];
 
 function sinceStart() {
+	if (whose())
+		return state.delays?.clients.find((c) => c.client === whose()) ?? null;
 	const names = { passed: ["up residence", "down residence"], up: ["up residence"], down: ["down residence"], drop: ["any drop"] };
 	const series = (state.latency?.series ?? []).filter((s) => names[seriesShort()].includes(s.name));
 	return series.length === 1 ? series[0] : series.length ? merged(series) : null;
+}
+
+// The client whose latency alone is shown.
+const whose = () => heat.series.startsWith("client ") ? heat.series.slice(7) : "";
+
+function showSeries(series) {
+	heat.series = series;
+	$("whose").hidden = !whose();
+	say($("whose"), whose() ? `${plain(whose())} ×` : "All clients");
+	show();
+}
+
+function showLatencyOf(client) {
+	pickSeries("", false);
+	$("series").firstChild.tabIndex = 0; // still within reach
+	showSeries(`client ${client}`);
 }
 
 const seriesShort = () => ({ "passed": "passed", "up residence": "up", "down residence": "down", "any drop": "drop" })[heat.series];
@@ -366,6 +385,47 @@ function showClients() {
 	say($("say-clients"), `${number(open)} of ${number(all)} open`);
 }
 
+// --- latency by client ------------------------------------------------------------------
+
+const percentile = (of, p) => of.percentiles.find((x) => x.p === p);
+const delayColumn = (title, p) => ({ title, n: true, hide: p === 50 || p === 99 ? undefined : "tablet", hint: "since the start", draw: (cell, c) => {
+	const of = percentile(c, p);
+	say(cell, nanoseconds(of?.ns));
+	cell.classList.toggle("dim", !of?.reliable);
+	cell.title = of?.reliable ? "" : "fewer than 10 packets beyond: not to be relied on";
+} });
+const lastSecond = (c) => work.samples.at(-1)?.latency?.[`client ${c.client}`];
+
+const delays = new Table($("delays"), [
+	{ title: "Client", text: (c) => plain(c.name ?? "") },
+	{ title: "Address", class: "mono nowrap", draw: (cell, c) => {
+		if (!cell.firstElementChild) {
+			cell.append(element("button", { type: "button", class: "plain", title: "Show its latency over time" }));
+			cell.firstElementChild.addEventListener("click", () => showLatencyOf(cell.dataset.client));
+		}
+		cell.dataset.client = c.client;
+		say(cell.firstElementChild, plain(c.client));
+	} },
+	{ title: "Packets", n: true, hint: "passed since the start", text: (c) => short(c.count) },
+	delayColumn("Median", 50), delayColumn("90 %", 90), delayColumn("99 %", 99), delayColumn("99.9 %", 99.9),
+	{ title: "Slowest", n: true, hide: "phone", text: (c) => nanoseconds(c.max_ns) },
+	{ title: "Packets now", n: true, hide: "phone", hint: "in the last second", text: (c) => short(lastSecond(c)?.count ?? 0) },
+	{ title: "Median now", n: true, hide: "phone", hint: "of the last second", text: (c) => nanoseconds(lastSecond(c)?.p50) },
+	{ title: "99 % now", n: true, hide: "tablet", hint: "of the last second", text: (c) => nanoseconds(lastSecond(c)?.count < 100 ? undefined : lastSecond(c)?.p99) },
+], (c) => c.client, "Nothing was measured.");
+
+const DELAY_ORDERS = {
+	client: () => 0, packets: (c) => c.count, p50: (c) => percentile(c, 50)?.ns, p99: (c) => percentile(c, 99)?.ns, now: (c) => lastSecond(c)?.count,
+};
+
+function showDelays() {
+	const list = state.delays?.clients ?? [], by = DELAY_ORDERS[state.delayOrder];
+	const names = new Map((state.status?.ports ?? []).map((p) => [p.ip, p.name]));
+	$("s-delays").hidden = !list.length;
+	delays.show(list.map((c) => ({ ...c, name: names.get(c.client) })).sort((a, b) => (by(b) || 0) - (by(a) || 0)));
+	say($("say-delays"), `${number(list.length)} since the start`);
+}
+
 // --- flows --------------------------------------------------------------------------------
 
 const IDLE_WORDS = new Set(["time_wait", "closed", "last_ack", "fin_wait", "close_wait", "unreplied", "syn_sent"]);
@@ -483,6 +543,7 @@ function show() {
 	showReasons();
 	showPercentiles();
 	showClients();
+	showDelays();
 	showFlows();
 	showRules();
 	showEvents();
@@ -525,9 +586,14 @@ choice($("window"), [["60000", "1 min"], ["180000", "3 min"], ["600000", "10 min
 	work.windowMs = Number(ms);
 	show();
 });
-choice($("series"), [["passed", "Passed"], ["up residence", "Up"], ["down residence", "Down"], ["any drop", "Dropped"]], "passed", (series) => {
-	heat.series = series;
-	show();
+const pickSeries = choice($("series"), [["passed", "Passed"], ["up residence", "Up"], ["down residence", "Down"], ["any drop", "Dropped"]], "passed", showSeries);
+$("whose").addEventListener("click", () => {
+	pickSeries("passed", true);
+	$("series").firstChild.focus();
+});
+choice($("delay-order"), [["client", "In order"], ["packets", "By packets"], ["p50", "By median"], ["p99", "By 99 %"], ["now", "By packets now"]], "client", (order) => {
+	state.delayOrder = order;
+	showDelays();
 });
 choice($("client-order"), [["port", "In order"], ["rate", "By rate"]], "port", (order) => {
 	state.clientOrder = order;

@@ -13,6 +13,7 @@
 #include "qvm_rule.h"
 #include "ruletree.h"
 #include "storesay.h"
+#include "verboptions.h"
 #include "verbs.h"
 
 enum { LINE_MAX_BYTES = 1024, DAYS_MAX = 366 };
@@ -26,31 +27,16 @@ struct words {
 
 static int parse(int argc, char **argv, struct words *w, bool *done)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },  { "store", required_argument, NULL, 's' },
-		{ "list", no_argument, NULL, 'l' },  { "reason", required_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },  { 0 },
+	const struct verboption options[] = {
+		{ "json", 'j', &w->wish.json, NULL }, { "store", 0, NULL, &w->wish.store },
+		{ "list", 'l', &w->list, NULL },      { "reason", 'r', NULL, &w->wish.reason },
 	};
 	*w = (struct words){ .wish.expected = -1 };
-	for (int o; (o = getopt_long(argc, argv, "jlhr:", options, NULL)) != -1;) {
-		*done = o == 'h';
-		if (o == 'h')
-			return verb_help(argv[0]);
-		if (o == '?')
-			return verb_usage(argv[0]);
-		if (o == 'j')
-			w->wish.json = true;
-		else if (o == 'l')
-			w->list = true;
-		else if (o == 's')
-			w->wish.store = optarg;
-		else
-			w->wish.reason = optarg;
-	}
+	int code = verboptions_take(argc, argv, options, array_len(options), done);
 	w->wish.store = storeclient_path(w->wish.store);
 	w->operand = argv + optind;
 	w->operands = argc - optind;
-	return EXIT_YES;
+	return code;
 }
 
 /* --- times ---------------------------------------------------------------------------------- */

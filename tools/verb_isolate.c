@@ -9,6 +9,7 @@
 #include "base.h"
 #include "columns.h"
 #include "storeclient.h"
+#include "verboptions.h"
 #include "verbs.h"
 
 #define ISOLATE_DIR "/postern/isolate/"
@@ -25,32 +26,17 @@ struct words {
 
 static int parse(int argc, char **argv, struct words *w, bool *done)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },           { "store", required_argument, NULL, 's' },
-		{ "list", no_argument, NULL, 'l' },           { "control", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },           { 0 },
+	const struct verboption options[] = {
+		{ "json", 'j', &w->json, NULL }, { "store", 0, NULL, &w->store },
+		{ "list", 'l', &w->list, NULL }, { "control", 0, NULL, &w->control },
 	};
 	*w = (struct words){ .json = false };
-	for (int o; (o = getopt_long(argc, argv, "jlh", options, NULL)) != -1;) {
-		*done = o == 'h';
-		if (o == 'h')
-			return verb_help(argv[0]);
-		if (o == '?')
-			return verb_usage(argv[0]);
-		if (o == 'j')
-			w->json = true;
-		else if (o == 'l')
-			w->list = true;
-		else if (o == 's')
-			w->store = optarg;
-		else
-			w->control = optarg;
-	}
+	int code = verboptions_take(argc, argv, options, array_len(options), done);
 	w->store = storeclient_path(w->store);
 	w->control = controlclient_path(w->control);
 	w->operand = argv + optind;
 	w->operands = argc - optind;
-	return EXIT_YES;
+	return code;
 }
 
 /* --- both ways ---------------------------------------------------------------------------- */

@@ -415,7 +415,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flows), cmocka_unit_test(test_filter), cmocka_unit_test(test_odd_flows),
-		cmocka_unit_test(test_differences), cmocka_unit_test(test_clients_latency), cmocka_unit_test(test_history_is_bounded), cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_differences), cmocka_unit_test(test_clients_latency),
+		cmocka_unit_test(test_history_is_bounded), cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_events),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

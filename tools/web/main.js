@@ -591,7 +591,7 @@ $("whose").addEventListener("click", () => {
 	pickSeries("passed", true);
 	$("series").firstChild.focus();
 });
-choice($("delay-order"), [["client", "In order"], ["packets", "By packets"], ["p50", "By median"], ["p99", "By 99 %"], ["now", "By packets now"]], "client", (order) => {
+choice($("delay-order"), [["client", "In order"], ["packets", "Packets"], ["p50", "Median"], ["p99", "99 %"], ["now", "Now"]], "client", (order) => {
 	state.delayOrder = order;
 	showDelays();
 });

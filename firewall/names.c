@@ -124,11 +124,8 @@ static uint32_t handle_of(struct hosts *hosts, const char *text, size_t len)
 	if (n->free == NONE)
 		forget_unheld(n);
 	uint32_t handle = n->free;
-	if (handle == NONE) {
-		static const char full[] = "names: too many, a rule has one that is never resolved";
-		n->log(full, sizeof(full) - 1);
+	if (handle == NONE)
 		return NONE;
-	}
 	struct name *name = &n->name[handle];
 	n->free = name->next_free;
 	*name = (struct name){ .used = true, .why = "" };

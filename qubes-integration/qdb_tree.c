@@ -335,10 +335,12 @@ static bool take_owner(struct cursor *key, struct ip_addr *ip, bool *is_tree)
 static void write_tree(struct qdb_tree *t, struct tree *tree, struct cursor child, const uint8_t *value, size_t len)
 {
 	trees_write(&t->trees, tree, child, value, len);
-	if (ip_is_zero(t->trees.forgotten))
-		return;
-	storelog_client(&t->log, t->trees.forgotten, "not here, and its rules made room for others", ": forgotten");
-	t->trees.forgotten = (struct ip_addr){ { 0 } };
+	while (t->trees.forgotten_count > 0)
+		storelog_client(&t->log, t->trees.forgotten[--t->trees.forgotten_count],
+				"not here, and its rules made room for others", ": forgotten");
+	if (t->trees.nameless)
+		storelog_client(&t->log, tree->ip, "too many names: a rule has one", " that is never resolved");
+	t->trees.nameless = false;
 }
 
 static void write_config(struct qdb_tree *t, const char *path, const uint8_t *value, size_t len)

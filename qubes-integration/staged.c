@@ -210,3 +210,13 @@ bool staged_uses_set(const struct staged_pool *pool, const struct staged_tree *t
 			return true;
 	return false;
 }
+
+bool staged_has_names(const struct staged_pool *pool, const struct staged_tree *t)
+{
+	struct staged_walk walk = staged_start(t);
+	const struct staged *s;
+	while ((s = staged_next(pool, &walk)))
+		if (!s->bad && (s->rule.flags & RULE_HAS_HOST))
+			return true;
+	return false;
+}

@@ -39,6 +39,8 @@ void staged_set_hosts(struct staged_pool *, struct hosts *);
 void staged_set_sets(struct staged_pool *, struct sets *);
 /* Where the rules to come are counted: a rule that is put holds its account likewise. */
 void staged_set_accounts(struct staged_pool *, struct accounts *);
+/* Does any of the rules have a name? */
+bool staged_has_names(const struct staged_pool *, const struct staged_tree *);
 /* Does any of the rules refer to the set? */
 bool staged_uses_set(const struct staged_pool *, const struct staged_tree *, uint32_t set);
 size_t staged_pool_bytes(uint32_t trees, uint32_t rules);

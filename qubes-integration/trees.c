@@ -83,22 +83,22 @@ static bool evict(struct trees *t)
 }
 
 /* Nobody writes it, and the policy can do without; a dump that is not whole marks all as written. */
-static bool may_make_room(const struct trees *t, const struct tree *tree)
+static bool may_make_room(const struct trees *t, const struct tree *tree, bool names)
 {
 	return tree->used && !tree->changed && tree->rules.first != NONE && cross_kind(tree->ip) == RULE_OUTWARD &&
-	       !policy_is_attached(t->policy, tree->ip);
+	       !policy_is_attached(t->policy, tree->ip) && (!names || staged_has_names(t->pool, &tree->rules));
 }
 
-/* Room for one more rule, at the cost of a client that is not here. */
-static bool make_room(struct trees *t)
+/* Room for one more rule, or perhaps a name, at the cost of a client that is not here. */
+static bool make_room(struct trees *t, bool names)
 {
 	uint32_t oldest = NONE;
 	for (uint32_t i = 0; i < t->capacity; i++)
-		if (may_make_room(t, &t->tree[i]) && (oldest == NONE || t->tree[i].stamp < t->tree[oldest].stamp))
+		if (may_make_room(t, &t->tree[i], names) && (oldest == NONE || t->tree[i].stamp < t->tree[oldest].stamp))
 			oldest = i;
-	if (oldest == NONE || !policy_forget(t->policy, t->tree[oldest].ip))
+	if (oldest == NONE || t->forgotten_count == TREES_FORGOTTEN_MAX || !policy_forget(t->policy, t->tree[oldest].ip))
 		return false;
-	t->forgotten = t->tree[oldest].ip;
+	t->forgotten[t->forgotten_count++] = t->tree[oldest].ip;
 	forget(t, oldest);
 	return true;
 }
@@ -121,12 +121,23 @@ struct tree *trees_make(struct trees *t, struct ip_addr ip)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
+static uint32_t name_of(struct trees *t, const struct parsed_rule *rule)
+{
+	struct hosts *hosts = policy_hosts(t->policy);
+	uint32_t handle;
+	do
+		handle = hosts_handle(hosts, rule->host, rule->host_len);
+	while (handle == NONE && hosts && make_room(t, true));
+	t->nameless |= handle == NONE && hosts;
+	return handle;
+}
+
 static void write_rule(struct trees *t, struct tree *tree, uint32_t number, const uint8_t *value,
 		       size_t len)
 {
 	struct parsed_rule parsed;
 	struct staged *s = staged_put(t->pool, &tree->rules, number);
-	if (!s && make_room(t))
+	if (!s && make_room(t, false))
 		s = staged_put(t->pool, &tree->rules, number);
 	if (!s) {
 		tree->full = true;
@@ -140,7 +151,7 @@ static void write_rule(struct trees *t, struct tree *tree, uint32_t number, cons
 	parsed.rule.number = (uint16_t)number;
 	parsed.rule.account = accounts_of_rule(policy_accounts(t->policy), tree->ip, &parsed);
 	if (parsed.rule.flags & RULE_HAS_HOST)
-		parsed.rule.host = hosts_handle(policy_hosts(t->policy), parsed.host, parsed.host_len);
+		parsed.rule.host = name_of(t, &parsed);
 	if (parsed.rule.flags & RULE_HAS_SET)
 		parsed.rule.host = sets_handle(t->sets, parsed.set, parsed.set_len);
 	staged_set(t->pool, s, &parsed.rule);

@@ -10,7 +10,7 @@
 #include "staged.h"
 #include "table.h"
 
-enum { TREES_STRAY_BYTES = 40 };
+enum { TREES_STRAY_BYTES = 40, TREES_FORGOTTEN_MAX = 8 /* by one key: more of them wait for the next */ };
 
 enum tree_policy { TREE_NO_POLICY, TREE_BAD_POLICY, TREE_DROP, TREE_ACCEPT };
 
@@ -43,7 +43,10 @@ struct trees {
 	struct table index;
 	uint32_t free;
 	uint32_t waiting;
-	struct ip_addr forgotten; /* whose rules made room, for the user to say and to clear; zero: nobody's */
+	/* for the user to say and to clear: */
+	struct ip_addr forgotten[TREES_FORGOTTEN_MAX]; /* whose rules made room */
+	uint32_t forgotten_count;
+	bool nameless; /* a rule's name found no room */
 };
 
 /* false: the arena is too small. */
@@ -58,7 +61,7 @@ struct tree *trees_make(struct trees *, struct ip_addr);
 void trees_empty(struct trees *, struct tree *);
 void trees_empty_all(struct trees *);
 /*
- * child: what follows /qubes-firewall/IP/. When rules find no room, those least recently committed of a client without a
+ * child: what follows /qubes-firewall/IP/. When a rule or its name finds no room, those least recently committed of a client without a
  * port go, in the policy too: the store keeps rules of clients that are gone (qubes.md 2.2).
  */
 void trees_write(struct trees *, struct tree *, struct cursor child, const uint8_t *value, size_t len);

@@ -19,6 +19,7 @@ static struct policy *policy;
 static struct qdb_tree *tree;
 static struct config config;
 static char logged[FEED_LOG_BYTES];
+static struct hosts *feed_hosts; /* of the policy to be made, or NULL */
 static void (*between)(void); /* called after every piece that goes in */
 
 static void on_log(void *self, const char *line, size_t len)
@@ -39,6 +40,8 @@ static int make(void **state)
 	config_init(&config);
 	q = qdb_new(&a);
 	policy = policy_new(&a, &secret, CLIENTS, RULES);
+	if (feed_hosts)
+		policy_set_hosts(policy, feed_hosts);
 	tree = qdb_tree_new(&a, &secret, CLIENTS, RULES, q, policy, &config, (struct log_sink){ NULL, on_log });
 	logged[0] = 0;
 	between = NULL;

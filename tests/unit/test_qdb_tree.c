@@ -375,6 +375,75 @@ static void test_rules_of_the_departed(void **state)
 	assert_true(is_open(2));
 }
 
+/* A table of two names. */
+static char name_text[2][32];
+static struct host name_table[2];
+
+static uint32_t name_handle(struct hosts *hosts, const char *text, size_t len)
+{
+	uint32_t free = NONE;
+	for (uint32_t i = 0; i < hosts->capacity; i++) {
+		struct host *h = &hosts->host[i];
+		if (h->text && strlen(h->text) == len && !memcmp(h->text, text, len))
+			return i;
+		if (h->held == 0)
+			free = i;
+	}
+	if (free == NONE)
+		return NONE;
+	snprintf(name_text[free], sizeof(name_text[free]), "%.*s", (int)len, text);
+	hosts->host[free] = (struct host){ .text = name_text[free] };
+	return free;
+}
+
+static struct hosts two_names = { name_table, 2, name_handle };
+
+static int make_named(void **state)
+{
+	feed_hosts = &two_names;
+	int result = make(state);
+	feed_hosts = NULL;
+	return result;
+}
+
+static void put_named(int client, const char *name)
+{
+	char path[64], rule[64];
+	snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%d/policy", client);
+	put(path, "drop");
+	snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%d/0000", client);
+	snprintf(rule, sizeof(rule), "action=accept dsthost=%s", name);
+	put(path, rule);
+	snprintf(path, sizeof(path), "/qubes-firewall/10.137.0.%d", client);
+	put(path, "");
+}
+
+/* As with the rules of those who are gone, so with the names in them. */
+static void test_names_of_the_departed(void **state)
+{
+	(void)state;
+	start_empty();
+	put_rules(1, 1);
+	put_named(2, "a.example");
+	put_named(3, "b.example");
+	assert_true(policy_mark_attached(policy, ip_v4(10, 137, 0, 3), true));
+	logged[0] = 0;
+	put_named(4, "b.example");
+	put_named(5, "c.example");
+	assert_string_equal(logged, "client 10.137.0.4: 1 rule, then drop: open\n"
+				    "client 10.137.0.2: not here, and its rules made room for others: forgotten\n"
+				    "client 10.137.0.5: 1 rule, then drop: open\n");
+	assert_true(is_open(1) && is_open(3) && is_open(4) && !is_open(2));
+	assert_true(policy_mark_attached(policy, ip_v4(10, 137, 0, 5), true));
+	logged[0] = 0;
+	put_named(6, "d.example");
+	/* the last one with names that was not here has none that nobody else has */
+	assert_string_equal(logged, "client 10.137.0.4: not here, and its rules made room for others: forgotten\n"
+				    "client 10.137.0.6: too many names: a rule has one that is never resolved\n"
+				    "client 10.137.0.6: 1 rule, then drop: open\n");
+	assert_true(is_open(1) && is_open(3) && is_open(5) && is_open(6));
+}
+
 static void test_config(void **state)
 {
 	(void)state;
@@ -566,6 +635,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_clients, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config, make, unmake),
 		cmocka_unit_test_setup_teardown(test_rules_of_the_departed, make, unmake),
+		cmocka_unit_test_setup_teardown(test_names_of_the_departed, make_named, unmake),
 		cmocka_unit_test_setup_teardown(test_many_connected, make, unmake),
 		cmocka_unit_test_setup_teardown(test_many_mapped, make, unmake),
 		cmocka_unit_test_setup_teardown(test_config_more, make, unmake),

@@ -184,7 +184,10 @@ bool latency_run_load(struct latency_run *run, const char *file, char reason[LAT
 	bool in = !strcmp(file, "-");
 	json_t *document = in ? json_loadf(stdin, 0, &error) : json_load_file(file, 0, &error);
 	if (!document) {
-		snprintf(reason, LATENCY_REASON_BYTES, "line %d: %s", error.line, error.text);
+		if (error.line > 0)
+			snprintf(reason, LATENCY_REASON_BYTES, "line %d: %s", error.line, error.text);
+		else
+			snprintf(reason, LATENCY_REASON_BYTES, "%s", error.text);
 		return false;
 	}
 	bool ok = latency_run_parse(run, document, reason);

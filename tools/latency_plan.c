@@ -204,7 +204,8 @@ int latency_plan_read(struct latency_plan *p, int argc, char **argv)
 			return o == '?' ? verb_usage("latency") :
 					  complain(EXIT_USAGE, "%s: not what can be asked for", argv[optind - 1]);
 	if (optind + 1 != argc)
-		return verb_usage("latency");
+		return complain(EXIT_USAGE, "%s: one host to probe, as HOST or HOST:PORT",
+				optind < argc ? argv[optind + 1] : "nothing is named");
 	p->host = argv[optind];
 	int code = find_host(p->host, &p->trial.to);
 	if (p->trial.carrier == LATENCY_ICMP)

@@ -37,7 +37,7 @@ static void print_cell(FILE *to, const struct histogram *h, uint32_t ppm)
 {
 	char text[LATENCY_DURATION_BYTES];
 	if (!h->count) {
-		fprintf(to, "  %22s", "-");
+		fprintf(to, "  %9s %12s", "-", "");
 		return;
 	}
 	bool edge = ppm == 0 || ppm == HISTOGRAM_WHOLE_PPM;
@@ -51,16 +51,44 @@ static void print_cell(FILE *to, const struct histogram *h, uint32_t ppm)
 			10 - snprintf(NULL, 0, "%llu", (unsigned long long)beyond) - (beyond < LATENCY_RELIABLE), "");
 }
 
+/* How much of a title stands in the first line: whole words. */
+static size_t first_line(const char *title)
+{
+	size_t len = strlen(title), at = TITLE;
+	if (len <= TITLE)
+		return len;
+	while (at > 0 && title[at] != ' ')
+		at--;
+	return at ? at : TITLE;
+}
+
+/* Names in two lines, where one is too short for any of them. */
+static void print_titles(FILE *to, const struct latency_series *const *s, size_t n)
+{
+	char text[LATENCY_NAME_BYTES];
+	bool second = false;
+	for (int row = 0; row == 0 || (row == 1 && second); row++) {
+		fprintf(to, "%-8s", "");
+		for (size_t i = 0; i < n; i++) {
+			size_t len = columns_clean(text, sizeof(text), s[i]->name), first = first_line(text);
+			const char *rest = text + first + (text[first] == ' ');
+			size_t left = strlen(rest);
+			second |= first < len;
+			if (row == 0)
+				fprintf(to, "  %-22.*s", (int)first, text);
+			else
+				fprintf(to, "  %-22s", rest + (left > TITLE ? left - TITLE : 0)); /* the end tells them apart */
+		}
+		fputc('\n', to);
+	}
+}
+
 /* Some series side by side, for as many as a line holds. */
 static void print_percentiles(FILE *to, const struct latency_series *const *s, size_t n)
 {
 	char text[LATENCY_NAME_BYTES];
-	fprintf(to, "%-8s", "");
-	for (size_t i = 0; i < n; i++) {
-		size_t len = columns_clean(text, sizeof(text), s[i]->name);
-		fprintf(to, "  %-22s", text + (len > TITLE ? len - TITLE : 0)); /* the end tells them apart */
-	}
-	fprintf(to, "\n%-8s", "count");
+	print_titles(to, s, n);
+	fprintf(to, "%-8s", "count");
 	for (size_t i = 0; i < n; i++)
 		fprintf(to, "  %9llu %12s", (unsigned long long)s[i]->total.count, "");
 	fputc('\n', to);

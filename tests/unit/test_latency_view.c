@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "latency_out.h"
 #include "latency_view.h"
 
 static void requests(void **state)
@@ -106,10 +107,34 @@ static void stages_and_tables(void **state)
 	latency_run_free(&run);
 }
 
+/* Names that are too long for one line are told in two, and what was not measured stands in its column. */
+static void titles(void **state)
+{
+	static const char *const name[] = { "udp 500/s 64B", "udp 500/s 64B generator", "udp 500/s 64B appliance generator" };
+	struct latency_run run;
+	char *text;
+	size_t len;
+	(void)state;
+	latency_run_init(&run, "probe");
+	for (size_t i = 0; i < array_len(name); i++)
+		if (i == 2)
+			latency_run_add(&run, name[i], LATENCY_PART, 0);
+		else
+			histogram_record(&latency_run_add(&run, name[i], LATENCY_MEASURED, 0)->total, 100);
+	FILE *to = open_memstream(&text, &len);
+	latency_print_run(to, &run, NULL);
+	fclose(to);
+	assert_non_null(strstr(text, "          udp 500/s 64B           udp 500/s 64B           udp 500/s 64B         \n"
+				     "                                  generator               appliance generator   \ncount"));
+	assert_non_null(strstr(text, "\nmax          100 ns                  100 ns                       -             \n"));
+	free(text);
+	latency_run_free(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests), cmocka_unit_test(looks), cmocka_unit_test(stages_and_tables),
+		cmocka_unit_test(requests), cmocka_unit_test(looks), cmocka_unit_test(stages_and_tables), cmocka_unit_test(titles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

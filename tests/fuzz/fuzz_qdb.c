@@ -8,7 +8,7 @@
 #include <string.h>
 #include "qdb_tree.h"
 
-enum { CLIENTS = 4, RULES = 64, MEMORY = 1 << 19 };
+enum { CLIENTS = 4, RULES = 64, MEMORY = 1 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

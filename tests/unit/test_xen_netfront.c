@@ -738,7 +738,8 @@ int main(void)
 		TEST(a_stuck_backend_leaves_large_frames_to_others),
 		TEST(netvms_are_switched_restarted_killed), TEST(a_new_mac_is_a_new_port),
 		TEST(a_backend_that_closes_is_asked_to_begin_again),
-		TEST(pages_that_an_old_backend_keeps_are_not_lent_again), TEST(a_silent_xenstore_only_delays), TEST(a_late_answer_changes_nothing),
+		TEST(pages_that_an_old_backend_keeps_are_not_lent_again), TEST(a_silent_xenstore_only_delays),
+		TEST(a_late_answer_changes_nothing),
 		TEST(a_liar_is_let_go_and_may_come_again), TEST(bad_packets_are_counted_and_passed_by),
 		TEST(a_random_backend),
 	};

@@ -157,16 +157,6 @@ static void admitted(struct fw *fw, const struct way *w, uint32_t client, uint32
 		 &(struct ct_admission){ client, (uint32_t)policy_generation(fw->policy, client), rule });
 }
 
-static struct fw_verdict verdict_of(const struct fw *fw, const struct packet *p)
-{
-	struct fw_verdict v = { NONE, RULE_POLICY, DROP_CLOSED };
-	if (fw->judged == p->frame)
-		return fw->verdict;
-	if (policy_find(fw->policy, p->tuple.src, &v.client))
-		policy_judge(fw->policy, v.client, &p->tuple, &v.rule, &v.reason);
-	return v;
-}
-
 /* A packet that belongs to no flow yet: the rules decide. False: p is gone. */
 static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 {
@@ -174,7 +164,7 @@ static bool open_flow(struct fw *fw, struct packet *p, struct way *w)
 		refuse(fw, p, w, DROP_CT_INVALID);
 		return false;
 	}
-	const struct fw_verdict v = verdict_of(fw, p);
+	const struct fw_verdict v = fw_judge(fw, p);
 	if (v.reason != DROP_NONE) {
 		fw->refused = (struct fw_refused){ p->tuple.src, v.reason == DROP_CLOSED ? NONE : v.client, v.rule };
 		accounts_refuse(policy_accounts(fw->policy), rule_ref_account(v.rule), fw->now_ns);

@@ -172,6 +172,8 @@ enum fw_opening {
  */
 enum fw_opening fw_open_usual(struct fw *, const struct quick *, uint64_t hash, uint64_t reply_hash, uint32_t *flow,
 			      enum drop *reason);
+/* May this client's packet open a flow, as the rules see it? Those who ask after fw_open_usual get what it found. */
+struct fw_verdict fw_judge(const struct fw *, const struct packet *);
 /* burst.c */
 void fw_input(struct fw *, struct frame *burst[], size_t count, uint64_t now_ns);
 /* fw.c; timers: expiry, ARP questions, stale flows. Call at fw_deadline() or oftener. */

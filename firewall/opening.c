@@ -89,3 +89,13 @@ enum fw_opening fw_open_usual(struct fw *fw, const struct quick *q, uint64_t has
 	f->epoch = fw->uplink_plain ? fw->epoch : 0;
 	return FW_OPENED;
 }
+
+struct fw_verdict fw_judge(const struct fw *fw, const struct packet *p)
+{
+	struct fw_verdict v = { NONE, RULE_POLICY, DROP_CLOSED };
+	if (fw->judged == p->frame)
+		return fw->verdict;
+	if (policy_find(fw->policy, p->tuple.src, &v.client))
+		policy_judge(fw->policy, v.client, &p->tuple, &v.rule, &v.reason);
+	return v;
+}

@@ -6,12 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "lab_assert.h"
-
-#define C1 ip_v4(10, 137, 0, 5)
-#define C2 ip_v4(10, 137, 0, 6)
-#define UP ip_v4(10, 0, 0, 2)
-#define PEER ip_v4(198, 51, 100, 7)
+#include "lab_cross.h"
 
 enum { BURST = 8, SILENT_NS = 1000 };
 
@@ -37,39 +32,24 @@ static void say(struct lab *l, struct said said)
 	fw_rules_changed(&l->fw);
 }
 
-static int setup(void **state)
+static int prepare(void **state)
 {
-	struct lab *l = lab_new(256);
-	struct frame_queue none = { 0 };
-	neigh_set(l->fw.neigh, 1, C1, LAB_C1_MAC, &none);
-	neigh_set(l->fw.neigh, 2, C2, LAB_C2_MAC, &none);
-	lab_rules(l, C1, VERDICT_DROP, all);
-	lab_rules(l, C2, VERDICT_DROP, all);
-	lab_cross_rules(l, RULE_INBOUND, leads);
-	lab_cross_rules(l, RULE_BETWEEN, all);
-	*state = l;
+	setup(state);
+	lab_rules(*state, C1, VERDICT_DROP, all);
+	lab_rules(*state, C2, VERDICT_DROP, all);
+	lab_cross_rules(*state, RULE_INBOUND, leads);
+	lab_cross_rules(*state, RULE_BETWEEN, all);
 	return 0;
 }
 
-static int teardown(void **state)
+static struct lab_packet udp_in(uint16_t sport, uint16_t dport)
 {
-	struct lab *l = *state;
-	assert_true(lab_conserved(l));
-	lab_free(l);
-	return 0;
+	return from_world(PROTO_UDP, sport, dport);
 }
 
-static struct lab_packet from_world(uint16_t sport, uint16_t dport)
+static struct lab_packet udp_of(uint16_t port, struct ip_addr to, uint16_t sport, uint16_t dport)
 {
-	return (struct lab_packet){ .port = PORT_UPLINK, .src = LAB_GW_MAC, .dst = LAB_UP_MAC, .from = PEER, .to = UP,
-				    .proto = PROTO_UDP, .sport = sport, .dport = dport };
-}
-
-static struct lab_packet from_client(uint16_t port, struct ip_addr to, uint16_t sport, uint16_t dport)
-{
-	return (struct lab_packet){ .port = port, .src = port == 1 ? LAB_C1_MAC : LAB_C2_MAC, .dst = LAB_FW_MAC,
-				    .from = port == 1 ? C1 : C2, .to = to, .proto = PROTO_UDP, .sport = sport,
-				    .dport = dport };
+	return from_client(port, to, PROTO_UDP, sport, dport);
 }
 
 static void assert_passes(struct lab *l, const struct lab_packet *in, uint16_t port)
@@ -115,8 +95,8 @@ static const struct said everybody = { .panic = true }, one = { .c1 = true }, ot
 
 static void outward(struct lab *l, struct said said)
 {
-	struct lab_packet up = from_client(1, PEER, 1000, 80), down = from_world(80, 1000);
-	struct lab_packet up2 = from_client(2, PEER, 2000, 80), down2 = from_world(80, 2000);
+	struct lab_packet up = udp_of(1, PEER, 1000, 80), down = udp_in(80, 1000);
+	struct lab_packet up2 = udp_of(2, PEER, 2000, 80), down2 = udp_in(80, 2000);
 	for (int i = 0; i < 2; i++) { /* the second time the short way */
 		assert_passes(l, &up, PORT_UPLINK);
 		assert_passes(l, &down, 1);
@@ -128,7 +108,7 @@ static void outward(struct lab *l, struct said said)
 	assert_dropped(l, &down, DROP_FLOW_CUT);
 	assert_dropped(l, &down, DROP_NEW_FROM_UPLINK);
 	assert_dropped(l, &up, why(said));
-	struct lab_packet fresh = from_client(1, PEER, 1001, 80), fresh2 = from_client(2, PEER, 2001, 80);
+	struct lab_packet fresh = udp_of(1, PEER, 1001, 80), fresh2 = udp_of(2, PEER, 2001, 80);
 	assert_dropped(l, &fresh, why(said));
 	if (said.panic) {
 		assert_dropped(l, &up2, DROP_PANIC);
@@ -160,7 +140,7 @@ static void test_outward(void **state)
 static void test_own_packet_first(void **state)
 {
 	struct lab *l = *state;
-	struct lab_packet up = from_client(1, PEER, 1000, 80), down = from_world(80, 1000);
+	struct lab_packet up = udp_of(1, PEER, 1000, 80), down = udp_in(80, 1000);
 	assert_passes(l, &up, PORT_UPLINK);
 	assert_passes(l, &down, 1);
 	say(l, one);
@@ -177,10 +157,10 @@ static void test_bursts(void **state)
 	struct lab *l = *state;
 	struct lab_packet up[BURST], down[BURST], up2[BURST], down2[BURST];
 	for (uint16_t i = 0; i < BURST; i++) {
-		up[i] = from_client(1, PEER, (uint16_t)(1000 + i), 80);
-		up2[i] = from_client(2, PEER, (uint16_t)(2000 + i), 80);
-		down[i] = from_world(80, (uint16_t)(1000 + i));
-		down2[i] = from_world(80, (uint16_t)(2000 + i));
+		up[i] = udp_of(1, PEER, (uint16_t)(1000 + i), 80);
+		up2[i] = udp_of(2, PEER, (uint16_t)(2000 + i), 80);
+		down[i] = udp_in(80, (uint16_t)(1000 + i));
+		down2[i] = udp_in(80, (uint16_t)(2000 + i));
 	}
 	for (size_t k = 0; k < array_len(each); k++) {
 		const uint64_t *drops = l->fw.drops;
@@ -210,8 +190,8 @@ static void test_bursts(void **state)
 static void test_silent(void **state)
 {
 	struct lab *l = *state;
-	struct lab_packet p[] = { from_client(1, PEER, 1000, 80), from_world(9, 5000), from_client(1, C2, 1, 2),
-				  from_client(2, C1, 3, 4), from_client(2, PEER, 2000, 80), from_world(9, 6000) };
+	struct lab_packet p[] = { udp_of(1, PEER, 1000, 80), udp_in(9, 5000), udp_of(1, C2, 1, 2),
+				  udp_of(2, C1, 3, 4), udp_of(2, PEER, 2000, 80), udp_in(9, 6000) };
 	for (size_t i = 0; i < array_len(p); i++)
 		lab_give(l, lab_send(l, &p[i]));
 	assert_int_equal(ct_count(l->fw.ct), array_len(p));
@@ -231,8 +211,8 @@ static void test_silent(void **state)
 
 static void inbound(struct lab *l, struct said said)
 {
-	struct lab_packet in = from_world(40000, 5000), answer = from_client(1, PEER, 5000, 40000);
-	struct lab_packet in2 = from_world(40000, 6000), answer2 = from_client(2, PEER, 6000, 40000);
+	struct lab_packet in = udp_in(40000, 5000), answer = udp_of(1, PEER, 5000, 40000);
+	struct lab_packet in2 = udp_in(40000, 6000), answer2 = udp_of(2, PEER, 6000, 40000);
 	for (int i = 0; i < 2; i++) {
 		assert_passes(l, &in, 1);
 		assert_passes(l, &answer, PORT_UPLINK);
@@ -267,9 +247,9 @@ static void test_inbound(void **state)
 /* Whichever end is isolated. */
 static void between(struct lab *l, struct said said)
 {
-	struct lab_packet up = from_client(1, C2, 1000, 2000), down = from_client(2, C1, 2000, 1000);
-	struct lab_packet fresh = from_client(1, C2, 1001, 2000), back = from_client(2, C1, 1002, 2000);
-	struct lab_packet out2 = from_client(said.c2 ? 1 : 2, PEER, 2222, 80);
+	struct lab_packet up = udp_of(1, C2, 1000, 2000), down = udp_of(2, C1, 2000, 1000);
+	struct lab_packet fresh = udp_of(1, C2, 1001, 2000), back = udp_of(2, C1, 1002, 2000);
+	struct lab_packet out2 = udp_of(said.c2 ? 1 : 2, PEER, 2222, 80);
 	assert_passes(l, &up, 2);
 	assert_passes(l, &down, 1);
 	say(l, said);
@@ -301,31 +281,17 @@ static void test_between(void **state)
 
 /* --- errors, pieces, the firewall itself ------------------------------------------------- */
 
-/* Quotes what came out, as a router or the host there would. */
-static struct lab_packet error_about(const struct packet *out, struct lab_packet back, uint8_t quote[28])
-{
-	memcpy(quote, out->frame->data + ETH_BYTES, 28);
-	back.to = out->tuple.src;
-	back.proto = PROTO_ICMP;
-	back.type = 3;
-	back.code = 3;
-	back.sport = back.dport = 0;
-	back.payload = quote;
-	back.payload_len = 28;
-	return back;
-}
-
 static void test_errors(void **state)
 {
 	static const struct said each[] = { { .panic = true }, { .c1 = true } };
 	struct lab *l = *state;
 	uint8_t quote[2][28];
 	for (size_t k = 0; k < array_len(each); k++) {
-		struct lab_packet up = from_client(1, PEER, 1000, 80), in = from_world(40000, 5000);
+		struct lab_packet up = udp_of(1, PEER, 1000, 80), in = udp_in(40000, 5000);
 		struct packet out = parsed(l, lab_send(l, &up));
-		struct lab_packet outside = error_about(&out, from_world(0, 0), quote[0]);
+		struct lab_packet outside = error_about(&out, udp_in(0, 0), quote[0]);
 		out = parsed(l, lab_send(l, &in));
-		struct lab_packet inside = error_about(&out, from_client(1, PEER, 0, 0), quote[1]);
+		struct lab_packet inside = error_about(&out, udp_of(1, PEER, 0, 0), quote[1]);
 		assert_passes(l, &outside, 1);
 		assert_passes(l, &inside, PORT_UPLINK);
 		say(l, each[k]);
@@ -342,7 +308,7 @@ static void test_pieces(void **state)
 {
 	struct lab *l = *state;
 	static const uint8_t data[64];
-	struct lab_packet first = from_world(4000, 5000), next = first, late = first;
+	struct lab_packet first = udp_in(4000, 5000), next = first, late = first;
 	first.payload = next.payload = late.payload = data;
 	first.payload_len = 24;
 	first.fragment = IPV4_MF;
@@ -367,7 +333,7 @@ static void test_pieces(void **state)
 static void test_ourselves(void **state)
 {
 	struct lab *l = *state;
-	struct lab_packet ping = from_client(1, UP, 7, 0), ping2 = from_client(2, UP, 7, 0), dns = from_client(1, UP, 7, 53);
+	struct lab_packet ping = udp_of(1, UP, 7, 0), ping2 = udp_of(2, UP, 7, 0), dns = udp_of(1, UP, 7, 53);
 	struct fw_own own;
 	ping.proto = ping2.proto = PROTO_ICMP;
 	ping.type = ping2.type = 8;
@@ -380,7 +346,7 @@ static void test_ourselves(void **state)
 	struct packet asked = parsed(l, lab_take(l));
 	say(l, everybody);
 	assert_dropped(l, &ping, DROP_PANIC);
-	struct lab_packet answer = from_world(53, asked.tuple.sport);
+	struct lab_packet answer = udp_in(53, asked.tuple.sport);
 	lab_after(l, SILENT_NS);
 	assert_dropped(l, &answer, DROP_LOCAL_SILENT); /* ours: nobody waits for it in this test */
 	assert_true(ct_flow(l->fw.ct, own.flow) && ct_flow(l->fw.ct, own.flow)->serial == own.serial);
@@ -410,8 +376,8 @@ static uint32_t let_go(struct lab *l, struct ip_addr from)
 static void wait_outside(struct lab *l, struct ip_addr near)
 {
 	static const uint8_t data[64];
-	struct lab_packet out = from_client(1, near, 1000, 80), first = from_client(1, near, 1001, 80), last;
-	struct lab_packet out2 = from_client(2, near, 2000, 80), in = from_world(40000, 5000);
+	struct lab_packet out = udp_of(1, near, 1000, 80), first = udp_of(1, near, 1001, 80), last;
+	struct lab_packet out2 = udp_of(2, near, 2000, 80), in = udp_in(40000, 5000);
 	struct fw_own own;
 	uint8_t quote[28];
 	first.payload = data;
@@ -421,7 +387,7 @@ static void wait_outside(struct lab *l, struct ip_addr near)
 	last.fragment = 4;
 	in.from = near;
 	struct packet inside = parsed(l, lab_send(l, &in));
-	struct lab_packet error = error_about(&inside, from_client(1, near, 0, 0), quote);
+	struct lab_packet error = error_about(&inside, udp_of(1, near, 0, 0), quote);
 	assert_null(lab_send(l, &out));
 	assert_null(lab_send(l, &first));
 	assert_null(lab_send(l, &last));
@@ -449,7 +415,7 @@ static void test_waiting_outside(void **state)
 	lab_after(l, SILENT_NS); /* the flows are gone before the answer comes */
 	assert_int_equal(let_go(l, UP), 1); /* that is asked for */
 	say(l, nobody);
-	struct lab_packet fresh = from_client(2, PEER, 3000, 80); /* their places are others' */
+	struct lab_packet fresh = udp_of(2, PEER, 3000, 80); /* their places are others' */
 	for (int i = 0; i < BURST; i++, fresh.sport++)
 		assert_passes(l, &fresh, PORT_UPLINK);
 	lab_arp(l, PORT_UPLINK, ip_v4(10, 0, 0, 11), near_mac);
@@ -469,7 +435,7 @@ static void test_waiting_inside(void **state)
 	static const uint32_t leaves[] = { 2, 0, 1, 0 };
 	struct lab *l = *state;
 	struct fw_port_config c = { .mtu = 1500, .ours = LAB_FW_MAC, .addr_count = 1, .addr = { C1 } };
-	struct lab_packet in = from_world(40000, 5000), across = from_client(2, C1, 1000, 2000);
+	struct lab_packet in = udp_in(40000, 5000), across = udp_of(2, C1, 1000, 2000);
 	for (size_t k = 0; k < array_len(each); k++) {
 		assert_true(fw_detach(&l->fw, 1) && fw_attach(&l->fw, 1, &c, l->now_ns));
 		uint64_t before = l->fw.drops[DROP_FLOW_CUT];
@@ -488,7 +454,7 @@ static void test_waiting_inside(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, prepare, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_outward), T(test_own_packet_first), T(test_bursts), T(test_silent), T(test_inbound),
 		T(test_between), T(test_errors), T(test_pieces), T(test_ourselves),

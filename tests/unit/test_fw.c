@@ -438,8 +438,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_through_nat), T(test_second_client_gets_another_port), T(test_refused_is_told),
-		T(test_a_verdict_is_of_its_packet), T(test_unknown_client_is_closed), T(test_sources), T(test_destinations), T(test_to_the_firewall),
-		T(test_strays_are_not_answered),
+		T(test_a_verdict_is_of_its_packet), T(test_unknown_client_is_closed), T(test_sources),
+		T(test_destinations), T(test_to_the_firewall), T(test_strays_are_not_answered),
 		T(test_ttl_and_size), T(test_icmp_error_comes_home), T(test_rule_change_cuts_only_what_it_forbids),
 		T(test_the_same_rules_again_change_nothing),
 		T(test_silent_flows_are_swept), T(test_reply_after_the_cut_is_dropped),

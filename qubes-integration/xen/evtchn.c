@@ -145,14 +145,14 @@ void xenwait_until(uint64_t deadline_ns)
 		return;
 	arm(now, deadline_ns - now < SLEEP_MAX_NS ? deadline_ns : now + SLEEP_MAX_NS);
 	/*
-	 * Interrupts are off but in this one instruction. Whatever becomes
-	 * pending after the flags are cleared raises the upcall, which then ends
-	 * the halt; whatever was before is found in the bitmaps.
+	 * Whatever becomes pending after the flags are cleared raises the
+	 * upcall, which then ends the halt; whatever was before is found in the
+	 * bitmaps.
 	 */
 	__atomic_store_n(&vcpu->upcall_pending, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&vcpu->pending_sel, 0, __ATOMIC_SEQ_CST);
 	if (!any_pending())
-		__asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+		trap_halt();
 	if (evtchn_pending(timer_port))
 		armed_ns = 0;
 }

@@ -8,5 +8,7 @@
 enum { TRAP_UPCALL_VECTOR = 0x20 }; /* event channels: only wakes, see evtchn.h */
 
 void trap_boot(void);
+/* Sleeps with interrupts on until one came, be it before the halt itself; they are off before and after. */
+void trap_halt(void);
 
 #endif

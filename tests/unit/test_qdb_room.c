@@ -194,6 +194,7 @@ static void test_many_mapped(void **state)
 	assert_int_equal(config.fakeip.count, FAKEIP_MAX);
 	assert_string_equal(logged, line);
 }
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

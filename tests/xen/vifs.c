@@ -9,6 +9,7 @@
  *   vifs DOMID first HANDLE IP SERVER
  *            unpauses the guest, has one connect and ping SERVER until an answer comes, then detached; says at
  *            which second since boot each was
+ *   vifs DOMID quota NODES                   that xenstored lets any guest own (it says 1000)
  *   vifs DOMID load CLIENTS FLOWS SERVER PORT FIFO
  *            clients 10.139.0.1 and on; each opens its share of FLOWS datagram flows to what echoes
  *            at SERVER:PORT, until every one was answered. Then obeys lines from FIFO: `again` has
@@ -312,6 +313,18 @@ static int load(const char *fifo)
 	return !leave_all();
 }
 
+static int quota(const char *nodes)
+{
+	char words[64];
+	int len = snprintf(words, sizeof(words), "set%cnodes%c%s", 0, 0, nodes);
+	char *said = xs_control_command(front_xs, "quota", words, (unsigned)len + 1);
+	int done = said && !strcmp(said, "OK");
+	if (!done)
+		printf("xenstored: %s\n", said ? said : "no answer");
+	free(said);
+	return !done;
+}
+
 static int drop(unsigned handle, const char *dir)
 {
 	struct front f = { .channel = -1 };
@@ -327,8 +340,10 @@ static int drop(unsigned handle, const char *dir)
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc < 5 || !front_open((unsigned)atoi(argv[1])))
+	if (argc < 4 || !front_open((unsigned)atoi(argv[1])))
 		return 2;
+	if (argc == 4 && !strcmp(argv[2], "quota"))
+		return quota(argv[3]);
 	if (argc == 6 && !strcmp(argv[2], "make")) {
 		static struct front f;
 		front_make(&f, (unsigned)atoi(argv[3]), argv[4], argv[5]);

@@ -169,17 +169,17 @@ trap_upcall:
 	 * It came in front of the halt, not in it, where a hypervisor under Xen keeps no interrupt shadow
 	 * over an exit (QEMU's emulation of SVM does not). Xen signals once: the halt would never end.
 	 */
-	movl $halt_at, %eax
+	movl $trap_halt_at, %eax
 	cmpq %rax, 8(%rsp)
 	jne 1f
 	incq 8(%rsp) /* its one byte */
 1:	popq %rax
 	iretq
 
-	.globl trap_halt
+	.globl trap_halt, trap_halt_at
 trap_halt:
 	sti
-halt_at:
+trap_halt_at:
 	hlt
 	cli
 	ret

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 /*
  * In place of firewall/main.c: breaks one protection of the address space, the one that dom0 named in
- * data/fault of this guest's home. Nothing may come of it but a line on the console and a crash.
+ * data/fault of this guest's home. Nothing may come of it but a line on the console and a crash. `halt` is
+ * another matter: an upcall in front of the halt that it should end.
  */
 #include "arena.h"
 #include "platform.h"
@@ -54,6 +55,14 @@ __attribute__((noinline)) static void smash(volatile uint32_t len)
 		at[i] = 'x';
 }
 
+/* The frame of an upcall between sti and hlt, but with interrupts off: a halt would never end. */
+static void upcall_before_halt(void)
+{
+	__asm__ volatile("leaq 1f(%%rip), %%rax\n\tpushq %%rax\n\tmovq %%rsp, %%rcx\n\t" /* where trap_halt returns to */
+			 "movl %%ss, %%eax\n\tpushq %%rax\n\tpushq %%rcx\n\tpushfq\n\tmovl %%cs, %%eax\n\tpushq %%rax\n\t"
+			 "pushq $trap_halt_at\n\tjmp trap_upcall\n1:" : : : "rax", "rcx", "memory", "cc");
+}
+
 static void fault(const char *name)
 {
 	switch (name[0]) {
@@ -80,6 +89,9 @@ static void fault(const char *name)
 		return;
 	case 'w':
 		store_to(XENMEM_WINDOW - 1);
+		return;
+	case 'h':
+		upcall_before_halt();
 		return;
 	case 'i':
 		__asm__ volatile("ud2");

@@ -25,4 +25,10 @@ fault w 'exception 14 error 0002' "nothing lies before the window"
 fault s 'exception 14 error 0002' "a page guards the stack"
 fault c 'stack smashed' "a canary guards its frames"
 fault i 'exception 6 ' "an instruction that is none"
+
+guest_start fault || fail "created"
+xenstore-write "/local/domain/$domid/data/fault" halt
+guest_run fault
+check "an upcall that comes in front of the halt ends it" until_ok says fault 'NOTHING HAPPENED'
+guest_end fault
 finish

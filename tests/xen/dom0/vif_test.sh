@@ -51,16 +51,14 @@ refuse "nothing comes in by itself" in_ns up timeout 3 wget -q -O /dev/null http
 
 # --- the client closes and opens again ------------------------------------------------------------
 rings=$(counter grants_mapped)
-cd /sys/bus/xen/drivers/vif
-vif=$(ls -d vif-* | head -n 1)
+vif=vif-${handmade##*/} # c1's
 for i in 1 2 3; do
-	echo "$vif" >unbind
-	until_ok says fw 'client port 1.*: link down'
-	echo "$vif" >bind
+	echo "$vif" >/sys/bus/xen/drivers/vif/unbind
+	check "it closes" until_ok sh -c "[ \$(grep -c 'client port 1.*: link down' $(console fw)) = $i ]"
+	echo "$vif" >/sys/bus/xen/drivers/vif/bind
 	client_take c1 10.138.0.5
-	until_ok pings c1 192.0.2.1
+	check "and opens again" until_ok pings c1 192.0.2.1
 done
-cd - >/dev/null
 check "a client that closed and opened again pings" pings c1 192.0.2.1
 check "with no more mapped than before" test "$(counter grants_mapped)" = "$rings"
 

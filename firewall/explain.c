@@ -132,6 +132,8 @@ static enum drop before_rules(const struct explain *e, const struct fw *fw)
 		return reason;
 	if (fw_is_ours(fw, e->tuple.dst))
 		return e->tuple.proto == PROTO_ICMP ? DROP_LOCAL_CONSUMED : DROP_LOCAL_REFUSED;
+	if (e->kind == RULE_OUTWARD && !fw_uplink_ready(fw))
+		return DROP_NO_ROUTE;
 	bool nobody = e->kind == RULE_BETWEEN && (e->client == NONE || fw_port_of(fw, e->tuple.dst) == PORT_NONE);
 	return nobody ? DROP_INTER_CLIENT : DROP_NONE;
 }
@@ -210,7 +212,7 @@ static enum drop judge(const struct explain *e, const struct fw *fw, struct cros
 	switch (e->kind) {
 	case RULE_OUTWARD:
 		policy_judge(fw->policy, e->client, &e->tuple, &lead->rule, &reason);
-		return reason == DROP_NONE && !fw_uplink_ready(fw) ? DROP_NO_ROUTE : reason;
+		return reason;
 	case RULE_INBOUND:
 		return cross_inbound(fw, &e->tuple, lead);
 	case RULE_BETWEEN:
@@ -235,7 +237,7 @@ static bool is_told(const struct explain *e, enum drop reason)
 {
 	switch (e->kind) {
 	case RULE_OUTWARD:
-		return reason != DROP_NONE && reason != DROP_NO_ROUTE;
+		return reason != DROP_NONE;
 	case RULE_INBOUND:
 		return false;
 	case RULE_BETWEEN:
@@ -248,7 +250,7 @@ static void verdict(const struct explain *e, const struct fw *fw, struct text *t
 {
 	struct cross_lead lead = { .rule = RULE_POLICY };
 	enum drop reason = before_rules(e, fw);
-	bool judged = reason == DROP_NONE, to_us = reason == DROP_LOCAL_REFUSED;
+	bool judged = reason == DROP_NONE, to_us = reason == DROP_LOCAL_REFUSED, no_route = reason == DROP_NO_ROUTE;
 	if (judged)
 		reason = judge(e, fw, &lead);
 	json_begin(t, "verdict");
@@ -264,6 +266,8 @@ static void verdict(const struct explain *e, const struct fw *fw, struct text *t
 		json_text(t, "told", "icmp 3/13");
 	else if (to_us)
 		json_text(t, "told", "icmp 3/10");
+	else if (no_route)
+		json_text(t, "told", "icmp 3/0");
 	if (reason == DROP_NONE && e->kind == RULE_OUTWARD)
 		translation(e, fw, t);
 	else if (reason == DROP_NONE)

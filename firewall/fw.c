@@ -12,6 +12,7 @@
 enum {
 	SWEEP_SLOTS = 1024, /* of the flow table, looked at per poll for older generations */
 	ICMP_UNREACHABLE = 3,
+	ICMP_NET_UNREACHABLE = 0,
 	ICMP_FRAG_NEEDED = 4,
 	ICMP_PROHIBITED = 13,
 	ICMP_TIME_EXCEEDED = 11,
@@ -190,11 +191,20 @@ static void track_and_forward(struct fw *fw, struct packet *p, struct way *w)
 		forward(fw, p, w);
 }
 
+/* RFC 1812 5.2.7.1. As in Linux a route is looked for before the rules are asked, so they do not matter. */
+static void no_route(struct fw *fw, struct packet *p, const struct way *w)
+{
+	if (fw_is_stray(p))
+		refuse(fw, p, w, DROP_NO_ROUTE);
+	else
+		refuse_aloud(fw, p, w, DROP_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0);
+}
+
 static void from_client(struct fw *fw, struct packet *p, struct way *w)
 {
 	w->out = PORT_UPLINK;
 	if (!fw_uplink_ready(fw)) {
-		refuse(fw, p, w, DROP_NO_ROUTE);
+		no_route(fw, p, w);
 		return;
 	}
 	if (!can_leave(fw, p, w))

@@ -9,14 +9,17 @@ enum {
 	PORT_BOOTP_CLIENT = 68,
 };
 
-/* Our address towards a sender: the one it named, else the uplink's. */
+/* Our address towards a sender: the one it named, else the uplink's; who has none yet speaks as the dummy of RFC 7600. */
 static struct ip_addr own_address(const struct fw *fw, const struct packet *p)
 {
 	if (fw_is_ours(fw, p->tuple.dst))
 		return p->tuple.dst;
-	if (!ip_is_zero(fw->uplink.ip))
+	if (!ip_is_zero(fw->uplink.ip) && ip_is_v4(fw->uplink.ip))
 		return fw->uplink.ip;
-	return fw->ours_count ? fw->ours[0] : fw->uplink.ip;
+	for (uint32_t i = 0; i < fw->ours_count; i++)
+		if (ip_is_v4(fw->ours[i]))
+			return fw->ours[i];
+	return ip_v4(192, 0, 0, 8);
 }
 
 void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason, uint8_t type, uint8_t code,
@@ -25,7 +28,7 @@ void fw_refuse(struct fw *fw, struct packet *p, uint16_t from, enum drop reason,
 	struct ip_addr ours = own_address(fw, p);
 	struct mac sender = pkt_eth(p)->src;
 	struct frame *f = p->frame;
-	bool may = !ip_is_zero(ours) && reply_error_allowed(p) &&
+	bool may = reply_error_allowed(p) &&
 		   (from == PORT_UPLINK || limit_allows(&fw->port[from].icmp_limit, fw->now_ns));
 	if (!may) {
 		fw_drop(fw, f, from, reason);

@@ -60,6 +60,32 @@ static void test_answers(void **state)
 	}
 }
 
+/* Before the rules are asked, as of packets; to the firewall and between clients it needs none. */
+static void test_no_uplink(void **state)
+{
+	static const struct { const char *question, *part; } cases[] = {
+		{ "10.137.0.5 tcp 10.137.0.5 40000 192.0.2.1 85", "\"reason\":\"no-route\"" },
+		{ "10.137.0.5 tcp 10.137.0.5 40000 192.0.2.1 85", "\"told\":\"icmp 3/0\"" },
+		{ "10.137.0.5 udp 10.137.0.5 40000 192.0.2.1 85", "\"told\":\"icmp 3/0\"" },
+		{ "10.137.0.5 tcp 10.137.0.9 40000 192.0.2.1 85", "\"reason\":\"spoofed\"" },
+		{ "10.137.0.5 tcp 10.137.0.5 40000 10.137.0.6 85", "\"reason\":\"inter-client\"" },
+		{ "10.137.0.5 tcp 10.137.0.5 40000 10.0.0.2 85", "icmp 3/10" },
+	};
+	struct lab *l = lab_with_rules();
+	(void)state;
+	fw_link(&l->fw, PORT_UPLINK, false);
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char request[160], all[ANSWER_BYTES];
+		struct text t = text_on(request);
+		text_put(&t, "explain ");
+		text_put(&t, cases[i].question);
+		lab_answer(l, request, all, sizeof(all));
+		if (!strstr(all, cases[i].part) || strstr(all, "\"rule\""))
+			fail_msg("%s: no %s in, or a rule\n%s", cases[i].question, cases[i].part, all);
+	}
+	lab_free(l);
+}
+
 static void test_crossing(void **state)
 {
 	static const char *const inbound[] = {
@@ -180,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_uplink),
 		cmocka_unit_test(test_crossing),
 		cmocka_unit_test(test_bad_questions),
 		cmocka_unit_test(test_agrees_with_the_pipeline),

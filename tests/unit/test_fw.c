@@ -201,9 +201,6 @@ static void test_destinations(void **state)
 	p = udp_up(1000, 53);
 	p.dst = LAB_C2_MAC;
 	assert_dropped(l, &p, DROP_NOT_FOR_US);
-	p = udp_up(1000, 53);
-	fw_link(&l->fw, PORT_UPLINK, false);
-	assert_dropped(l, &p, DROP_NO_ROUTE);
 }
 
 static void test_to_the_firewall(void **state)

@@ -559,9 +559,13 @@ static void test_uplink_without_ipv4(void **state)
 	fw_set_uplink(&l->fw, &v6);
 	lab_give(l, lab_take(l));
 	struct lab_packet p = up(PROTO_UDP, 1000, 53);
-	assert_dropped(l, &p, DROP_NO_ROUTE);
-	p.ttl = 1;
-	assert_dropped(l, &p, DROP_NO_ROUTE);
+	for (p.ttl = 2; p.ttl > 0; p.ttl--) {
+		struct packet out = parsed(l, lab_send(l, &p));
+		assert_int_equal(out.icmp_type, 3);
+		assert_int_equal(out.icmp_code, 0);
+		assert_true(ip_is_v4(out.tuple.src));
+	}
+	assert_int_equal(l->fw.drops[DROP_NO_ROUTE], 2);
 }
 
 static void test_nothing_waits_for_a_link_that_is_down(void **state)

@@ -155,6 +155,8 @@ static void map(uint16_t port, struct ip_addr real)
 {
 	const struct fakeip_ours ours = { .gateway = self.config.netvm_gateway, .uplink = self.fw.uplink.ip };
 	fakeip_attach(&self.fakeip, &self.config.fakeip, port, real, &ours);
+	if (self.platform->told && port < PORT_COUNT)
+		self.platform->told(port, self.fakeip.port[port].visible);
 }
 
 /* What the host said of the uplink wins over the store's keys. */

@@ -67,6 +67,9 @@ struct platform {
 
 	bool (*event)(struct platform_event *); /* the next one, if any */
 
+	/* This client uses another address than the event's first (zero: not any more); NULL: it makes no difference. */
+	void (*told)(uint16_t port, struct ip_addr);
+
 	/* Byte channels: as much as goes now, 0..len. */
 	size_t (*read)(enum platform_channel, void *bytes, size_t len);
 	size_t (*write)(enum platform_channel, const void *bytes, size_t len);

@@ -31,6 +31,9 @@ uint64_t netback_deadline(void); /* when netback_step() has something to do by i
 /* The next thing that a port's owner should know (platform.h: attached, detached, link). */
 bool netback_event(struct platform_event *);
 
+/* This client was told another address than its own, and its frames have that (a fake-ip); zero: its own. */
+void netback_told(uint16_t port, struct ip_addr);
+
 /* Takes note of the events that came in; true: frames may be waiting. No hypercall. */
 bool netback_poll(void);
 size_t netback_rx(struct frame *burst[], size_t max);

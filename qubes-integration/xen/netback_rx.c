@@ -171,6 +171,11 @@ static void take_vif(struct vif *v, struct burst *b, size_t max)
 	}
 }
 
+static bool is_its(struct ip_addr ip, const struct netport *p)
+{
+	return ip_eq(ip, p->addr[0]) || (!ip_is_zero(ip) && ip_eq(ip, p->told));
+}
+
 /* Is the frame from the port's own address? Only then it shows where the client is. */
 static bool is_clients(const struct frame *f, const struct netport *p)
 {
@@ -178,9 +183,9 @@ static bool is_clients(const struct frame *f, const struct netport *p)
 	uint16_t type = be16_get(eth->type);
 	const uint8_t *ip = f->data + ETH_BYTES;
 	if (type == ETHERTYPE_IPV4 && f->len >= ETH_BYTES + IPV4_MIN_BYTES)
-		return ip_eq(ip_of_v4(((const struct ipv4_hdr *)ip)->src), p->addr[0]);
+		return is_its(ip_of_v4(((const struct ipv4_hdr *)ip)->src), p);
 	if (type == ETHERTYPE_ARP && f->len >= ETH_BYTES + ARP_BYTES)
-		return ip_eq(ip_of_v4(((const struct arp_hdr *)ip)->sender_ip), p->addr[0]);
+		return is_its(ip_of_v4(((const struct arp_hdr *)ip)->sender_ip), p);
 	return false;
 }
 

@@ -59,6 +59,12 @@ void netport_leave(uint16_t port)
 	port_news(port);
 }
 
+void netback_told(uint16_t port, struct ip_addr ip)
+{
+	if (port < PORT_COUNT)
+		netback.port[port].told = ip;
+}
+
 void vif_went_live(struct vif *v)
 {
 	struct netport *p = &netback.port[v->port];

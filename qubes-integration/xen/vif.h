@@ -62,6 +62,7 @@ struct netport {
 	struct mac mac;
 	uint8_t addr_count;
 	struct ip_addr addr[PORT_ADDRS_MAX];
+	struct ip_addr told; /* instead of the first of them; zero: it is told that one */
 	uint16_t users;  /* vifs that name it, connected or not */
 };
 

@@ -4,6 +4,7 @@
 #include "framepool.h"
 #include "grant.h"
 #include "hypercall.h"
+#include "netback.h"
 #include "netdev.h"
 #include "platform.h"
 #include "suspend.h"
@@ -170,6 +171,7 @@ _Noreturn void xenplatform_run(struct arena *arena)
 		.give = give,
 		.frame = frame,
 		.event = event,
+		.told = netback_told,
 		.read = xenlinks_read,
 		.write = xenlinks_write,
 		.log = xenconsole_line,

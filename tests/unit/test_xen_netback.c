@@ -436,6 +436,17 @@ static void two_vifs_of_one_client(void **state)
 	assert_reaches(&hvm, port, 100);
 	assert_hears(&stub, port, "10.99.99.99", 100, 100); /* not its address: shows nothing */
 	assert_reaches(&hvm, port, 100);
+	netback_told(port, ip_v4(10, 99, 99, 99)); /* it is the one that it was told of */
+	assert_hears(&stub, port, "10.99.99.99", 100, 100);
+	assert_reaches(&stub, port, 100);
+	assert_hears(&hvm, port, IP1, 100, 100);
+	assert_reaches(&hvm, port, 100);
+	netback_told(port, (struct ip_addr){ { 0 } });
+	assert_hears(&stub, port, "10.99.99.99", 100, 100);
+	assert_reaches(&hvm, port, 100);
+	assert_hears(&stub, port, "0.0.0.0", 100, 100); /* nobody's, mapped or not */
+	assert_reaches(&hvm, port, 100);
+	netback_told(PORT_NONE, ip_v4(10, 99, 99, 99)); /* and nobody's port */
 	guest_detach(&stub);
 	guest_settle(2000 * MS);
 	assert_int_equal(next_event().kind, EVENT_NONE);

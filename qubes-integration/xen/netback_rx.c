@@ -173,7 +173,7 @@ static void take_vif(struct vif *v, struct burst *b, size_t max)
 
 static bool is_its(struct ip_addr ip, const struct netport *p)
 {
-	return ip_eq(ip, p->addr[0]) || (!ip_is_zero(ip) && ip_eq(ip, p->told));
+	return ip_eq(ip, p->addr[0]) || ip_eq(ip, p->told);
 }
 
 /* Is the frame from the port's own address? Only then it shows where the client is. */

@@ -115,7 +115,8 @@ static void boot(const struct platform *platform)
 		panic("not enough memory");
 	policy_set_hosts(self.policy, names_hosts(self.names));
 	config_init(&self.config);
-	self.store = (struct storelink){ .qdb = qdb_new(arena), .read = store_read, .write = store_write };
+	self.store = (struct storelink){ .qdb = qdb_new(arena), .read = store_read, .write = store_write,
+					 .reset = platform->reset_store };
 	if (self.store.qdb)
 		self.store.tree = qdb_tree_new(arena, &self.secret, clients, rules, self.store.qdb, self.policy, &self.config,
 					 (struct log_sink){ .log = log_sink });
@@ -430,8 +431,9 @@ _Noreturn void postern_main(const struct platform *platform)
 			fw_poll(&self.fw, now);
 		flush();
 		uint64_t deadline = fw_deadline(&self.fw), names = resolver_deadline(self.resolver);
-		uint64_t confirm_by = qdb_tree_deadline(self.store.tree);
+		uint64_t confirm_by = qdb_tree_deadline(self.store.tree), store = storelink_deadline(&self.store);
 		deadline = names < deadline ? names : deadline;
+		deadline = store < deadline ? store : deadline;
 		platform->wait(busy || self.shutdown ? 0 : confirm_by < deadline ? confirm_by : deadline);
 	}
 	log_line("shut down");

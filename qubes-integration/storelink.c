@@ -7,6 +7,8 @@ enum {
 	BUFFER_BYTES = 1024,
 };
 
+static const uint64_t PAUSE_MIN_NS = 1000000000, PAUSE_MAX_NS = 60000000000;
+
 const char *storelink_word(const struct storelink *l)
 {
 	switch (qdb_state(l->qdb)) {
@@ -33,10 +35,40 @@ void storelink_send(const struct storelink *l)
 	}
 }
 
-bool storelink_round(const struct storelink *l, uint64_t now_ns, uint64_t wall_ns)
+static void begin_pause(struct storelink *l, uint64_t now_ns)
+{
+	bool calm = l->pause_ns == 0 || now_ns - l->left_ns >= PAUSE_MAX_NS;
+	uint64_t longer = l->pause_ns * 2 < PAUSE_MAX_NS ? l->pause_ns * 2 : PAUSE_MAX_NS;
+	l->pause_ns = calm ? PAUSE_MIN_NS : longer;
+	l->again_ns = now_ns + l->pause_ns;
+}
+
+/* True: the peer was left now. */
+static bool leave_broken(struct storelink *l, uint64_t now_ns)
+{
+	if (qdb_state(l->qdb) != QDB_BROKEN)
+		return false;
+	if (l->again_ns == 0)
+		begin_pause(l, now_ns);
+	if (now_ns < l->again_ns)
+		return false;
+	l->left_ns = now_ns;
+	l->again_ns = now_ns + l->pause_ns;
+	l->reset();
+	return true;
+}
+
+uint64_t storelink_deadline(const struct storelink *l)
+{
+	return l->again_ns ? l->again_ns : UINT64_MAX;
+}
+
+bool storelink_round(struct storelink *l, uint64_t now_ns, uint64_t wall_ns)
 {
 	uint8_t bytes[BUFFER_BYTES];
 	uint32_t reads;
+	if (qdb_state(l->qdb) != QDB_BROKEN)
+		l->again_ns = 0; /* that peer went, or a fresh stream has begun, which may break in this round */
 	qdb_tree_tick(l->tree, now_ns, wall_ns);
 	storelink_send(l);
 	for (reads = 0; reads < READS; reads++) {
@@ -50,5 +82,5 @@ bool storelink_round(const struct storelink *l, uint64_t now_ns, uint64_t wall_n
 	}
 	qdb_tree_poll(l->tree);
 	storelink_send(l);
-	return reads == READS;
+	return leave_broken(l, now_ns) || reads == READS;
 }

@@ -74,6 +74,9 @@ struct platform {
 	size_t (*read)(enum platform_channel, void *bytes, size_t len);
 	size_t (*write)(enum platform_channel, const void *bytes, size_t len);
 
+	/* Ends the store's stream, if there is one: EVENT_CHANNEL_CLOSED comes, and _OPEN when there is a fresh one. */
+	void (*reset_store)(void);
+
 	/* One log line without newline; rate limited, never blocks. */
 	void (*log)(const char *line, size_t len);
 	/* Flushes what was queued (one doorbell); sleeps until something arrives or deadline_ns passes (0: do not sleep). */

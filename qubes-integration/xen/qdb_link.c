@@ -74,6 +74,14 @@ size_t qdb_link_write(const void *bytes, size_t len)
 	return self.told_session ? vchan_write(&self.vchan, bytes, len) : 0;
 }
 
+void qdb_link_reset(void)
+{
+	if (!self.open)
+		return;
+	self.open = false;
+	vchan_close(&self.vchan);
+}
+
 void qdb_link_status(struct text *t)
 {
 	text_put(t, "\"store_connects\":");

@@ -22,6 +22,8 @@ uint64_t qdb_link_deadline(void);
 bool qdb_link_event(struct platform_event *);
 size_t qdb_link_read(void *bytes, size_t len);
 size_t qdb_link_write(const void *bytes, size_t len);
+/* Leaves the daemon, which listens anew then. */
+void qdb_link_reset(void);
 /* JSON members, no comma before the first. */
 void qdb_link_status(struct text *);
 

@@ -168,7 +168,9 @@ static void try_connect(struct vchan *v)
 	if (!read_u32(key_of(v, "/event-channel", key), &remote) ||
 	    !read_u32(key_of(v, "/ring-ref", key), &ref) || !vchan_page_map(v, ref))
 		return;
+	/* one that had its client is over, whatever it says of itself: its server is about to see that */
 	if (__atomic_load_n(live_of(v, false), __ATOMIC_ACQUIRE) != VCHAN_CONNECTED ||
+	    __atomic_load_n(live_of(v, true), __ATOMIC_ACQUIRE) != VCHAN_NOT_YET ||
 	    !evtchn_bind_interdomain(v->peer, remote, &v->evtchn)) {
 		vchan_page_drop(v);
 		return;

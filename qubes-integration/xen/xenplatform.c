@@ -7,6 +7,7 @@
 #include "netback.h"
 #include "netdev.h"
 #include "platform.h"
+#include "qdb_link.h"
 #include "suspend.h"
 #include "xenboot.h"
 #include "xenclock.h"
@@ -174,6 +175,7 @@ _Noreturn void xenplatform_run(struct arena *arena)
 		.told = netback_told,
 		.read = xenlinks_read,
 		.write = xenlinks_write,
+		.reset_store = qdb_link_reset,
 		.log = xenconsole_line,
 		.wait = wait_until,
 		.status = status,

@@ -13,7 +13,7 @@
 #include "frame.h"
 
 enum {
-	ABI_VERSION = 1,
+	ABI_VERSION = 2,
 	ABI_PAGE_BYTES = 4096,
 	ABI_BOOT_ADDR = 0x10000,  /* struct boot_info; nothing is mapped below */
 	ABI_CANARY_ADDR = 0x11000, /* hvt: FS base; the stack canary lies at +0x28 */

@@ -65,6 +65,7 @@ struct channel_shared {
 	struct ring_index down_prod, down_cons; /* tender to guest */
 	struct ring_index up_prod, up_cons;     /* guest to tender */
 	struct ring_index acked;
+	struct ring_index left; /* the guest's: the serial of the OPEN event whose stream it wants ended, and 1 */
 	uint8_t down[RING_CHANNEL_BYTES];
 	uint8_t up[RING_CHANNEL_BYTES];
 };

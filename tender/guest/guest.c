@@ -10,6 +10,7 @@ struct boot_info *guest_boot;
 
 static struct arena left;
 static bool channel_open[CHANNEL_COUNT];
+static uint32_t channel_serial[CHANNEL_COUNT];
 static uint64_t calls, console_lost;
 static uint32_t progress; /* what shared.progress was after the last wait */
 
@@ -177,6 +178,7 @@ static bool event(struct platform_event *out)
 		channel_closed(&guest_shared->channel[out->channel], e.serial);
 	} else if (out->kind == EVENT_CHANNEL_OPEN) {
 		channel_open[out->channel] = true;
+		channel_serial[out->channel] = e.serial;
 	}
 	return true;
 }
@@ -211,6 +213,12 @@ static size_t channel_write(enum platform_channel channel, const void *bytes, si
 	return len;
 }
 
+static void reset_store(void)
+{
+	if (channel_open[CHANNEL_STORE])
+		ring_set(&guest_shared->channel[CHANNEL_STORE].left, channel_serial[CHANNEL_STORE] + 1);
+}
+
 static void status(struct text *t)
 {
 	buffers_status(t);
@@ -237,6 +245,7 @@ _Noreturn void guest_main(struct boot_info *boot)
 		.event = event,
 		.read = channel_read,
 		.write = channel_write,
+		.reset_store = reset_store,
 		.log = log_line,
 		.wait = wait_until,
 		.status = status,

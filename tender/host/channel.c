@@ -37,6 +37,11 @@ void channel_close(struct channel *c)
 	send_event(c, RING_CHANNEL_CLOSED);
 }
 
+bool channel_left(const struct channel *c)
+{
+	return c->open && ring_get(&ring(c)->left) == c->serial + 1;
+}
+
 uint32_t channel_down_room(const struct channel *c)
 {
 	uint32_t used = c->down_prod - ring_get(&ring(c)->down_cons);

@@ -121,7 +121,7 @@ void store_pump(void)
 			ask();
 		return;
 	}
-	if (!transmit() || !receive()) {
+	if (channel_left(&channel) || !transmit() || !receive()) {
 		lose();
 		return;
 	}

@@ -218,6 +218,7 @@ struct channel {
 void channel_open(struct channel *);
 void channel_close(struct channel *);
 bool channel_quiet(const struct channel *); /* may be opened (again) */
+bool channel_left(const struct channel *);  /* the guest wants no more of this stream */
 uint32_t channel_down_room(const struct channel *);
 void channel_down(struct channel *, const void *bytes, uint32_t len); /* len fits */
 uint32_t channel_up(struct channel *, void *bytes, uint32_t max); /* consumes */

@@ -145,11 +145,52 @@ static void test_store_silent(void **state)
 	unserve();
 }
 
+/* The firewall wants no more of a daemon: the page that is left is never taken up again, though it looks alive. */
+static void test_left(void **state)
+{
+	(void)state;
+	serve();
+	step();
+	expect_event(EVENT_CHANNEL_OPEN);
+	qdb_link_reset();
+	char bytes[8];
+	memcpy(right, "old", 3);
+	page->right_prod = 3;
+	assert_int_equal(qdb_link_read(bytes, 8), 0);
+	expect_event(EVENT_CHANNEL_CLOSED);
+	for (unsigned i = 0; i < 5; i++) {
+		now += 2 * (uint64_t)1000000000;
+		step();
+		expect_none();
+		assert_int_equal(page->cli_live, 0); /* so that the daemon sees it */
+	}
+	qdb_link_reset(); /* nothing to leave */
+	unserve();
+	serve();
+	step();
+	expect_event(EVENT_CHANNEL_OPEN);
+	memcpy(right, "new", 3);
+	page->right_prod = 3;
+	assert_int_equal(qdb_link_read(bytes, 8), 3);
+	/* left and served again between two looks: both are told */
+	qdb_link_reset();
+	unserve();
+	serve();
+	step();
+	step();
+	expect_event(EVENT_CHANNEL_CLOSED);
+	expect_event(EVENT_CHANNEL_OPEN);
+	expect_none();
+	qdb_link_init();
+	unserve();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_session, setup),
 		cmocka_unit_test_setup(test_store_silent, setup),
+		cmocka_unit_test_setup(test_left, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

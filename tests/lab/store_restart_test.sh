@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # The store is killed in the middle of commits: what it acknowledged is there after the
-# restart, the appliance keeps its last good rules meanwhile and catches up by itself.
+# restart, the appliance keeps its last good rules meanwhile and catches up by itself; also
+# from a store that breaks the protocol.
 # Topology: lab.sh.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 . "$ROOT/tests/lab/lab.sh"
@@ -86,5 +87,27 @@ rm -f "$POSTERN_STORE" "$LAB/link"
 check "the store comes back" lab_store
 refused_now() { peer c1 tcp "$SERVER" 81 | grep -q EHOSTUNREACH; }
 check "the appliance resyncs by itself" wait_for 15 refused_now
+
+# One that breaks the protocol is left, and tried again after a pause; nothing is lost or opened by that.
+stop "$STORE_PID"
+rm -f "$POSTERN_STORE" "$LAB/link"
+background "$LAB/liar.log" python3 "$ROOT/tests/lab/store_liar.py" "$LAB/link"
+liar=$pid
+left_twice() { [ "$(grep -c left "$LAB/liar.log")" -ge 2 ]; }
+check "a store that breaks the protocol is left, and tried again" wait_for 20 left_twice
+check_says "the last good rules hold: accepted" "^ok $FW" peer c1 tcp "$SERVER" 80
+check_says "and refused" "^error EHOSTUNREACH" peer c1 tcp "$SERVER" 81
+said_each_time() { [ "$(grep -c 'not listening until' "$LAB/tender.log")" -le "$(grep -c connected "$LAB/liar.log")" ]; }
+check "it is said once each time" said_each_time
+stop "$liar"
+rm -f "$LAB/link"
+check "a genuine store comes back" lab_store
+accepted_now() {
+	rules_set "$C1" <<-END
+		action=accept proto=tcp dstports=80-81
+	END
+}
+check "and is listened to" wait_for 60 accepted_now
+check_says "what it says is in force" "^ok $FW" peer c1 tcp "$SERVER" 81
 check "the connection open since the start survived it all" counts_up "$LAB/hold"
 lab_summary

@@ -157,7 +157,8 @@ static int all_trials(const struct latency_plan *p, struct latency_run *run)
 {
 	for (size_t v = 0; v < (p->values ? p->values : 1); v++) {
 		const char *value = p->values ? p->value[v] : NULL;
-		int code = !value ? EXIT_YES : p->sweep.client ? latency_sweep_set(&p->sweep, value, seconds_of_value(p)) : set_value(p, value);
+		int code = !value ? EXIT_YES :
+			   p->sweep.client ? latency_sweep_set(&p->sweep, value, seconds_of_value(p)) : set_value(p, value);
 		for (size_t s = 0; s < p->sizes && code == EXIT_YES; s++) {
 			double rate[LATENCY_LIST_MAX];
 			size_t rates;

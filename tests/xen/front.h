@@ -83,6 +83,7 @@ static inline void front_dir(const char *dir, unsigned owner, unsigned reader)
 static inline void front_make(struct front *f, unsigned handle, const char *ip, const char *front)
 {
 	char number[16], self[16], mac[24], parent[64];
+	static int have_parent;
 	*f = (struct front){ .handle = handle, .channel = -1 };
 	snprintf(f->ip, sizeof(f->ip), "%s", ip);
 	snprintf(f->front, sizeof(f->front), "%s", front);
@@ -98,7 +99,9 @@ static inline void front_make(struct front *f, unsigned handle, const char *ip, 
 	}, ours[] = {
 		{ "backend", f->back }, { "backend-id", self }, { "handle", number }, { "mac", mac }, { "state", "1" },
 	};
-	front_dir(parent, 0, front_backend);
+	if (!have_parent) /* its permissions, set anew, would be news of all that are in it */
+		front_dir(parent, 0, front_backend);
+	have_parent = 1;
 	front_dir(f->back, front_backend, 0);
 	front_dir(f->front, 0, front_backend);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)

@@ -113,7 +113,16 @@ static void parse_addrs(struct netport *port, const char *text, size_t len)
 	}
 }
 
-static bool describe(const struct vif *v, struct netport *port)
+/* Says it once when there are none, until there are. */
+static bool has_addrs(struct vif *v, const struct netport *port)
+{
+	if (port->addr_count == 0 && !v->told_no_ip)
+		netbus_log(v->dir, "waits: its key ip in xenstore has no address");
+	v->told_no_ip = port->addr_count == 0;
+	return port->addr_count > 0;
+}
+
+static bool describe(struct vif *v, struct netport *port)
 {
 	char text[IP_TEXT_BYTES];
 	uint32_t mtu = MTU_DEFAULT;
@@ -121,11 +130,11 @@ static bool describe(const struct vif *v, struct netport *port)
 	if (!netbus_ask_u32(v->dir, "mtu", MTU_MAX, &mtu) || !netbus_text(v->dir, "mac", text, sizeof(text)))
 		return false;
 	struct cursor c = cursor_of(text, MAC_TEXT - 1);
-	if (!parse_mac(&c, &port->mac) || !netbus_text(v->dir, "ip", text, sizeof(text)))
+	if (!parse_mac(&c, &port->mac) || !netbus_ask_text(v->dir, "ip", text, sizeof(text)))
 		return false;
 	parse_addrs(port, text, netbus_length(text));
 	port->mtu = (uint16_t)(mtu < MTU_MIN ? MTU_MIN : mtu);
-	return port->addr_count > 0;
+	return has_addrs(v, port);
 }
 
 struct offer { uint32_t tx_ref, rx_ref, evtchn; };

@@ -36,6 +36,7 @@ struct vif {
 	bool online;               /* the toolstack's key */
 	uint64_t offline_ns;       /* since when it says 0 while no state does; 0: it does not */
 	bool told_full;            /* that xenstored refuses a node */
+	bool told_no_ip;           /* that its client has no address */
 	bool leaving;              /* the toolstack wants it closed for good */
 	bool broken;               /* closed for what it did, until timer_ns */
 	uint64_t since_ns;         /* of that state */

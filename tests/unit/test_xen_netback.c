@@ -63,6 +63,43 @@ static void connects_late_keys_and_says_who_it_is(void **state)
 	assert_int_equal(next_event().kind, EVENT_NONE);
 }
 
+static char notes[1024];
+
+static void keep_notes(const char *line, size_t len)
+{
+	size_t at = strlen(notes);
+	snprintf(notes + at, sizeof(notes) - at, "%.*s\n", (int)len, line);
+}
+
+/* Nobody could tell otherwise why that client has no network. */
+static void says_once_that_no_address_is_there(void **state)
+{
+	(void)state;
+	static const char waits[] = "backend/vif/12/0: waits: its key ip in xenstore has no address\n";
+	static const char *const unusable[] = { "", "fe80::/zz", "none" };
+	struct guest g = LINUX;
+	guest_create(&g, 12, NULL, MAC1);
+	netbus_log_to(keep_notes);
+	notes[0] = 0;
+	guest_settle(2000 * MS);
+	assert_string_equal(notes, ""); /* no frontend has asked for it */
+	guest_offer(&g);
+	guest_settle(2000 * MS);
+	assert_non_null(strstr(notes, waits));
+	for (size_t i = 0; i < array_len(unusable); i++) {
+		fake_write(FAKE_HOME "/backend/vif/12/0/ip", unusable[i]);
+		guest_settle(2000 * MS);
+	}
+	assert_string_equal(guest_state(&g, true), "2");
+	assert_null(strstr(strstr(notes, waits) + strlen(waits), "waits"));
+	fake_write(FAKE_HOME "/backend/vif/12/0/ip", IP1);
+	guest_settle(0);
+	assert_string_equal(guest_state(&g, true), "4");
+	assert_int_equal(next_event().kind, EVENT_PORT_ATTACHED);
+	assert_null(strstr(strstr(notes, waits) + strlen(waits), "waits"));
+	netbus_log_to(NULL);
+}
+
 static void frames_pass_both_ways(void **state)
 {
 	(void)state;
@@ -505,7 +542,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, world)
 	const struct CMUnitTest tests[] = {
-		TEST(connects_late_keys_and_says_who_it_is), TEST(frames_pass_both_ways),
+		TEST(connects_late_keys_and_says_who_it_is), TEST(says_once_that_no_address_is_there),
+		TEST(frames_pass_both_ways),
 		TEST(a_burst_is_one_copy_and_one_event), TEST(a_super_frame_comes_and_goes_whole),
 		TEST(a_frontend_without_offloads_gets_plain_packets), TEST(checksum_flags_become_metadata),
 		TEST(frames_wait_for_buffers_and_not_for_ever), TEST(a_copy_that_fails_is_answered_so),

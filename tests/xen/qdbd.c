@@ -5,7 +5,7 @@
  * 111, dumps once, pushes changes. What would end the genuine daemon ends this one, with a word.
  *
  *   qdbd DOMID FIFO      reads lines from FIFO: `write PATH VALUE`, `rm PATH`, `drop` (hang up and
- *                        serve anew), `quit`; before the guest connects they fill the database
+ *                        serve anew), `break` (its protocol), `quit`; before the guest connects they fill the database
  *
  * Prints: connected; dumped N; guest write PATH VALUE; guest ok PATH; closed; VIOLATION why.
  */
@@ -21,7 +21,7 @@
 #include <libxenvchan.h>
 
 enum { KEYS = 20000, PATH = 64, VALUE = 3072, LINE = 4096, PORT = 111 };
-enum { WRITE = 1, MULTIREAD = 2, RM = 4, OK = 7, NOENT = 8, ERROR = 9, MULTIREAD_IS = 11 };
+enum { WRITE = 1, MULTIREAD = 2, RM = 4, OK = 7, NOENT = 8, ERROR = 9, MULTIREAD_IS = 11, NONSENSE = 99 };
 
 struct header {
 	uint8_t type;
@@ -218,6 +218,8 @@ static void command(char *line)
 		libxenvchan_close(vchan);
 		printf("dropped\n");
 		serve();
+	} else if (word && !strcmp(word, "break") && live) {
+		send(NONSENSE, "/name", "");
 	} else if (word && !strcmp(word, "quit")) {
 		libxenvchan_close(vchan);
 		exit(0);

@@ -45,6 +45,11 @@ check "names a bad rule on the console" until_ok says fw nonsense
 tell drop
 check "connects anew when the daemon restarts" until_ok heard_times '^connected' 2
 check "and asks for the dump again" until_ok heard_times '^dumped' 2
+tell break
+check "leaves a daemon that breaks the protocol" until_ok heard '^closed'
+check "connects to it again" until_ok heard_times '^connected' 3
+check "and asks for the dump again" until_ok heard_times '^dumped' 3
+check "says that once" test "$(grep -c 'not listening until' "$(console fw)")" = 1
 kill $daemon
 rm -f /run/qdb.log
 qdbd "$domid" /run/qdb >/run/qdb.log 2>&1 &

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* server.c: the rounds: read, carry out, commit, tell. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -73,6 +75,19 @@ static void welcome(struct server *s, const struct listener *l, int64_t now)
 	*slot = p;
 }
 
+/* A line of the log. One that nobody takes is lost: the store waits for no reader of it. */
+static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
+{
+	struct pollfd log = { .fd = STDERR_FILENO, .events = POLLOUT };
+	va_list ap;
+
+	if (poll(&log, 1, 0) != 1 || !(log.revents & POLLOUT))
+		return;
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+}
+
 /* One a round: the next round follows at once. */
 static void take_back_abandoned(struct server *s, int64_t now)
 {
@@ -81,7 +96,7 @@ static void take_back_abandoned(struct server *s, int64_t now)
 
 	if (!tree)
 		return;
-	fprintf(stderr, "postern-store: %s: left before its commit: taken back\n", tree);
+	say("postern-store: %s: left before its commit: taken back\n", tree);
 	snprintf(below, sizeof(below), "%s/", tree);
 	if (!history_undo(&s->db, tree) || !change_note(&s->changes, NULL, WIRE_RM, below, NULL, 0))
 		s->db.failed = true;
@@ -128,7 +143,7 @@ static void conclude(struct server *s)
 	if (committed) {
 		tell(s);
 	} else {
-		fprintf(stderr, "postern-store: not stored: %s\n", why);
+		say("postern-store: not stored: %s\n", why);
 		for (size_t i = 0; i < SERVER_PEERS; i++) {
 			if (s->peer[i])
 				peer_disown(s->peer[i]);
@@ -147,6 +162,7 @@ bool server_start(struct server *s, char *reason, size_t len)
 	sigaddset(&stops, SIGTERM);
 	sigaddset(&stops, SIGINT);
 	sigprocmask(SIG_BLOCK, &stops, NULL);
+	signal(SIGPIPE, SIG_IGN); /* the log's reader may end */
 	s->signals = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	done = s->signals >= 0 && s->epoll >= 0 && attend(s, s->signals, SIGNAL_ID);

@@ -5,6 +5,7 @@
 Every case gets a store of its own; afterwards that store must still run, serve a new
 peer, and end in order. The link cases include all that would end the genuine daemon.
 """
+import fcntl
 import json
 import os
 import socket
@@ -472,6 +473,32 @@ def half_a_tree_goes_with_its_writer(store):
         stays.close()
         with Peer(store.link) as link:
             same(dict(link.series(MULTIREAD, ''))['/qubes-firewall/10.137.0.6/0000'], b'1')
+
+
+def leave_half_trees(store, first, last):
+    """Each is taken back, and a line says so."""
+    with Peer(store.local) as writer:
+        for i in range(first, last):
+            same(writer.ask(WRITE, f'/qubes-firewall/10.137.9.{i}/policy', b'drop')[0], OK)
+    with Peer(store.local) as p:
+        for i in range(first, last):
+            path = f'/qubes-firewall/10.137.9.{i}/policy'
+            deadline = time.monotonic() + WAIT_S
+            while p.ask(READ, path)[0] != NOENT:
+                assert time.monotonic() < deadline, f'{path} is still there'
+                time.sleep(0.02)
+
+
+@case
+def nobody_reads_its_log(store):
+    fcntl.fcntl(store.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+    leave_half_trees(store, 1, 150)
+
+
+@case
+def its_log_has_no_reader_any_more(store):
+    store.process.stderr.close()
+    leave_half_trees(store, 1, 2)
 
 
 @case

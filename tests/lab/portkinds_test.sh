@@ -132,6 +132,7 @@ breaks() { # what to call it
 	check "$1: the client reaches the server" reach c1
 	ip -n "$NS_FW" link set fup down
 	check "$1: a link that is down is seen" wait_for 10 keep_asking down
+	check_says "$1: a client is told at once that there is no way" "^error ENETUNREACH icmp 3/0 $FW" peer c2 tcp "$SERVER" 80
 	ip -n "$NS_FW" link set fup up
 	check "$1: and that it is up again" wait_for 10 says up0 link up
 	check "$1: the client reaches the server again" wait_for 10 reach c1

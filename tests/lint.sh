@@ -48,10 +48,8 @@ no_globals() {
 }
 
 no_vector_code() {
-	find "$O/guest" -name '*.o' | while read -r o; do
-		objdump -d --no-show-raw-insn "$o" | grep -m1 -E '%(xmm|ymm|mm)[0-9]|%st' |
-			sed "s,^,    $o: ,"
-	done
+	find "$O/guest" -name '*.o' -print0 | xargs -0 objdump -d --no-show-raw-insn |
+		awk '/file format/ {f = $1} /%(xmm|ymm|mm)[0-9]|%st/ && f {print "    " f " " $0; f = ""}'
 }
 
 # BearSSL's objects are compiled with SSE; moves are all that the guest's CPU set-up allows.
@@ -62,9 +60,9 @@ only_vector_moves() {
 }
 
 licensed() {
-	sources '*.c' '*.h' '*.S' '*.ld' '*.sh' '*.py' '*.awk' Makefile tools/deps | while read -r f; do
-		head -n 2 "$f" | grep -q 'SPDX-License-Identifier: ISC' || echo "    $f"
-	done
+	sources '*.c' '*.h' '*.S' '*.ld' '*.sh' '*.py' '*.awk' Makefile tools/deps | xargs awk '
+		FNR <= 2 && /SPDX-License-Identifier: ISC/ {has[FILENAME] = 1}
+		END {for (i = 1; i < ARGC; i++) if (!(ARGV[i] in has)) print "    " ARGV[i]}'
 }
 
 scripts_parse() {
@@ -74,9 +72,8 @@ scripts_parse() {
 		*) sh -n "$f" ;;
 		esac
 	done
-	sources '*.py' | while read -r f; do
-		python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$f"
-	done
+	# shellcheck disable=SC2046
+	python3 -c 'import ast, sys; [ast.parse(open(f).read(), f) for f in sys.argv[1:]]' $(sources '*.py')
 }
 
 no_workplace() {
@@ -85,9 +82,17 @@ no_workplace() {
 
 tidy() {
 	sources '*.[chS]' '*.sh' '*.py' Makefile | xargs grep -nHE '[ 	]+$' | sed 's/^/    trailing space: /'
-	sources '*.[chS]' | while read -r f; do
-		expand "$f" | awk -v f="$f" 'length > 140 && !/^\/\* links: / {print "    " f ":" FNR ": " length " columns"}'
-	done
+	sources '*.[chS]' | xargs awk '!/^\/\* links: / {
+		columns = 0
+		parts = split($0, part, "\t")
+		for (i = 1; i <= parts; i++) {
+			columns += length(part[i])
+			if (i < parts)
+				columns += 8 - columns % 8
+		}
+		if (columns > 140)
+			print "    " FILENAME ":" FNR ": " columns " columns"
+	}'
 }
 
 outliers() {

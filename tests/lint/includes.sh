@@ -3,72 +3,64 @@
 # Which folder may include which. Headers are named bare, so every name is unique; the core
 # sees only the compiler's own headers of the system's. Prints each offence.
 cd "$(dirname "$0")/../.." || exit 1
-status=0
+git ls-files -co --exclude-standard '*.[chS]' | while read -r f; do [ ! -f "$f" ] || echo "$f"; done |
+	xargs awk '
+function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
+function name_of(line) { sub(/^[^"<]*["<]/, "", line); sub(/[">].*/, "", line); return line }
+function offence(text) { print "    " text; status = 1 }
 
-offence() {
-	echo "    $1"
-	status=1
+BEGIN {
+	# folder: the folders whose headers it may name
+	may["netstack"] = "netstack"
+	may["rules"] = "netstack rules"
+	may["firewall"] = "netstack rules firewall"
+	may["qubes-integration"] = "netstack rules firewall qubes-integration"
+	may["qubes-integration/xen"] = "netstack rules firewall qubes-integration tender qubes-integration/xen"
+	may["qubes-integration/store"] = "qubes-integration/store"
+	may["tender/guest"] = "netstack tender tender/abi tender/guest"
+	may["tender/host"] = "netstack tender/abi tender/host"
+	may["tender"] = "netstack tender"
+	may["tender/abi"] = "netstack tender/abi"
+	may["tools"] = "netstack rules qubes-integration qubes-integration/store tender/abi tools"
+	for (i = 1; i < ARGC; i++) {
+		if (ARGV[i] !~ /\.h$/)
+			continue
+		name = ARGV[i]
+		sub(/.*\//, "", name)
+		if (name in where)
+			offence("two headers are named " name)
+		where[name] = folder(ARGV[i])
+	}
 }
 
-may_include() { # folder: the folders whose headers it may name
-	case $1 in
-	netstack) echo netstack ;;
-	rules) echo netstack rules ;;
-	firewall) echo netstack rules firewall ;;
-	qubes-integration) echo netstack rules firewall qubes-integration ;;
-	qubes-integration/xen) echo netstack rules firewall qubes-integration tender qubes-integration/xen ;;
-	qubes-integration/store) echo qubes-integration/store ;;
-	tender/guest) echo netstack tender tender/abi tender/guest ;;
-	tender/host) echo netstack tender/abi tender/host ;;
-	tender | tender/abi) echo netstack "$1" ;;
-	tools) echo netstack rules qubes-integration qubes-integration/store tender/abi tools ;;
-	esac
+FNR == 1 {
+	is_main = FILENAME == "firewall/main.c"
+	here = folder(FILENAME)
+	skip = here ~ /^tests\//
+	sees = is_main ? may["qubes-integration"] " tender" : may[here]
+	# main.c is the one file of the guest that also sees BearSSL
+	freestanding = !is_main && here ~ /^(netstack|rules|firewall|qubes-integration)$/
+	if (!skip && !sees)
+		offence(FILENAME ": no rule says what " here " may include")
 }
 
-headers=$(git ls-files -co --exclude-standard '*.h')
+skip || !/^[ \t]*#[ \t]*include[ \t]*["<]/ { next }
 
-twice=$(for h in $headers; do basename "$h"; done | sort | uniq -d)
-for h in $twice; do offence "two headers are named $h"; done
-
-folder_of() { # a header's name: where it is
-	for h in $headers; do
-		[ "$(basename "$h")" != "$1" ] || { dirname "$h"; return; }
-	done
+/</ {
+	name = name_of($0)
+	if (freestanding && name !~ /^(stdarg|stdbool|stddef|stdint|stdalign|stdnoreturn|limits)\.h$/)
+		offence(FILENAME " includes the system'"'"'s " name)
+	next
 }
 
-check_file() { # file, the folders it may see
-	for name in $(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$1"); do
-		case $name in */*) offence "$1 names \"$name\" with a path" && continue ;; esac
-		where=$(folder_of "$name")
-		case " $2 " in
-		*" $where "*) [ -n "$where" ] || offence "$1 includes \"$name\", which is nowhere" ;;
-		*) offence "$1 includes \"$name\" of ${where:-nowhere}" ;;
-		esac
-	done
+{
+	name = name_of($0)
+	if (name ~ /\//)
+		offence(FILENAME " names \"" name "\" with a path")
+	else if (!(name in where))
+		offence(FILENAME " includes \"" name "\", which is nowhere")
+	else if (index(" " sees " ", " " where[name] " ") == 0)
+		offence(FILENAME " includes \"" name "\" of " where[name])
 }
 
-check_system() { # file of the core
-	sed -n 's/^[ \t]*#[ \t]*include[ \t]*<\([^>]*\)>.*/\1/p' "$1" |
-		grep -vE '^(stdarg|stdbool|stddef|stdint|stdalign|stdnoreturn|limits)\.h$' |
-		sed "s,^,    $1 includes the system's ,"
-}
-
-for f in $(git ls-files -co --exclude-standard '*.[chS]'); do
-	folder=$(dirname "$f")
-	case $f in
-	tests/*) continue ;;
-	firewall/main.c) sees="$(may_include qubes-integration) tender" ;;
-	*) sees=$(may_include "$folder") ;;
-	esac
-	[ -n "$sees" ] || offence "$f: no rule says what $folder may include"
-	check_file "$f" "$sees"
-	case $folder in
-	netstack | rules | firewall | qubes-integration)
-		# main.c is the one file of the guest that also sees BearSSL.
-		[ "$f" != firewall/main.c ] || continue
-		system=$(check_system "$f")
-		[ -z "$system" ] || { echo "$system"; status=1; }
-		;;
-	esac
-done
-exit $status
+END { exit status }'

@@ -41,6 +41,9 @@ put /qubes-firewall/10.137.0.8/policy drop /qubes-firewall/10.137.0.8/0000 actio
 put /qubes-firewall/10.137.0.9/0000 action=accept
 put /qubes-firewall/10.137.0.10/policy drop /qubes-firewall/10.137.0.10/stray action=accept
 export_all >"$db/got" || failed=1
+lacks 192.0.2.0/24 # a tree counts from its commit on
+for client in 7 8 9 10; do put "/qubes-firewall/10.137.0.$client" ''; done
+export_all >"$db/got" || failed=1
 has 'elements = { 192.0.2.53,'
 has '10.139.1.2 }'
 has '10.137.0.77'

@@ -187,13 +187,13 @@ lab: $(PRODUCTS)
 	$(Q)O=$(abspath $(O)) tests/lab/run.sh
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)$(MAKE) --no-print-directory -j "$$(nproc)" O=$(O) all
 	$(Q)O=$(O) tests/run.sh
 
 check: test
 
 demo: deps
-	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)$(MAKE) --no-print-directory -j "$$(nproc)" O=$(O) all
 	$(Q)O=$(abspath $(O)) MODE=$(MODE) tools/demo.sh
 
 install: all

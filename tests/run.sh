@@ -13,7 +13,7 @@ count() { # what was run, its exit status
 for part in unit asan fuzz-replay lint lab diff test-web test-xen; do
 	echo "== $part"
 	began=$(date +%s)
-	make --no-print-directory O="$O" "$part"
+	make --no-print-directory -j "$(nproc)" O="$O" "$part"
 	count "$part" $?
 	echo "== $part took $(($(date +%s) - began)) s"
 done

@@ -9,6 +9,8 @@
  *   vifs DOMID first HANDLE IP SERVER
  *            unpauses the guest, has one connect and ping SERVER until an answer comes, then detached; says at
  *            which second since boot each was
+ *   vifs DOMID bursts COUNT IP SERVER        one connects; with a line of its input it sends COUNT times BURST datagrams,
+ *            a burst at once when the one before is answered on the ring; with the next one it is detached
  *   vifs DOMID quota NODES                   that xenstored lets any guest own (it says 1000)
  *   vifs DOMID load CLIENTS FLOWS SERVER PORT FIFO
  *            clients 10.139.0.1 and on; each opens its share of FLOWS datagram flows to what echoes
@@ -24,7 +26,7 @@
 #include "front.h"
 
 enum { FIRST_HANDLE = 100, CLIENTS_MAX = 250, PORT_FIRST = 1024,
-       FLOWS_MAX = 65536 - PORT_FIRST, WINDOW = 256, STALL_MS = 3000, STALLS_MAX = 20, PING_MS = 50 };
+       FLOWS_MAX = 65536 - PORT_FIRST, WINDOW = 256, STALL_MS = 3000, STALLS_MAX = 20, PING_MS = 50, BURST = 64 };
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
@@ -155,6 +157,44 @@ static int first(unsigned handle, const char *ip, const char *to)
 	if (!pinged(&f, to))
 		return 1;
 	printf("served %.2f\n", front_now());
+	front_detach(&f);
+	if (!front_await(&f, FRONT_GONE))
+		return 1;
+	front_free(&f);
+	return 0;
+}
+
+/* --- bursts ---------------------------------------------------------------------------------------- */
+
+static void await_line(void)
+{
+	for (int c = 0; c != '\n' && c != EOF;)
+		c = getchar();
+}
+
+static int bursts(unsigned count, const char *ip, const char *to)
+{
+	static struct front f;
+	uint8_t frame[FRAME_BYTES];
+	double end = front_now() + 2 * FRONT_LIMIT_S;
+	front_make(&f, FIRST_HANDLE, ip, "/local/domain/0/vifs/bursts");
+	if (!front_await(&f, FRONT_INITWAIT) || !front_offer(&f) || !front_await(&f, FRONT_CONNECTED))
+		return 1;
+	printf("connected\n");
+	await_line();
+	for (unsigned i = 0; i < count && front_now() < end; i++) {
+		for (unsigned k = 0; k < BURST; k++) {
+			datagram(frame, ip, PORT_FIRST + k, to, 9);
+			front_send(&f, frame, sizeof(frame));
+		}
+		front_push(&f);
+		while (f.answered + f.failed < f.sent && front_now() < end) {
+			front_wait(100);
+			(void)front_reap(&f);
+		}
+	}
+	printf("%u bursts: %lu datagrams, %lu answered\n", count, (unsigned long)f.sent, (unsigned long)f.answered);
+	await_line();
 	front_detach(&f);
 	if (!front_await(&f, FRONT_GONE))
 		return 1;
@@ -351,6 +391,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 5 && !strcmp(argv[2], "drop"))
 		return drop((unsigned)atoi(argv[3]), argv[4]);
+	if (argc == 6 && !strcmp(argv[2], "bursts"))
+		return bursts((unsigned)atoi(argv[3]), argv[4], argv[5]);
 	if (argc == 6 && !strcmp(argv[2], "first"))
 		return first((unsigned)atoi(argv[3]), argv[4], argv[5]);
 	if (argc == 5 && !strcmp(argv[2], "cycle"))

@@ -205,8 +205,10 @@ void blockkeys_opened(struct blockkeys *k)
 	k->dump_lost = 0;
 	k->in_dump = true;
 	/* nobody knows what the last one has had */
-	for (uint32_t i = 0; i < k->asked_count; i++)
-		k->asked[i].told = 0, k->asked[i].refused = false;
+	for (uint32_t i = 0; i < k->asked_count; i++) {
+		k->asked[i].told = 0;
+		k->asked[i].refused = false;
+	}
 }
 
 /* Of those that only the store asked for, when there are too many. */

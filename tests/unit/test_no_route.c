@@ -5,45 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
-#include "lab_assert.h"
-
-#define C1 ip_v4(10, 137, 0, 5)
-#define C2 ip_v4(10, 137, 0, 6)
-#define UP ip_v4(10, 0, 0, 2)
-#define WEB ip_v4(93, 184, 216, 34)
-#define SECOND 1000000000ull
-
-static int setup(void **state)
-{
-	struct lab *l = lab_new(1024);
-	static const char *const all[] = { "action=accept", NULL };
-	lab_rules(l, C1, VERDICT_DROP, all);
-	lab_rules(l, C2, VERDICT_DROP, all);
-	*state = l;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct lab *l = *state;
-	assert_true(lab_conserved(l));
-	lab_free(l);
-	return 0;
-}
-
-static struct lab_packet tcp_up(uint8_t flags, uint32_t seq, uint32_t ack)
-{
-	return (struct lab_packet){ .port = 1, .src = LAB_C1_MAC, .dst = LAB_FW_MAC, .from = C1, .to = WEB,
-				    .proto = PROTO_TCP, .sport = 40000, .dport = 80, .flags = flags, .seq = seq,
-				    .ack = ack };
-}
-
-static struct lab_packet udp_up(uint16_t sport, uint16_t dport)
-{
-	return (struct lab_packet){ .port = 1, .src = LAB_C1_MAC, .dst = LAB_FW_MAC, .from = C1, .to = WEB,
-				    .proto = PROTO_UDP, .sport = sport, .dport = dport, .payload = "hello",
-				    .payload_len = 5 };
-}
+#include "lab_usual.h"
 
 static void assert_ip(struct ip_addr got, struct ip_addr want)
 {

@@ -227,7 +227,8 @@ def test_hostile(b, pictures):
         nodes = b.run("document.querySelectorAll('*').length")
         b.run("new Promise(done => setTimeout(done, 3000))")
         check("the page does not grow", b.run("document.querySelectorAll('*').length") <= nodes + 20)
-        wrong = [c for c in b.console if ":8045" not in c or "exception" in c]
+        # what could not be loaded is no script's affair: the page before still asked a server that was gone
+        wrong = [c for c in b.console if "exception" in c or "Failed to load resource" not in c]
         check("and no script stumbled", not wrong, wrong[:3])
         b.picture(f"{pictures}/hostile.png", whole=False)
     finally:

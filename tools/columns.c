@@ -7,13 +7,7 @@
 
 #include "base.h"
 #include "columns.h"
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
+#include "must.h"
 
 size_t columns_clean(char *to, size_t room, const char *from)
 {

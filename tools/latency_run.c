@@ -5,19 +5,11 @@
 #include <string.h>
 
 #include "latency_run.h"
+#include "must.h"
 
 const uint32_t latency_ppm[] = { 0,	 250000, 500000, 750000, 900000, 950000,
 				 990000, 999000, 999900, 999990, HISTOGRAM_WHOLE_PPM };
 const size_t latency_ppm_count = array_len(latency_ppm);
-
-static void *must(void *memory)
-{
-	if (!memory) {
-		fputs("postern: out of memory\n", stderr);
-		exit(1);
-	}
-	return memory;
-}
 
 void latency_run_init(struct latency_run *run, const char *tool)
 {

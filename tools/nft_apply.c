@@ -26,6 +26,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "must.h"
 #include "nft_apply.h"
 #include "nft_sentence.h"
 
@@ -44,13 +45,6 @@ struct batch {
 	uint32_t seq, last; /* last: of the message that asks for an answer */
 	uint16_t family;
 };
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 /* A message begins; it is complete once pushed. */
 static struct nlmsghdr *begin(struct batch *b, uint16_t type, uint16_t flags)

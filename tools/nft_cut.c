@@ -12,6 +12,7 @@
 
 #include "cross_judge.h"
 #include "headers.h"
+#include "must.h"
 #include "nft_cut.h"
 #include "ruleset.h"
 
@@ -31,13 +32,6 @@ struct cutter {
 	struct doomed *doomed;
 	size_t count, room;
 };
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 static bool failed(int error, char reason[NFT_REASON])
 {

@@ -6,17 +6,11 @@
 #include <time.h>
 
 #include "cross_rule.h"
+#include "must.h"
 #include "nft_house.h"
 #include "sets.h"
 
 enum { NAME_ADDRESSES_MAX = 256 };
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 /* Room for one more in an array that doubles whenever its size is a power of two. */
 static void *grown(void *array, size_t count, size_t item)

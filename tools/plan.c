@@ -4,15 +4,9 @@
 #include <string.h>
 
 #include "cross_rule.h"
+#include "must.h"
 #include "plan.h"
 #include "ruletree.h"
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 static struct plan_client *add(struct plan *plan, const char *ip)
 {

@@ -3,17 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base.h"
+#include "must.h"
 #include "plandiff.h"
 
 enum { NOWHERE = -1 };
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 struct named {
 	const char *text;

@@ -7,17 +7,11 @@
 #include <unistd.h>
 
 #include "cross_line.h"
+#include "must.h"
 #include "qvm_rule.h"
 #include "rulefile.h"
 
 enum { SHOWN_MAX = 200 };
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 void rulefile_point(const struct rulefile_place *p, unsigned column, const char *reason, FILE *errors)
 {

@@ -4,14 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "setlist.h"
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 /* --- text ------------------------------------------------------------------------------- */
 

@@ -3,16 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base.h"
+#include "must.h"
 #include "ruletree.h"
 #include "storekeys.h"
-
-static void *must(void *p)
-{
-	if (!p)
-		panic("out of memory");
-	return p;
-}
 
 static bool keep(void *context, const char *key, const uint8_t *value, size_t len)
 {

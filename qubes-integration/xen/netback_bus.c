@@ -164,32 +164,15 @@ static bool attach_rings(struct vif *v, const struct offer *o)
 	return false;
 }
 
-/* What the frontend can do. False: xenstored did not say all of it. */
-static bool read_caps(const struct vif *v, struct netcaps *caps, bool *copies)
-{
-	enum { COPIES, SG, GSO4, GSO6, NO_CSUM4, CSUM6, FLAGS };
-	static const char *const keys[FLAGS] = {
-		[COPIES] = "request-rx-copy", [SG] = "feature-sg", [GSO4] = "feature-gso-tcpv4",
-		[GSO6] = "feature-gso-tcpv6", [NO_CSUM4] = "feature-no-csum-offload",
-		[CSUM6] = "feature-ipv6-csum-offload",
-	};
-	bool flag[FLAGS];
-	if (!netbus_flags(v->frontend, keys, FLAGS, flag))
-		return false;
-	*copies = flag[COPIES];
-	*caps = (struct netcaps){ .sg = flag[SG], .gso4 = flag[GSO4], .gso6 = flag[GSO6],
-				  .csum4 = !flag[NO_CSUM4], .csum6 = flag[CSUM6] };
-	return true;
-}
-
 /* False: not yet (its keys are not all there), or broken. */
 static bool connect(struct vif *v)
 {
 	struct offer offer;
 	struct netport port;
 	struct netcaps caps;
-	bool copies;
-	if (!read_offer(v, &offer) || !describe(v, &port) || !read_caps(v, &caps, &copies))
+	uint32_t copies = 0;
+	if (!read_offer(v, &offer) || !describe(v, &port) ||
+	    !netbus_ask_u32(v->frontend, "request-rx-copy", UINT32_MAX, &copies) || !netbus_caps(v->frontend, &caps))
 		return false;
 	if (!copies) {
 		vif_break(v, "refused: the frontend does not take copies");

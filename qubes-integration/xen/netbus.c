@@ -69,14 +69,19 @@ bool netbus_flag(const char *dir, const char *key)
 	return netbus_u32(dir, key, UINT32_MAX, &n) && n != 0;
 }
 
-bool netbus_flags(const char *dir, const char *const keys[], size_t count, bool flags[])
+bool netbus_caps(const char *dir, struct netcaps *caps)
 {
-	for (size_t i = 0; i < count; i++) {
-		uint32_t n = 0;
-		if (!netbus_ask_u32(dir, keys[i], UINT32_MAX, &n))
+	enum { SG, GSO4, GSO6, NO_CSUM4, CSUM6, KEYS };
+	static const char *const keys[KEYS] = {
+		[SG] = "feature-sg", [GSO4] = "feature-gso-tcpv4", [GSO6] = "feature-gso-tcpv6",
+		[NO_CSUM4] = "feature-no-csum-offload", [CSUM6] = "feature-ipv6-csum-offload",
+	};
+	uint32_t flag[KEYS] = { 0 };
+	for (size_t i = 0; i < KEYS; i++)
+		if (!netbus_ask_u32(dir, keys[i], UINT32_MAX, &flag[i]))
 			return false;
-		flags[i] = n != 0;
-	}
+	*caps = (struct netcaps){ .sg = flag[SG], .gso4 = flag[GSO4], .gso6 = flag[GSO6],
+				  .csum4 = !flag[NO_CSUM4], .csum6 = flag[CSUM6] };
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #ifndef NETBUS_H
 #define NETBUS_H
 
+#include "netoffload.h"
 #include "text.h"
 #include "xenstore.h"
 
@@ -31,8 +32,8 @@ bool netbus_ask_text(const char *dir, const char *key, char *value, size_t room)
 bool netbus_ask_u32(const char *dir, const char *key, uint32_t max, uint32_t *value);
 /* True for "1" and other numbers but 0; false for everything else. */
 bool netbus_flag(const char *dir, const char *key);
-/* The same of several keys. False: xenstored did not say all of it. */
-bool netbus_flags(const char *dir, const char *const keys[], size_t count, bool flags[]);
+/* What the peer with this folder takes. False: xenstored did not say all of it, and *caps is as it was. */
+bool netbus_caps(const char *dir, struct netcaps *caps);
 /* False: xenstored did not say; no such node is XENBUS_UNKNOWN. */
 bool netbus_state(const char *dir, enum xenbus_state *);
 

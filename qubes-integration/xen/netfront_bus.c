@@ -124,22 +124,6 @@ static bool read_mac(void)
 	return parse_mac(&c, &nic.mac);
 }
 
-/* What the backend takes. False: xenstored did not say all of it. */
-static bool read_caps(void)
-{
-	enum { SG, GSO4, GSO6, NO_CSUM4, CSUM6, FLAGS };
-	static const char *const keys[FLAGS] = {
-		[SG] = "feature-sg", [GSO4] = "feature-gso-tcpv4", [GSO6] = "feature-gso-tcpv6",
-		[NO_CSUM4] = "feature-no-csum-offload", [CSUM6] = "feature-ipv6-csum-offload",
-	};
-	bool flag[FLAGS];
-	if (!netbus_flags(nic.backend, keys, FLAGS, flag))
-		return false;
-	nic.caps = (struct netcaps){ .sg = flag[SG], .gso4 = flag[GSO4], .gso6 = flag[GSO6],
-				     .csum4 = !flag[NO_CSUM4], .csum6 = flag[CSUM6] };
-	return true;
-}
-
 static bool write_keys(uint32_t tx)
 {
 	static const struct { const char *key, *value; } fixed[] = {
@@ -176,7 +160,7 @@ static void offer(uint64_t now_ns)
 		return;
 	}
 	nic.timer_ns = now_ns + RETRY_NS;
-	if (!read_mac() || !read_caps())
+	if (!read_mac() || !netbus_caps(nic.backend, &nic.caps))
 		return;
 	describe();
 	if (!nic_lend(nic.domid)) {

@@ -444,7 +444,8 @@ static void sink_opened(void *self)
 	trees_empty_all(&t->trees);
 	for (uint32_t i = 0; i < SETS_MAX; i++) {
 		sets_empty(t->trees.sets, i);
-		t->set[i].of = 0, t->set[i].taken_back = false;
+		t->set[i].of = 0;
+		t->set[i].taken_back = false;
 	}
 	for (uint32_t i = 0; i < t->trees.capacity; i++)
 		t->trees.tree[i].committed = false;

@@ -252,7 +252,6 @@ bool history_undo(struct db *db, const char *tree)
 
 	snprintf(behind, sizeof(behind), "%s", tree);
 	behind[strlen(behind) - 1]++;
-
 	for (size_t i = 0; good && i < sizeof(step) / sizeof(step[0]); i++) {
 		sqlite3_stmt *ask = prepare(db, step[i]);
 

@@ -8,6 +8,20 @@
 #include <string.h>
 #include "lab.h"
 
+/* the lab's two clients, and we at the uplink */
+#define C1 ip_v4(10, 137, 0, 5)
+#define C2 ip_v4(10, 137, 0, 6)
+#define UP ip_v4(10, 0, 0, 2)
+
+/* Of a test whose state is the lab: no frame went lost. */
+static inline int lab_teardown(void **state)
+{
+	struct lab *l = *state;
+	assert_true(lab_conserved(l));
+	lab_free(l);
+	return 0;
+}
+
 /* The view of a frame that came out; its buffer is given back, its bytes stay until the next one is sent. */
 static inline struct packet parsed(struct lab *l, struct frame *f)
 {

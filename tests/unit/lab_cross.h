@@ -9,9 +9,6 @@
 #include "cross_rule.h"
 #include "lab_assert.h"
 
-#define C1 ip_v4(10, 137, 0, 5)
-#define C2 ip_v4(10, 137, 0, 6)
-#define UP ip_v4(10, 0, 0, 2)
 #define PEER ip_v4(198, 51, 100, 7)
 
 static const char *const nothing[] = { NULL };
@@ -28,14 +25,6 @@ static inline int setup(void **state)
 	neigh_set(l->fw.neigh, 1, C1, LAB_C1_MAC, &none);
 	neigh_set(l->fw.neigh, 2, C2, LAB_C2_MAC, &none);
 	*state = l;
-	return 0;
-}
-
-static inline int teardown(void **state)
-{
-	struct lab *l = *state;
-	assert_true(lab_conserved(l));
-	lab_free(l);
 	return 0;
 }
 

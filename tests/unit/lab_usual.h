@@ -5,9 +5,6 @@
 
 #include "lab_assert.h"
 
-#define C1 ip_v4(10, 137, 0, 5)
-#define C2 ip_v4(10, 137, 0, 6)
-#define UP ip_v4(10, 0, 0, 2)
 #define WEB ip_v4(93, 184, 216, 34)
 #define SECOND 1000000000ull
 
@@ -18,14 +15,6 @@ static inline int setup(void **state)
 	lab_rules(l, C1, VERDICT_DROP, all);
 	lab_rules(l, C2, VERDICT_DROP, all);
 	*state = l;
-	return 0;
-}
-
-static inline int teardown(void **state)
-{
-	struct lab *l = *state;
-	assert_true(lab_conserved(l));
-	lab_free(l);
 	return 0;
 }
 

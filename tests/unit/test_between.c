@@ -119,7 +119,7 @@ static void test_between_fragments(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_between), T(test_between_errors_and_echo), T(test_between_detached), T(test_between_fragments),
 	};

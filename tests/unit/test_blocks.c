@@ -454,7 +454,7 @@ static void test_waiting_inside(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, prepare, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, prepare, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_outward), T(test_own_packet_first), T(test_bursts), T(test_silent), T(test_inbound),
 		T(test_between), T(test_errors), T(test_pieces), T(test_ourselves),

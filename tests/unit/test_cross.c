@@ -412,7 +412,7 @@ static void test_closed(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_inside), T(test_refused_inside), T(test_udp_ports), T(test_inbound_rule_goes),
 		T(test_errors_inside), T(test_ports_apart), T(test_flood), T(test_shares_inside), T(test_room_inside),

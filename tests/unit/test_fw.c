@@ -394,7 +394,7 @@ static void test_new_uplink_address_cuts_all(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_through_nat), T(test_second_client_gets_another_port), T(test_refused_is_told),
 		T(test_a_verdict_is_of_its_packet), T(test_unknown_client_is_closed), T(test_sources),

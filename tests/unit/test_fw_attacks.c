@@ -9,9 +9,6 @@
 #include "checksum.h"
 #include "lab_assert.h"
 
-#define C1 ip_v4(10, 137, 0, 5)
-#define C2 ip_v4(10, 137, 0, 6)
-#define UP ip_v4(10, 0, 0, 2)
 #define WEB ip_v4(93, 184, 216, 34)
 
 enum { SECOND = 1000000000, L3 = ETH_BYTES, L4 = ETH_BYTES + IPV4_MIN_BYTES, DATA_MAX = 1024 };

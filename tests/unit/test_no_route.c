@@ -110,8 +110,8 @@ static void test_within_the_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_uplink_is_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_within_the_rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_uplink_is_told, setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(test_within_the_rate, setup, lab_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

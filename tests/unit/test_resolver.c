@@ -12,8 +12,6 @@
 #include "resolver.h"
 #include "udp.h"
 
-#define C1 ip_v4(10, 137, 0, 5)
-#define UP ip_v4(10, 0, 0, 2)
 #define DNS1 ip_v4(192, 0, 2, 53)
 #define DNS2 ip_v4(192, 0, 2, 54)
 #define WEB ip_v4(93, 184, 216, 34)
